@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * .safetensors files: 8 bytes header length, a JSON header, then the tensors' bytes; `__metadata__` is a map of
+ * strings. What PyTorch's safetensors package reads and writes.
+ */
+#ifndef TEG_STORE_SAFETENSORS_H
+#define TEG_STORE_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/json.h"
+
+enum { SAFETENSORS_MAX_DIMS = 8 };
+
+struct safetensor {
+    const char *name;
+    const char *dtype; /* "F32", "BF16", "F16", "I64", "U8" ... */
+    int n_dims;
+    size_t dim[SAFETENSORS_MAX_DIMS];
+    const void *data; /* little endian, C order */
+    size_t bytes;
+};
+
+struct safetensors; /* an open file, memory-mapped, read-only */
+int safetensors_open(struct safetensors **s, const char *path, struct err *e);
+void safetensors_close(struct safetensors *s);
+size_t safetensors_n(const struct safetensors *s);
+const struct safetensor *safetensors_at(const struct safetensors *s, size_t i);
+const struct safetensor *safetensors_find(const struct safetensors *s, const char *name); /* NULL: absent */
+/* The object `__metadata__` (values are strings), never NULL; borrowed. */
+const struct json *safetensors_metadata(const struct safetensors *s);
+
+/* Writes tensors in the given order, atomically. `metadata`: an object of strings, borrowed, or NULL. */
+int safetensors_write(const char *path, const struct safetensor *tensors, size_t n, struct json *metadata,
+                      struct err *e);
+
+#endif

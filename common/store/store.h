@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A store: one LMDB file of records in key order, and `!meta` that says what it is (schemas/README.md).
+ * LMDB is included by store.c alone.
+ *
+ * Writing. Everything goes to PATH.part; store_publish makes it PATH. A restarted tool opens the same
+ * `.part` and goes on behind the last record. The bytes of a published file depend on the records and
+ * their order only: commits happen after fixed numbers of puts, never by time, so a run that was killed
+ * and resumed ends with the file of a run that was not.
+ *
+ *     struct store_spec spec = {.schema = "frames", .version = 1, .tool = "teg-decode", ...};
+ *     store_create(&w, path, &spec, &e);
+ *     if (store_resumed(w)) skip everything up to store_last_key(w);
+ *     store_put(w, key, value, len, &e);  ...  store_publish(w, n_videos, &e);
+ *
+ * Reading. Lock-free, read-only, also on read-only mounts; unknown schemas, other versions and
+ * incomplete stores are refused with both sides named. One handle serves one thread at a time;
+ * store_share gives another thread its own.
+ */
+#ifndef TEG_STORE_STORE_H
+#define TEG_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/hash.h"
+#include "common/base/json.h"
+
+enum { STORE_MAX_KEY = 511 }; /* bytes of a key, NUL not counted */
+#define STORE_META_KEY "!meta"
+
+struct blob {
+    const void *data;
+    size_t len;
+};
+
+/* What `!meta` says. Borrowed from the handle. */
+struct store_meta {
+    const char *schema;
+    int version;
+    const char *tool;
+    uint64_t count;                  /* items: videos (index, frames, embeddings), epochs (samples) */
+    bool complete;
+    char identity[HASH_TEXT_BYTES];  /* hash of the bytes of `!meta` */
+    struct json *settings;           /* object */
+    struct json *inputs;             /* object: name -> identity of the store or model it was made from */
+    struct json *root;               /* the whole record */
+};
+
+/* -- reading -- */
+
+struct store;
+/* `schema` NULL takes any known schema. `version` is the one this program reads. */
+int store_open(struct store **s, const char *path, const char *schema, int version, struct err *e);
+/* For inspection: takes incomplete stores and unknown schemas too. */
+int store_open_any(struct store **s, const char *path, struct err *e);
+int store_share(struct store **copy, struct store *s, struct err *e);
+void store_close(struct store *s); /* close shared copies before the original; NULL allowed */
+const struct store_meta *store_meta(const struct store *s);
+const char *store_path(const struct store *s);
+uint64_t store_n_records(const struct store *s); /* without `!meta` */
+
+/* Borrowed until store_close. ERR_NOT_FOUND where the key is absent. */
+int store_get(struct store *s, const char *key, struct blob *value, struct err *e);
+
+/*
+ * Records in key order, `!meta` left out, starting at the first key >= `from` (NULL: at the first).
+ * store_next: 1 a record, 0 the end, < 0 an error. `key` (NUL-terminated) is valid until the next call.
+ */
+int store_seek(struct store *s, const char *from, struct err *e);
+int store_next(struct store *s, const char **key, struct blob *value, struct err *e);
+
+/* Refuses where `s` was not made from the store `from` under the name `input` ("index", "frames"). */
+int store_check_input(const struct store *s, const char *input, const struct store *from, struct err *e);
+
+/* -- writing -- */
+
+struct store_spec {
+    const char *schema;
+    int version;
+    const char *tool;
+    struct json *argv;     /* borrowed; from cli.h; may be NULL */
+    struct json *settings; /* borrowed; everything that decides the content */
+    struct json *inputs;   /* borrowed; name -> identity; may be NULL */
+    bool force;            /* throw away a .part of other settings, and replace a finished PATH */
+};
+
+struct store_writer;
+/*
+ * Opens PATH.part, new or to be resumed. Fails where PATH exists already (unless force), where the .part was
+ * begun with another spec (the first difference is named), or where another process is writing it.
+ */
+int store_create(struct store_writer **w, const char *path, const struct store_spec *spec, struct err *e);
+bool store_resumed(const struct store_writer *w);
+/* The greatest key there is, "" in a new store; valid until the next put. */
+const char *store_last_key(const struct store_writer *w);
+/* Looks into what is written so far (also uncommitted puts); borrowed until the next call with `w`. */
+int store_peek(struct store_writer *w, const char *key, struct blob *value, struct err *e);
+/* Keys must be new. Ascending keys are appended; any other order is right too, only slower. */
+int store_put(struct store_writer *w, const char *key, const void *value, size_t len, struct err *e);
+/*
+ * Ends a transaction here, durably, if at least `min_puts` records wait. Call at fixed places of the record
+ * sequence. (Puts also commit by themselves after every 256 records or 64 MiB.)
+ */
+int store_commit(struct store_writer *w, size_t min_puts, struct err *e);
+/* Adds member `name` to `!meta`'s `summary` object at publication; takes `value` over. */
+int store_summary(struct store_writer *w, const char *name, struct json *value, struct err *e);
+/* Completes `!meta` (count, content hash), syncs, renames to PATH, frees w. On failure the .part stays. */
+int store_publish(struct store_writer *w, uint64_t count, struct err *e);
+/* Drops what is not committed, leaves the .part for the next run, frees w; NULL allowed. */
+void store_abandon(struct store_writer *w);
+
+#endif
