@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The compute interface: one table of operations (ops.def), one implementation a device. Everything that
+ * computes on tensors goes through it, so that the network, the losses and the probes are written once.
+ *
+ *     struct backend *b;
+ *     backend_open(&b, &(struct backend_options){.device = "cpu", .n_threads = 2}, &e);
+ *     b->ops->conv_new(b, &desc, &conv, &e);
+ *     b->ops->conv_forward(b, conv, &args, &e);
+ *     backend_close(b);
+ *
+ * Pointers are to device memory unless said otherwise. Layout is channels last everywhere: activations
+ * [N, T, H, W, C], convolution weights [O, kt, kh, kw, I] (float32 masters). "rows" are all dimensions but the
+ * channels: N*T*H*W. Statistics, losses and weight gradients are float32 (sums float64) whatever the precision.
+ */
+#ifndef TEG_KERNELS_BACKEND_H
+#define TEG_KERNELS_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "kernels/tensor.h"
+
+struct backend_ops;
+
+struct backend {
+    const struct backend_ops *ops;
+    const char *name; /* "cpu", "cuda" */
+    size_t n_threads; /* host threads the operations may use */
+    void *state;      /* of the implementation */
+};
+
+struct backend_options {
+    const char *device; /* "auto", "cpu", "cuda" */
+    size_t n_threads;
+};
+
+int backend_open(struct backend **b, const struct backend_options *options, struct err *e);
+void backend_close(struct backend *b);
+/* Peak of multiply-adds * 2 per second of this device at `dtype` as far as it can be measured in a few ms. */
+int backend_peak_flops(struct backend *b, enum dtype dtype, double *flops, struct err *e);
+
+/* -- convolution: y[n,to,ho,wo,o] = bias[o] + sum w[o,kt,kh,kw,i] x[n, to*st-pt+kt, ...,i] -- */
+
+struct conv; /* a plan for one shape with its packed weights */
+
+struct conv_desc {
+    size_t n, in[3], c_in; /* input [n, in[0], in[1], in[2], c_in] */
+    size_t c_out;
+    size_t kernel[3], stride[3], pad[3]; /* (t, h, w); padding symmetric */
+    enum dtype dtype;                    /* of x, y, dx, dy; weights are packed into it */
+    enum dtype out_dtype;                /* of y and dy: dtype, or DTYPE_F32 */
+    bool bias;
+    bool forward_only;  /* no backward plans are made */
+    bool no_data_grad;  /* backward_data will not be called (the first layer) */
+};
+
+/* Size along dimension d of the output. */
+static inline size_t conv_out(const struct conv_desc *d, int i)
+{
+    return (d->in[i] + 2 * d->pad[i] - d->kernel[i]) / d->stride[i] + 1;
+}
+
+struct conv_forward_args {
+    const void *x;
+    void *y;
+    double *sums; /* [2, c_out]: receives sum and sum of squares of y over the rows; NULL: not wanted */
+};
+
+struct conv_weight_grad_args {
+    const void *x, *dy;
+    float *dw;       /* [O, kt, kh, kw, I] float32 */
+    float *dbias;    /* [O] or NULL */
+    bool accumulate; /* add to dw and dbias instead of overwriting */
+};
+
+/* -- matrix product: C[m, n] = op(A)[m, k] op(B)[k, n] (+ C) -- */
+
+struct matmul; /* a plan for one shape */
+
+struct matmul_desc {
+    size_t m, n, k;
+    bool a_transposed; /* A is stored [k, m] */
+    bool b_transposed; /* B is stored [n, k] */
+    bool accumulate;   /* add to C */
+    enum dtype dtype;  /* of A and B; C is float32 */
+};
+
+/* -- batch normalisation (RECIPE section 1, 2), fused with what surrounds it -- */
+
+struct norm_finish_args {
+    size_t channels;
+    double count;             /* rows behind `sums` (of all processes) */
+    const double *sums;       /* [2, C]: sum, sum of squares */
+    const float *gamma, *beta;
+    float eps, momentum;      /* running = momentum * running + (1 - momentum) * batch (variance unbiased) */
+    float *running_mean, *running_var; /* NULL: left alone */
+    float *mean, *inv_std;    /* [C] out */
+    float *scale, *shift;     /* [C] out: gamma * inv_std, beta - mean * scale */
+};
+
+struct norm_apply_args {
+    size_t rows, channels;
+    enum dtype dtype;
+    const void *c;                         /* [rows, C] convolution output */
+    const float *scale, *shift;            /* [C] */
+    const void *residual;                  /* [rows, C] or NULL */
+    const float *residual_scale, *residual_shift; /* [C] or NULL: residual is added as it is */
+    bool relu;
+    void *y;                               /* [rows, C]; may be c */
+};
+
+/* How the gradient of a unit's output reaches its normalisation. g = (dy + dy2) * [output > 0]. */
+struct norm_grad_args {
+    size_t rows, channels;
+    enum dtype dtype;
+    const void *dy, *dy2;       /* dy2 may be NULL */
+    const void *c;              /* what was normalised */
+    const float *scale, *shift; /* give the mask where y is NULL: c * scale + shift > 0 */
+    const void *y;              /* mask y > 0; may be NULL */
+    bool relu;                  /* false: no mask */
+    void *g;                    /* [rows, C]: receives g; may be dy; NULL: not kept */
+    double *sums;               /* [2, C] out: sum g, sum g * c */
+    const void *c2;             /* a second normalisation fed by the same g (projection shortcut), or NULL */
+    double *sums2;              /* [2, C] out for c2 */
+};
+
+struct norm_grad_finish_args {
+    size_t channels;
+    double count;
+    const double *sums;                        /* [2, C]: sum g, sum g * c */
+    const float *gamma, *mean, *inv_std;
+    float *d_gamma, *d_beta;                   /* accumulated */
+    bool frozen;                               /* statistics were constants (inference mode): b = k = 0 */
+    float *a, *b, *k;                          /* [C] out: dc = a * g + b * c + k */
+};
+
+struct norm_grad_apply_args {
+    size_t rows, channels;
+    enum dtype dtype;
+    const void *g;               /* masked gradient, or dy together with scale and shift as the mask */
+    const void *c;
+    const float *scale, *shift;  /* NULL: g is masked already */
+    const float *a, *b, *k;
+    void *dc;                    /* may be g or c */
+};
+
+/* BN + ReLU + max pooling 1x3x3, stride (1, 2, 2), padding (0, 1, 1) in one pass. */
+struct norm_pool_args {
+    size_t planes, height, width, channels; /* c is [planes, height, width, C], planes = N*T */
+    enum dtype dtype;
+    const void *c;
+    const float *scale, *shift;
+    void *y;      /* [planes, Ho, Wo, C], Ho = (height - 1) / 2 + 1 */
+    uint8_t *arg; /* same shape: position 0..8 in the window of the maximum; 255 where it is not > 0; or NULL */
+};
+
+struct pool_grad_args {
+    size_t planes, height, width, channels;
+    enum dtype dtype;
+    const void *dy, *dy2; /* [planes, Ho, Wo, C]; dy2 may be NULL */
+    const uint8_t *arg;
+    void *g;              /* [planes, height, width, C], overwritten */
+};
+
+/* -- embeddings and the contrastive objective (equations 2, 3; RECIPE section 2) -- */
+
+/* Mean over every k consecutive steps, then L2 normalisation: z [n, steps, D] -> u [n, steps / k, D]. */
+struct embed_args {
+    size_t n, steps, k, dim;
+    const float *z;
+    float *u;
+    float *inv_norm; /* [n, steps / k]: 1 / |mean|, kept for the backward pass */
+};
+
+struct embed_grad_args {
+    size_t n, steps, k, dim;
+    const float *u, *inv_norm, *du;
+    float *dz;       /* [n, steps, D] */
+    bool accumulate;
+};
+
+struct contrast_args {
+    size_t n_anchors, n_keys, dim;
+    const float *anchors;    /* [n_anchors, D], unit length: short-clip embeddings of this process */
+    const float *keys;       /* [n_keys, D], unit length: long-clip embeddings of the global batch */
+    const uint32_t *positive; /* [n_anchors]: key of the matched step (host memory) */
+    const uint32_t *anchor_video, *key_video; /* video number of each (host memory) */
+    bool other_only;         /* --negatives other: no key of the anchor's own video but the positive */
+    float temperature;
+    float scale;             /* weight of the loss / number of anchors of the global batch */
+    float *d_anchors, *d_keys; /* gradients of scale * sum of the anchors' losses, accumulated; may be NULL */
+    /* out, host memory: sums over the anchors */
+    double loss;             /* of -log p(positive), not scaled */
+    double positive_sim, negative_sim; /* cosine of the positive; mean cosine of an anchor's other candidates */
+};
+
+/* -- classification -- */
+
+struct softmax_xent_args {
+    size_t rows, classes;
+    const float *logits;     /* [rows, classes] */
+    const int32_t *target;   /* [rows], host memory */
+    const float *weight;     /* [rows] or NULL (host memory) */
+    float scale;             /* of the gradient */
+    float *d_logits;         /* [rows, classes], overwritten; may be logits; NULL: not wanted */
+    double loss;             /* out: weighted sum */
+    size_t n_correct;        /* out: rows whose first maximum is the target */
+};
+
+/* -- optimiser -- */
+
+struct param_span { /* consecutive elements of the flat parameter vector that make up one tensor */
+    size_t offset, len;
+    bool decay; /* weight decay applies (convolution and linear kernels) */
+    bool adapt; /* LARS's local learning rate applies */
+};
+
+struct optimizer_args {
+    float *params, *grads, *velocity; /* flat vectors */
+    const struct param_span *spans;   /* host memory */
+    size_t n_spans;
+    float lr, momentum, weight_decay;
+    bool lars;
+    float trust;                      /* LARS coefficient */
+};
+
+/* -- input pixels (RECIPE section 3) -- */
+
+/* One clip as stored: NV12 pictures [3H/2, W] of equal size. */
+struct clip_pixels {
+    const uint8_t *const *picture; /* [n_frames] */
+    size_t n_frames;
+    int width, height;               /* true size; crop boxes refer to it */
+    int stored_width, stored_height; /* of the pictures, even */
+    int matrix;                      /* 0 BT.601, 1 BT.709, 2 BT.2020 (enum color_matrix) */
+    bool full_range;
+};
+
+/* One draw for all frames of a clip; the fields of `struct sample` (common/store/samples.h). */
+struct clip_augment {
+    int crop_x, crop_y, crop_w, crop_h;
+    bool flip, jitter, grey, solarise;
+    unsigned order; /* 0..23 */
+    float brightness, contrast, saturation, hue;
+    float blur;     /* sigma; 0 none */
+};
+
+struct render_args {
+    const struct clip_pixels *pixels;
+    const struct clip_augment *augment;
+    size_t size;      /* output is size x size */
+    enum dtype dtype; /* DTYPE_F32, DTYPE_BF16: RGB in [0, 1] */
+    void *out;        /* [n_frames, size, size, 3] */
+};
+
+/* -- the table -- */
+
+struct backend_ops {
+#define OP(name, args) int(*name) args;
+#include "kernels/ops.def"
+#undef OP
+};
+
+#define OP(name, args) int cpu_##name args;
+#include "kernels/ops.def"
+#undef OP
+
+extern const struct backend_ops cpu_ops;
+
+#endif
