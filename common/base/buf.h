@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A growing byte buffer. Zero-initialise it or call buf_init; buf_release frees. Also the allocation
- * helpers of the project: an allocation that fails is reported like any other error.
+ * A growing byte buffer. Zero-initialise it or call buf_init; buf_release frees. Also the
+ * allocation helpers of the project: an allocation that fails is reported like any other error.
  */
 #ifndef TEG_BASE_BUF_H
 #define TEG_BASE_BUF_H

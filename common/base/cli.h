@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every tool's main has in common: the options --threads --log --quiet --verbose, exit codes, the
- * one error line, a checked stdout, and the command line as it goes into outputs. A tool looks like this:
+ * What every tool's main has in common: the options --threads --log --quiet --verbose, exit codes,
+ * the one error line, a checked stdout, and the command line as it goes into outputs. A tool looks
+ * like this:
  *
  *     int main(int argc, char **argv)
  *     {
@@ -29,31 +30,37 @@ struct cli {
     const struct argp *argp; /* the tool's own options; the common ones are added as a child */
     void *input;             /* state->input of the tool's parser */
     unsigned without;        /* CLI_NO_* flags: common options that mean nothing to this tool */
-    /* Names of options whose value must not reach outputs (besides the common ones): NULL-ended or NULL. */
+    /* Names of options whose value must not reach outputs (besides the common ones): NULL-ended or
+     * NULL. */
     const char *const *not_recorded;
 
-    size_t n_threads;   /* --threads, default pool_n_processors() */
-    struct ui *ui;      /* open after cli_parse */
-    struct json *argv;  /* the command line for `!meta`: see cli_parse */
+    size_t n_threads;  /* --threads, default pool_n_processors() */
+    struct ui *ui;     /* open after cli_parse */
+    struct json *argv; /* the command line for `!meta`: see cli_parse */
 };
 
 enum { CLI_NO_THREADS = 1, CLI_NO_LOG = 2 };
 
 /*
- * Parses; usage errors print "tool: error: ..." and a hint, and end the program with status 2 (argp's
- * own exits are set to 2 as well). --version prints "tool VERSION". cli->argv becomes the list of
- * options in the long form as given, without --threads --log --quiet --verbose and the tool's
- * `not_recorded`, every path cut down to its last component, so that it does not depend on where a run took place.
+ * Parses; usage errors print "tool: error: ..." and a hint, and end the program with status 2
+ * (argp's own exits are set to 2 as well). --version prints "tool VERSION". cli->argv becomes the
+ * list of options in the long form as given, without --threads --log --quiet --verbose and the
+ * tool's `not_recorded`, every path cut down to its last component, so that it does not depend on
+ * where a run took place.
  */
 int cli_parse(struct cli *cli, int argc, char **argv);
 
-/* Prints the error of rc < 0 (ERR_STOPPED says how to go on), checks stdout; returns the exit status. */
+/* Prints the error of rc < 0 (ERR_STOPPED says how to go on), checks stdout; returns the exit
+ * status. */
 int cli_finish(struct cli *cli, int rc, const struct err *e);
 
 /* For option parsers: argp_error with the option's name in front when the conversion fails. */
-int64_t cli_i64(struct argp_state *state, const char *option, const char *text, int64_t min, int64_t max);
-double cli_f64(struct argp_state *state, const char *option, const char *text, double min, double max);
+int64_t cli_i64(struct argp_state *state, const char *option, const char *text, int64_t min,
+                int64_t max);
+double cli_f64(struct argp_state *state, const char *option, const char *text, double min,
+               double max);
 /* Index of `text` in the NULL-ended list `names`; argp_error lists them otherwise. */
-int cli_choice(struct argp_state *state, const char *option, const char *text, const char *const *names);
+int cli_choice(struct argp_state *state, const char *option, const char *text,
+               const char *const *names);
 
 #endif

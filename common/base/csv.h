@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CSV files, row by row: quotes, CRLF, a byte order mark; fields of any length. libcsv underneath. */
+/* CSV files, row by row: quotes, CRLF, a byte order mark; fields of any length. libcsv underneath.
+ */
 #ifndef TEG_BASE_CSV_H
 #define TEG_BASE_CSV_H
 
@@ -8,16 +9,18 @@
 #include "common/base/err.h"
 
 struct csv_row {
-    size_t line;              /* 1-based line of the file on which the row ends */
+    size_t line; /* 1-based line of the file on which the row ends */
     size_t n_fields;
     const char *const *field; /* NUL-terminated, borrowed for the call */
 };
 
-/* Called once a row; blank lines are passed over. A negative return ends the reading and is returned. */
+/* Called once a row; blank lines are passed over. A negative return ends the reading and is
+ * returned. */
 typedef int csv_row_fn(void *user, const struct csv_row *row, struct err *e);
 
 /* Errors come back as "PATH:LINE: why". `separator` is ',' mostly. */
 int csv_read(const char *path, char separator, csv_row_fn *fn, void *user, struct err *e);
-int csv_read_text(const char *data, size_t len, char separator, csv_row_fn *fn, void *user, struct err *e);
+int csv_read_text(const char *data, size_t len, char separator, csv_row_fn *fn, void *user,
+                  struct err *e);
 
 #endif

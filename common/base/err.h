@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Error messages that travel upwards. A function that can fail returns 0 (or a positive result) or one
- * of the negative codes below, and fills the caller's `struct err` with one line of text: what, which
- * file / key / line, why; lower case, no full stop. Callers put context in front while unwinding.
+ * Error messages that travel upwards. A function that can fail returns 0 (or a positive result) or
+ * one of the negative codes below, and fills the caller's `struct err` with one line of text: what,
+ * which file / key / line, why; lower case, no full stop. Callers put context in front while
+ * unwinding.
  *
  *     struct err e = {0};
  *     if (store_open(&s, path, "frames", &e) < 0)

@@ -13,7 +13,8 @@
 int file_read(const char *path, struct buf *out, struct err *e); /* errors name the path */
 bool file_exists(const char *path);
 
-/* Writes PATH.tmp, syncs, renames over PATH, syncs the folder. */
+/* Writes PATH.tmp, syncs, renames over PATH, syncs the folder. Devices and pipes are written
+ * directly. */
 int file_write(const char *path, const void *data, size_t len, struct err *e);
 
 /* The same for a stream: open, write with stdio, then publish or abandon (either frees `f`). */
@@ -28,7 +29,8 @@ int file_publish(const char *from, const char *to, struct err *e);
 
 int file_make_folder(const char *path, struct err *e); /* with parents; fine where it exists */
 
-/* "a/b" from "a" and "b"; an absolute `name` stays itself. Caller frees. NULL when memory is exhausted. */
+/* "a/b" from "a" and "b"; an absolute `name` stays itself. Caller frees. NULL when memory is
+ * exhausted. */
 char *path_join(const char *folder, const char *name);
 /* The folder part of a path ("." where there is none), caller frees. */
 char *path_folder(const char *path);
@@ -38,7 +40,11 @@ const char *path_extension(const char *path);
 /* `path` as seen from `folder` ("../../data/v"); both must exist. Caller frees. */
 char *path_relative(const char *path, const char *folder, struct err *e);
 
-/* Visits the regular files below `root` in byte order of their relative paths; links are followed. */
+/*
+ * Visits the regular files below `root` in byte order of their relative paths; links are followed.
+ * A link that leads nowhere is visited as well: whoever opens it reports it. A negative return of
+ * `fn` ends the walk.
+ */
 typedef int file_visit_fn(void *user, const char *relative_path, struct err *e);
 int file_walk(const char *root, file_visit_fn *fn, void *user, struct err *e);
 

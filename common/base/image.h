@@ -13,11 +13,13 @@ struct image {
     uint8_t *rgb; /* [height, width, 3], owned */
 };
 
-int image_init(struct image *im, size_t width, size_t height, uint32_t rgb, struct err *e); /* 0xRRGGBB */
+int image_init(struct image *im, size_t width, size_t height, uint32_t rgb,
+               struct err *e); /* 0xRRGGBB */
 void image_release(struct image *im);
 /* Everything is clipped at the border. */
 void image_fill(struct image *im, long x, long y, size_t w, size_t h, uint32_t rgb);
-void image_frame(struct image *im, long x, long y, size_t w, size_t h, uint32_t rgb); /* 1 px outline */
+void image_frame(struct image *im, long x, long y, size_t w, size_t h,
+                 uint32_t rgb); /* 1 px outline */
 void image_blit(struct image *im, long x, long y, const struct image *from);
 /* 5x7 font in a 6x9 cell, ASCII 32..126, `scale` times enlarged. */
 void image_text(struct image *im, long x, long y, unsigned scale, uint32_t rgb, const char *text);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON values. A thin layer over json-c, which is included by json.c alone; the bare token NaN is
- * accepted, as annotation files in the field contain it. Members keep their order, so the same value
- * is always the same text.
+ * accepted, as annotation files in the field contain it. Members keep their order, so the same
+ * value is always the same text.
  *
  *     struct json *v = json_parse(text, len, &e);
  *     const char *name;
  *     if (json_get_str(v, "name", &name, &e) < 0) ...
  *     json_free(v);
  *
- * `json_get_*` fail with ERR_NOT_FOUND where the member is absent and ERR_FAIL where its type is wrong,
- * both naming the member. Views (strings, members) are borrowed until the root is freed.
+ * `json_get_*` fail with ERR_NOT_FOUND where the member is absent and ERR_FAIL where its type is
+ * wrong, both naming the member. Views (strings, members) are borrowed until the root is freed.
  */
 #ifndef TEG_BASE_JSON_H
 #define TEG_BASE_JSON_H
@@ -25,7 +25,8 @@ struct json; /* one value; json-c's json_object underneath */
 
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_REAL, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-struct json *json_parse(const char *text, size_t len, struct err *e); /* the error has line:column */
+struct json *json_parse(const char *text, size_t len,
+                        struct err *e); /* the error has line:column */
 struct json *json_load(const char *path, struct err *e);
 void json_free(struct json *v);
 struct json *json_ref(struct json *v); /* another owner of the same value; free both */
@@ -51,7 +52,8 @@ int json_get_bool(const struct json *object, const char *name, bool *out, struct
 int json_get_array(const struct json *object, const char *name, struct json **out, struct err *e);
 int json_get_object(const struct json *object, const char *name, struct json **out, struct err *e);
 
-/* The value itself as a C type; 0 / NULL where the kind does not fit (an integer also reads as real). */
+/* The value itself as a C type; 0 / NULL where the kind does not fit (an integer also reads as
+ * real). */
 int64_t json_i64(const struct json *v);
 double json_f64(const struct json *v);
 bool json_bool(const struct json *v);
@@ -62,11 +64,13 @@ struct json *json_new_object(void);
 struct json *json_new_array(void);
 struct json *json_new_str(const char *text);
 struct json *json_new_i64(int64_t n);
-struct json *json_new_f64(double x); /* written with 17 significant digits or fewer, so it reads back equal */
+struct json *
+json_new_f64(double x); /* written with 17 significant digits or fewer, so it reads back equal */
 struct json *json_new_bool(bool b);
 struct json *json_new_null(void);
 
-/* Adding takes the value over, also on failure; returns 0 or ERR_FAIL (a NULL value counts as one). */
+/* Adding takes the value over, also on failure; returns 0 or ERR_FAIL (a NULL value counts as one).
+ */
 int json_add(struct json *object, const char *name, struct json *value);
 int json_append(struct json *array, struct json *value);
 void json_remove(struct json *object, const char *name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strict conversion of text to numbers (the whole string, within a range), and overflow-checked sizes. */
+/* Strict conversion of text to numbers (the whole string, within a range), and overflow-checked
+ * sizes. */
 #ifndef TEG_BASE_NUM_H
 #define TEG_BASE_NUM_H
 
@@ -9,13 +10,15 @@
 
 #include "common/base/err.h"
 
-/* Decimal integer in [min, max]; no blanks, no trailing text. On failure `e` says what was wanted. */
+/* Decimal integer in [min, max]; no blanks, no trailing text. On failure `e` says what was wanted.
+ */
 int num_i64(const char *text, int64_t min, int64_t max, int64_t *out, struct err *e);
 
 /* Finite decimal number in [min, max]; `nan` and `inf` are refused. */
 int num_f64(const char *text, double min, double max, double *out, struct err *e);
 
-/* A fraction "30000/1001" or a decimal number "29.97"; both parts positive, reduced to lowest terms. */
+/* A fraction "30000/1001" or a decimal number "29.97"; both parts positive, reduced to lowest
+ * terms. */
 int num_fraction(const char *text, int64_t *num, int64_t *den, struct err *e);
 
 /* False on overflow; `out` is then untouched. */

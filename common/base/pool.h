@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Numbered work items on several threads, results handed over in order: what comes out never depends
- * on the number of threads.
+ * Numbered work items on several threads, results handed over in order: what comes out never
+ * depends on the number of threads.
  *
- *     struct pool_job job = {.n_items = n, .n_threads = 4, .work = decode_one, .emit = write_one, .user = &d};
- *     pool_run(&job, &e);
+ *     struct pool_job job = {.n_items = n, .n_threads = 4, .work = decode_one, .emit = write_one,
+ * .user = &d}; pool_run(&job, &e);
  */
 #ifndef TEG_BASE_POOL_H
 #define TEG_BASE_POOL_H
@@ -27,8 +27,9 @@ struct pool_job {
 };
 
 /*
- * Runs the job. The first failing item (in item order) ends it: its error is returned, later results are
- * discarded. A stop request (stop.h) ends it with ERR_STOPPED after the items under way.
+ * Runs the job. The first failing item (in item order) ends it: its error is returned, later
+ * results are discarded. A stop request (stop.h) ends it with ERR_STOPPED after the items under
+ * way.
  */
 int pool_run(const struct pool_job *job, struct err *e);
 

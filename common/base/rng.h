@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random numbers from (seed, stream, item): every work item owns a generator, so results never depend
- * on the number of threads or on what was drawn before. Philox 4x32-10 (Salmon et al. 2011) in counter mode.
+ * Random numbers from (seed, stream, item): every work item owns a generator, so results never
+ * depend on the number of threads or on what was drawn before. Philox 4x32-10 (Salmon et al. 2011)
+ * in counter mode.
  *
  *     struct rng r;
  *     rng_init(&r, seed, RNG_STREAM_CLIP, item);
@@ -29,7 +30,7 @@ double rng_f64(struct rng *r);                           /* uniform in [0, 1), 5
 double rng_uniform(struct rng *r, double lo, double hi); /* uniform in [lo, hi) */
 uint64_t rng_below(struct rng *r, uint64_t n);           /* uniform in [0, n), unbiased; n > 0 */
 double rng_normal(struct rng *r);                        /* mean 0, deviation 1 (Box-Muller) */
-bool rng_chance(struct rng *r, double p);                /* true with probability p; always draws one number */
+bool rng_chance(struct rng *r, double p); /* true with probability p; always draws one number */
 void rng_shuffle_u32(struct rng *r, uint32_t *v, uint64_t n);
 
 #endif

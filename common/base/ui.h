@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the library may say while it works. Tools own a `struct ui` and hand it down; the library never
- * writes to a terminal by any other way. Progress appears on a terminal only, after one second, with
- * an ETA; notes and warnings go to stderr as "tool: note: ..."; records go to the --log file as JSON Lines.
+ * What the library may say while it works. Tools own a `struct ui` and hand it down; the library
+ * never writes to a terminal by any other way. Progress appears on a terminal only, after one
+ * second, with an ETA; notes and warnings go to stderr as "tool: note: ..."; records go to the
+ * --log file as JSON Lines.
  *
  *     ui_progress_start(ui, "decoding", n_videos, "videos");
  *     ui_progress_add(ui, 1);

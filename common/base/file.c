@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* -- reading -- */
+
+/* Takes what is there: the size is a hint only, as pipes and /proc files have none. */
+static int read_all(int fd, const char *path, size_t size_hint, struct buf *out, struct err *e)
+{
+    if (buf_reserve(out, size_hint + 1, e) < 0)
+        return err_add(e, "%s", path);
+    for (;;) {
+        if (out->cap == out->len && buf_reserve(out, out->cap, e) < 0)
+            return err_add(e, "%s", path);
+        ssize_t n = read(fd, out->data + out->len, out->cap - out->len);
+        if (n == 0)
+            return 0;
+        if (n > 0)
+            out->len += (size_t)n;
+        else if (errno != EINTR)
+            return err_errno(e, "%s", path);
+    }
+}
+
+int file_read(const char *path, struct buf *out, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        bool absent = errno == ENOENT;
+        err_errno(e, "%s", path);
+        return absent ? ERR_NOT_FOUND : ERR_FAIL;
+    }
+    struct stat st;
+    int rc;
+    if (fstat(fd, &st) < 0)
+        rc = err_errno(e, "%s", path);
+    else
+        rc = read_all(fd, path, S_ISREG(st.st_mode) ? (size_t)st.st_size : 4096, out, e);
+    close(fd);
+    return rc;
+}
+
+bool file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+/* -- writing -- */
+
+struct file_out {
+    FILE *stream;
+    char *target;    /* links resolved */
+    char *temporary; /* NULL where the target is a device or a pipe, which is written directly */
+};
+
+static void file_out_free(struct file_out *f)
+{
+    if (f->stream)
+        fclose(f->stream);
+    free(f->target);
+    free(f->temporary);
+    free(f);
+}
+
+/* Resolves links, so that the rename replaces the file and not a link such as /dev/stdout. */
+static int choose_names(struct file_out *f, const char *path, struct err *e)
+{
+    struct stat st;
+    bool exists = stat(path, &st) == 0;
+    if (exists && S_ISDIR(st.st_mode))
+        return err_set(e, "%s: is a folder", path);
+    f->target = exists ? realpath(path, NULL) : NULL;
+    if (!f->target && !(f->target = mem_strdup(path, e)))
+        return ERR_FAIL;
+    if (exists && !S_ISREG(st.st_mode))
+        return 0;
+    if (asprintf(&f->temporary, "%s.tmp", f->target) < 0) {
+        f->temporary = NULL;
+        return err_set(e, "%s: out of memory", path);
+    }
+    return 0;
+}
+
+int file_out_open(struct file_out **out, const char *path, struct err *e)
+{
+    struct file_out *f = mem_new(1, sizeof *f, e);
+    if (!f)
+        return ERR_FAIL;
+    int rc = choose_names(f, path, e);
+    if (rc == 0) {
+        const char *name = f->temporary ? f->temporary : f->target;
+        f->stream = fopen(name, "we");
+        if (!f->stream)
+            rc = err_errno(e, "%s", name);
+    }
+    if (rc < 0) {
+        file_out_free(f);
+        return rc;
+    }
+    *out = f;
+    return 0;
+}
+
+FILE *file_out_stream(struct file_out *f)
+{
+    return f->stream;
+}
+
+/* A rename is durable once its folder is. Some file systems cannot sync folders: that is no
+ * failure. */
+static int sync_folder(const char *path, struct err *e)
+{
+    char *folder = path_folder(path);
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int rc = 0;
+    if (fd >= 0 && fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS)
+        rc = err_errno(e, "%s: cannot sync", folder);
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return rc;
+}
+
+/* Everything down to the disk; after this fclose has nothing left to fail on. */
+static int flush_stream(struct file_out *f, struct err *e)
+{
+    errno = 0;
+    bool failed = fflush(f->stream) != 0 || ferror(f->stream);
+    if (!failed && f->temporary)
+        failed = fsync(fileno(f->stream)) < 0;
+    if (!failed)
+        return 0;
+    return errno ? err_errno(e, "%s", f->target) : err_set(e, "%s: cannot write", f->target);
+}
+
+int file_out_publish(struct file_out *f, struct err *e)
+{
+    int rc = flush_stream(f, e);
+    if (rc == 0 && f->temporary) {
+        if (rename(f->temporary, f->target) < 0)
+            rc = err_errno(e, "%s", f->target);
+        else
+            rc = sync_folder(f->target, e);
+    }
+    if (rc < 0) {
+        file_out_abandon(f);
+        return rc;
+    }
+    file_out_free(f);
+    return 0;
+}
+
+void file_out_abandon(struct file_out *f)
+{
+    if (!f)
+        return;
+    if (f->temporary)
+        unlink(f->temporary);
+    file_out_free(f);
+}
+
+int file_write(const char *path, const void *data, size_t len, struct err *e)
+{
+    struct file_out *f;
+    int rc = file_out_open(&f, path, e);
+    if (rc < 0)
+        return rc;
+    if (len && fwrite(data, 1, len, f->stream) != len) {
+        rc = err_errno(e, "%s", f->target);
+        file_out_abandon(f);
+        return rc;
+    }
+    return file_out_publish(f, e);
+}
+
+int file_publish(const char *from, const char *to, struct err *e)
+{
+    int fd = open(from, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(e, "%s", from);
+    int rc = fsync(fd) < 0 ? err_errno(e, "%s: cannot sync", from) : 0;
+    close(fd);
+    if (rc == 0 && rename(from, to) < 0)
+        rc = err_errno(e, "%s: cannot become %s", from, to);
+    return rc < 0 ? rc : sync_folder(to, e);
+}
+
+/* -- folders -- */
+
+static int make_one_folder(const char *path, struct err *e)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    int number = errno;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return 0;
+    errno = number;
+    return err_errno(e, "%s", path);
+}
+
+int file_make_folder(const char *path, struct err *e)
+{
+    char *prefix = mem_strdup(path, e);
+    if (!prefix)
+        return ERR_FAIL;
+    int rc = 0;
+    for (char *slash = prefix; rc == 0 && (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        rc = make_one_folder(prefix, e);
+        *slash = '/';
+    }
+    if (rc == 0)
+        rc = make_one_folder(path, e);
+    free(prefix);
+    return rc;
+}
+
+struct path_list {
+    char **path;
+    size_t n, cap;
+};
+
+static int path_list_add(struct path_list *list, const char *path, struct err *e)
+{
+    if (list->n == list->cap) {
+        size_t cap = list->cap ? 2 * list->cap : 64;
+        char **grown = mem_grow(list->path, cap, sizeof *grown, e);
+        if (!grown)
+            return ERR_FAIL;
+        list->path = grown;
+        list->cap = cap;
+    }
+    if (!(list->path[list->n] = mem_strdup(path, e)))
+        return ERR_FAIL;
+    list->n++;
+    return 0;
+}
+
+static void path_list_release(struct path_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(list->path[i]);
+    free(list->path);
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A link back to a folder above it (FTS_DC) holds nothing that is not visited already. */
+static int collect_files(const char *root, struct path_list *list, struct err *e)
+{
+    char *roots[] = {(char *)root, NULL};
+    FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, NULL);
+    if (!tree)
+        return err_errno(e, "%s", root);
+    size_t root_len = strlen(root);
+    int rc = 0;
+    for (FTSENT *entry; rc == 0 && (errno = 0, entry = fts_read(tree));) {
+        const char *below = entry->fts_path + root_len;
+        below += strspn(below, "/");
+        bool regular = entry->fts_info == FTS_F && S_ISREG(entry->fts_statp->st_mode);
+        if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS) {
+            errno = entry->fts_errno;
+            rc = err_errno(e, "%s", entry->fts_path);
+        } else if (entry->fts_level == 0 && entry->fts_info != FTS_D && entry->fts_info != FTS_DP) {
+            rc = err_set(e, "%s: not a folder", root);
+        } else if (regular || entry->fts_info == FTS_SLNONE) {
+            rc = path_list_add(list, below, e);
+        }
+    }
+    if (rc == 0 && errno)
+        rc = err_errno(e, "%s", root);
+    fts_close(tree);
+    return rc;
+}
+
+int file_walk(const char *root, file_visit_fn *fn, void *user, struct err *e)
+{
+    struct path_list list = {0};
+    int rc = collect_files(root, &list, e);
+    if (rc == 0 && list.n)
+        qsort(list.path, list.n, sizeof *list.path, compare_paths);
+    for (size_t i = 0; rc == 0 && i < list.n; i++)
+        rc = fn(user, list.path[i], e);
+    path_list_release(&list);
+    return rc;
+}

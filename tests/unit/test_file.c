@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "common/base/file.h"
+#include "tests/unit/support.h"
+
+static char folder[256];
+
+static int set_up(void **state)
+{
+    (void)state;
+    support_make_folder(folder, sizeof folder);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    support_remove(folder);
+    return 0;
+}
+
+static void check_content(const char *path, const char *text)
+{
+    struct err e = {0};
+    struct buf b = {0};
+    support_ok(file_read(path, &b, &e), &e);
+    assert_int_equal(b.len, strlen(text));
+    assert_memory_equal(b.data, text, b.len);
+    buf_release(&b);
+}
+
+static void test_read(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct buf b = {0};
+    const char *path = support_path(folder, "a");
+    assert_int_equal(file_read(path, &b, &e), ERR_NOT_FOUND);
+    support_failed(ERR_FAIL, &e, path);
+    support_failed(file_read(folder, &b, &e), &e, "Is a directory");
+    support_write(path, "", 0);
+    support_ok(file_read(path, &b, &e), &e);
+    assert_int_equal(b.len, 0);
+    support_ok(file_read("/proc/self/status", &b, &e), &e); /* says that its size is 0 */
+    assert_true(b.len > 100);
+    buf_release(&b);
+}
+
+static void test_write(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *path = support_path(folder, "out.json");
+    support_ok(file_write(path, "old", 3, &e), &e);
+    check_content(path, "old");
+    support_ok(file_write(path, "newer", 5, &e), &e);
+    check_content(path, "newer");
+    support_ok(file_write(path, NULL, 0, &e), &e);
+    check_content(path, "");
+    assert_false(file_exists(support_path(folder, "out.json.tmp")));
+}
+
+static void test_write_keeps_links(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *link_path = support_path(folder, "link");
+    support_write(support_path(folder, "real"), "old", 3);
+    assert_int_equal(symlink("real", link_path), 0);
+    support_ok(file_write(link_path, "new", 3, &e), &e);
+    struct stat st;
+    assert_int_equal(lstat(link_path, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    check_content(support_path(folder, "real"), "new");
+    support_ok(file_write("/dev/null", "new", 3, &e), &e);
+    assert_int_equal(stat("/dev/null", &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
+}
+
+static void test_write_fails(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    support_failed(file_write("/dev/full", "x", 1, &e), &e, "/dev/full: No space left on device");
+    support_failed(file_write(folder, "x", 1, &e), &e, "is a folder");
+    support_failed(file_write(support_path(folder, "no/such"), "x", 1, &e), &e,
+                   "no/such.tmp: No such");
+}
+
+/* A write that runs out of room (here: a file size limit) leaves the old file and no temporary. */
+static void test_write_is_whole(void **state)
+{
+    (void)state;
+    const char *path = support_path(folder, "model");
+    support_write(path, "old", 3);
+    pid_t child = fork();
+    if (child == 0) {
+        static char big[1 << 20];
+        struct err e = {0};
+        struct rlimit limit = {.rlim_cur = 65536, .rlim_max = 65536};
+        setrlimit(RLIMIT_FSIZE, &limit);
+        signal(SIGXFSZ, SIG_IGN);
+        int rc = file_write(path, big, sizeof big, &e);
+        _exit(rc == ERR_FAIL && strstr(e.text, "model: File too large") ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    check_content(path, "old");
+    assert_false(file_exists(support_path(folder, "model.tmp")));
+}
+
+static void test_out(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct file_out *f;
+    const char *path = support_path(folder, "stream");
+    support_ok(file_out_open(&f, path, &e), &e);
+    fprintf(file_out_stream(f), "%d\n", 42);
+    assert_false(file_exists(path));
+    support_ok(file_out_publish(f, &e), &e);
+    check_content(path, "42\n");
+    support_ok(file_out_open(&f, path, &e), &e);
+    fprintf(file_out_stream(f), "never seen");
+    file_out_abandon(f);
+    check_content(path, "42\n");
+    assert_false(file_exists(support_path(folder, "stream.tmp")));
+    file_out_abandon(NULL);
+}
+
+static void test_publish(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *from = support_path(folder, "x.part"), *to = support_path(folder, "x");
+    support_failed(file_publish(from, to, &e), &e, "x.part: No such file");
+    support_write(from, "done", 4);
+    support_ok(file_publish(from, to, &e), &e);
+    check_content(to, "done");
+    assert_false(file_exists(from));
+}
+
+static void test_folders(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *deep = support_path(folder, "a/b/c");
+    support_ok(file_make_folder(deep, &e), &e);
+    support_ok(file_make_folder(deep, &e), &e);
+    support_ok(file_make_folder(support_path(folder, "slash/"), &e), &e);
+    assert_true(file_exists(deep) && file_exists(support_path(folder, "slash")));
+    support_write(support_path(folder, "plain"), "", 0);
+    support_failed(file_make_folder(support_path(folder, "plain"), &e), &e, "File exists");
+    support_failed(file_make_folder(support_path(folder, "plain/x"), &e), &e, "plain");
+}
+
+static int remember(void *user, const char *path, struct err *e)
+{
+    if (strcmp(path, "stop") == 0)
+        return err_code(e, ERR_STOPPED, "stopped at %s", path);
+    snprintf((char *)user + strlen(user), 256 - strlen(user), "%s\n", path);
+    return 0;
+}
+
+static void test_walk(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char seen[256] = "";
+    assert_int_equal(mkdir(support_path(folder, "a"), 0700), 0);
+    assert_int_equal(mkdir(support_path(folder, "empty"), 0700), 0);
+    support_write(support_path(folder, "a/z"), "", 0);
+    support_write(support_path(folder, "a.b"), "", 0); /* '.' sorts before '/' */
+    support_write(support_path(folder, "B"), "", 0);
+    assert_int_equal(symlink("..", support_path(folder, "a/up")), 0);
+    assert_int_equal(symlink("nowhere", support_path(folder, "lost")), 0);
+    assert_int_equal(symlink("a", support_path(folder, "c")), 0);
+    support_ok(file_walk(folder, remember, seen, &e), &e);
+    assert_string_equal(seen, "B\na.b\na/z\nc/z\nlost\n");
+    support_write(support_path(folder, "stop"), "", 0);
+    seen[0] = '\0';
+    assert_int_equal(file_walk(folder, remember, seen, &e), ERR_STOPPED);
+    assert_string_equal(seen, "B\na.b\na/z\nc/z\nlost\n");
+    support_failed(file_walk(support_path(folder, "none"), remember, seen, &e), &e,
+                   "none: No such");
+    support_failed(file_walk(support_path(folder, "B"), remember, seen, &e), &e, "not a folder");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_write, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_write_keeps_links, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_write_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_write_is_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_publish, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_walk, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
