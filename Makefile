@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds TeG into build/. `make help` lists the targets, `make info` tells what was found on this machine.
 MAKEFLAGS += --no-builtin-rules
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 SHELL := bash
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -16,6 +19,7 @@ EXTRA_CFLAGS ?=##          more flags for the compiler
 EXTRA_LDFLAGS ?=##         more flags for the linker
 PREFIX ?= /usr/local##     where `make install` puts tools and man pages
 DESTDIR ?=##               in front of PREFIX, for packagers
+V ?=##                     1: show the whole commands
 SUITES ?=##                test suites to run (all): unit ops fuzz schema style cli e2e
 TIERS ?= build test##      package lists that `make deps` installs: build test optional
 CUDA ?= auto##             1: stop when CUDA is not found, 0: build without it
@@ -184,6 +188,8 @@ endif
 
 # ---- Building ---------------------------------------------------------------------------------------
 
+say = $(if $(V),,@printf '  %-5s %s\n' $1 $2;)
+
 all: tools ## everything a user needs, into build/ (the default)
 
 tools: $(tools:%=$(BUILD)/%)
@@ -199,11 +205,11 @@ $(BUILD)/kernels/%.o $(BUILD)/common/nn/%.o: CFLAGS += -fopenmp
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/%.cu.o: %.cu $(BUILD)/flags.cuda
 	@mkdir -p $(@D)
-	$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+	$(call say,NVCC,$<)$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
 $(BUILD)/libteg.a: $(call object,$(lib_src)) $(BUILD)/libteg.list
 	@rm -f $@
@@ -214,10 +220,10 @@ $(BUILD)/libtest.a: $(call object,$(support_src)) $(BUILD)/libtest.list
 	@ar rcs $@ $(filter %.o,$^)
 
 $(BUILD)/teg-%: $(BUILD)/tools/teg-%.o $(BUILD)/libteg.a $(BUILD)/flags.link
-	$(CC) $(LDFLAGS) $(filter %.o %.a,$^) $(LDLIBS) -o $@
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(filter %.o %.a,$^) $(LDLIBS) -o $@
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libtest.a $(BUILD)/libteg.a $(BUILD)/flags.link
-	$(CC) $(LDFLAGS) $(filter %.o %.a,$^) -lcmocka $(LDLIBS) -o $@
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(filter %.o %.a,$^) -lcmocka $(LDLIBS) -o $@
 
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call object,$(lib_src) $(wildcard tools/*.c) $(test_src) $(bench_src) $(support_src)))
@@ -241,7 +247,7 @@ fuzz-replay: tools $(test_bin) ## every parser on its corpus of good and bad inp
 check-style: tools ## the rules of the source tree: sizes, includes, names, man pages
 	tests/run --build $(BUILD) style
 
-style_files = $(shell find common kernels tools tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh')
+style_files = $(shell find $(wildcard common kernels tools tests) -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh')
 
 format: ## formats all C sources
 	$(CLANG_FORMAT) -i $(style_files)

@@ -25,6 +25,13 @@ static inline void support_make_folder(char *folder, size_t size)
     assert_non_null(mkdtemp(folder));
 }
 
+/* Ends the running test as skipped; the test runner lists the reason. */
+static inline void support_skip(const char *reason)
+{
+    printf("# skip: %s\n", reason);
+    skip();
+}
+
 /* Removes a file or a folder with all that is in it; fine where it is absent. */
 static inline void support_remove(const char *path)
 {
