@@ -202,12 +202,20 @@ struct contrast_args {
 struct softmax_xent_args {
     size_t rows, classes;
     const float *logits;     /* [rows, classes] */
-    const int32_t *target;   /* [rows], host memory */
+    const int32_t *target;   /* [rows], host memory; 0 .. classes-1, anything else fails */
     const float *weight;     /* [rows] or NULL (host memory) */
     float scale;             /* of the gradient */
     float *d_logits;         /* [rows, classes], overwritten; may be logits; NULL: not wanted */
     double loss;             /* out: weighted sum */
     size_t n_correct;        /* out: rows whose first maximum is the target */
+};
+
+/* to[i] = from[row[i]] for rows of row_bytes bytes. */
+struct gather_rows_args {
+    const void *from;
+    void *to;
+    size_t row_bytes, n_rows;
+    const uint32_t *row; /* [n_rows], host memory */
 };
 
 /* -- optimiser -- */
