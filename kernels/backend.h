@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The compute interface: one table of operations (ops.def), one implementation a device. Everything that
- * computes on tensors goes through it, so that the network, the losses and the probes are written once.
+ * The compute interface: one table of operations (ops.def), one implementation a device. Everything
+ * that computes on tensors goes through it, so that the network, the losses and the probes are
+ * written once.
  *
  *     struct backend *b;
  *     backend_open(&b, &(struct backend_options){.device = "cpu", .n_threads = 2}, &e);
@@ -9,9 +10,10 @@
  *     b->ops->conv_forward(b, conv, &args, &e);
  *     backend_close(b);
  *
- * Pointers are to device memory unless said otherwise. Layout is channels last everywhere: activations
- * [N, T, H, W, C], convolution weights [O, kt, kh, kw, I] (float32 masters). "rows" are all dimensions but the
- * channels: N*T*H*W. Statistics, losses and weight gradients are float32 (sums float64) whatever the precision.
+ * Pointers are to device memory unless said otherwise. Layout is channels last everywhere:
+ * activations [N, T, H, W, C], convolution weights [O, kt, kh, kw, I] (float32 masters). "rows" are
+ * all dimensions but the channels: N*T*H*W. Statistics, losses and weight gradients are float32
+ * (sums float64) whatever the precision.
  */
 #ifndef TEG_KERNELS_BACKEND_H
 #define TEG_KERNELS_BACKEND_H
@@ -39,7 +41,8 @@ struct backend_options {
 
 int backend_open(struct backend **b, const struct backend_options *options, struct err *e);
 void backend_close(struct backend *b);
-/* Peak of multiply-adds * 2 per second of this device at `dtype` as far as it can be measured in a few ms. */
+/* Peak of multiply-adds * 2 per second of this device at `dtype` as far as it can be measured in a
+ * few ms. */
 int backend_peak_flops(struct backend *b, enum dtype dtype, double *flops, struct err *e);
 
 /* -- convolution: y[n,to,ho,wo,o] = bias[o] + sum w[o,kt,kh,kw,i] x[n, to*st-pt+kt, ...,i] -- */
@@ -51,10 +54,9 @@ struct conv_desc {
     size_t c_out;
     size_t kernel[3], stride[3], pad[3]; /* (t, h, w); padding symmetric */
     enum dtype dtype;                    /* of x, y, dx, dy; weights are packed into it */
-    enum dtype out_dtype;                /* of y and dy: dtype, or DTYPE_F32 */
     bool bias;
-    bool forward_only;  /* no backward plans are made */
-    bool no_data_grad;  /* backward_data will not be called (the first layer) */
+    bool forward_only; /* no backward plans are made */
+    bool no_data_grad; /* backward_data will not be called (the first layer) */
 };
 
 /* Size along dimension d of the output. */
@@ -66,7 +68,8 @@ static inline size_t conv_out(const struct conv_desc *d, int i)
 struct conv_forward_args {
     const void *x;
     void *y;
-    double *sums; /* [2, c_out]: receives sum and sum of squares of y over the rows; NULL: not wanted */
+    double *
+        sums; /* [2, c_out]: receives sum and sum of squares of y over the rows; NULL: not wanted */
 };
 
 struct conv_weight_grad_args {
@@ -92,24 +95,27 @@ struct matmul_desc {
 
 struct norm_finish_args {
     size_t channels;
-    double count;             /* rows behind `sums` (of all processes) */
-    const double *sums;       /* [2, C]: sum, sum of squares */
+    double count; /* rows behind `sums` (of all processes) */
+    const double
+        *sums; /* [2, C]: sum, sum of squares; NULL: the running statistics are used instead */
     const float *gamma, *beta;
-    float eps, momentum;      /* running = momentum * running + (1 - momentum) * batch (variance unbiased) */
-    float *running_mean, *running_var; /* NULL: left alone */
-    float *mean, *inv_std;    /* [C] out */
-    float *scale, *shift;     /* [C] out: gamma * inv_std, beta - mean * scale */
+    float eps,
+        momentum; /* running = momentum * running + (1 - momentum) * batch (variance unbiased) */
+    bool update;  /* update the running statistics */
+    float *running_mean, *running_var; /* [C] */
+    float *mean, *inv_std;             /* [C] out */
+    float *scale, *shift;              /* [C] out: gamma * inv_std, beta - mean * scale */
 };
 
 struct norm_apply_args {
     size_t rows, channels;
     enum dtype dtype;
-    const void *c;                         /* [rows, C] convolution output */
-    const float *scale, *shift;            /* [C] */
-    const void *residual;                  /* [rows, C] or NULL */
+    const void *c;                                /* [rows, C] convolution output */
+    const float *scale, *shift;                   /* [C] */
+    const void *residual;                         /* [rows, C] or NULL */
     const float *residual_scale, *residual_shift; /* [C] or NULL: residual is added as it is */
     bool relu;
-    void *y;                               /* [rows, C]; may be c */
+    void *y; /* [rows, C]; may be c */
 };
 
 /* How the gradient of a unit's output reaches its normalisation. g = (dy + dy2) * [output > 0]. */
@@ -123,28 +129,28 @@ struct norm_grad_args {
     bool relu;                  /* false: no mask */
     void *g;                    /* [rows, C]: receives g; may be dy; NULL: not kept */
     double *sums;               /* [2, C] out: sum g, sum g * c */
-    const void *c2;             /* a second normalisation fed by the same g (projection shortcut), or NULL */
-    double *sums2;              /* [2, C] out for c2 */
+    const void *c2; /* a second normalisation fed by the same g (projection shortcut), or NULL */
+    double *sums2;  /* [2, C] out for c2 */
 };
 
 struct norm_grad_finish_args {
     size_t channels;
     double count;
-    const double *sums;                        /* [2, C]: sum g, sum g * c */
+    const double *sums; /* [2, C]: sum g, sum g * c */
     const float *gamma, *mean, *inv_std;
-    float *d_gamma, *d_beta;                   /* accumulated */
-    bool frozen;                               /* statistics were constants (inference mode): b = k = 0 */
-    float *a, *b, *k;                          /* [C] out: dc = a * g + b * c + k */
+    float *d_gamma, *d_beta; /* accumulated */
+    bool frozen;             /* statistics were constants (inference mode): b = k = 0 */
+    float *a, *b, *k;        /* [C] out: dc = a * g + b * c + k */
 };
 
 struct norm_grad_apply_args {
     size_t rows, channels;
     enum dtype dtype;
-    const void *g;               /* masked gradient, or dy together with scale and shift as the mask */
+    const void *g; /* masked gradient, or dy together with scale and shift as the mask */
     const void *c;
-    const float *scale, *shift;  /* NULL: g is masked already */
+    const float *scale, *shift; /* NULL: g is masked already */
     const float *a, *b, *k;
-    void *dc;                    /* may be g or c */
+    void *dc; /* may be g or c */
 };
 
 /* BN + ReLU + max pooling 1x3x3, stride (1, 2, 2), padding (0, 1, 1) in one pass. */
@@ -154,7 +160,8 @@ struct norm_pool_args {
     const void *c;
     const float *scale, *shift;
     void *y;      /* [planes, Ho, Wo, C], Ho = (height - 1) / 2 + 1 */
-    uint8_t *arg; /* same shape: position 0..8 in the window of the maximum; 255 where it is not > 0; or NULL */
+    uint8_t *arg; /* same shape: position 0..8 in the window of the maximum; 255 where it is not >
+                     0; or NULL */
 };
 
 struct pool_grad_args {
@@ -162,12 +169,13 @@ struct pool_grad_args {
     enum dtype dtype;
     const void *dy, *dy2; /* [planes, Ho, Wo, C]; dy2 may be NULL */
     const uint8_t *arg;
-    void *g;              /* [planes, height, width, C], overwritten */
+    void *g; /* [planes, height, width, C], overwritten */
 };
 
 /* -- embeddings and the contrastive objective (equations 2, 3; RECIPE section 2) -- */
 
-/* Mean over every k consecutive steps, then L2 normalisation: z [n, steps, D] -> u [n, steps / k, D]. */
+/* Mean over every k consecutive steps, then L2 normalisation: z [n, steps, D] -> u [n, steps / k,
+ * D]. */
 struct embed_args {
     size_t n, steps, k, dim;
     const float *z;
@@ -178,36 +186,38 @@ struct embed_args {
 struct embed_grad_args {
     size_t n, steps, k, dim;
     const float *u, *inv_norm, *du;
-    float *dz;       /* [n, steps, D] */
+    float *dz; /* [n, steps, D] */
     bool accumulate;
 };
 
 struct contrast_args {
     size_t n_anchors, n_keys, dim;
-    const float *anchors;    /* [n_anchors, D], unit length: short-clip embeddings of this process */
-    const float *keys;       /* [n_keys, D], unit length: long-clip embeddings of the global batch */
+    const float *anchors; /* [n_anchors, D], unit length: short-clip embeddings of this process */
+    const float *keys;    /* [n_keys, D], unit length: long-clip embeddings of the global batch */
     const uint32_t *positive; /* [n_anchors]: key of the matched step (host memory) */
     const uint32_t *anchor_video, *key_video; /* video number of each (host memory) */
-    bool other_only;         /* --negatives other: no key of the anchor's own video but the positive */
+    bool other_only; /* --negatives other: no key of the anchor's own video but the positive */
     float temperature;
-    float scale;             /* weight of the loss / number of anchors of the global batch */
-    float *d_anchors, *d_keys; /* gradients of scale * sum of the anchors' losses, accumulated; may be NULL */
+    float scale; /* weight of the loss / number of anchors of the global batch */
+    float *d_anchors,
+        *d_keys; /* gradients of scale * sum of the anchors' losses, accumulated; may be NULL */
     /* out, host memory: sums over the anchors */
-    double loss;             /* of -log p(positive), not scaled */
-    double positive_sim, negative_sim; /* cosine of the positive; mean cosine of an anchor's other candidates */
+    double loss; /* of -log p(positive), not scaled */
+    double positive_sim,
+        negative_sim; /* cosine of the positive; mean cosine of an anchor's other candidates */
 };
 
 /* -- classification -- */
 
 struct softmax_xent_args {
     size_t rows, classes;
-    const float *logits;     /* [rows, classes] */
-    const int32_t *target;   /* [rows], host memory; 0 .. classes-1, anything else fails */
-    const float *weight;     /* [rows] or NULL (host memory) */
-    float scale;             /* of the gradient */
-    float *d_logits;         /* [rows, classes], overwritten; may be logits; NULL: not wanted */
-    double loss;             /* out: weighted sum */
-    size_t n_correct;        /* out: rows whose first maximum is the target */
+    const float *logits;   /* [rows, classes] */
+    const int32_t *target; /* [rows], host memory; 0 .. classes-1, anything else fails */
+    const float *weight;   /* [rows] or NULL (host memory) */
+    float scale;           /* of the gradient */
+    float *d_logits;       /* [rows, classes], overwritten; may be logits; NULL: not wanted */
+    double loss;           /* out: weighted sum */
+    size_t n_correct;      /* out: rows whose first maximum is the target */
 };
 
 /* to[i] = from[row[i]] for rows of row_bytes bytes. */
@@ -232,7 +242,7 @@ struct optimizer_args {
     size_t n_spans;
     float lr, momentum, weight_decay;
     bool lars;
-    float trust;                      /* LARS coefficient */
+    float trust; /* LARS coefficient */
 };
 
 /* -- input pixels (RECIPE section 3) -- */
@@ -253,7 +263,7 @@ struct clip_augment {
     bool flip, jitter, grey, solarise;
     unsigned order; /* 0..23 */
     float brightness, contrast, saturation, hue;
-    float blur;     /* sigma; 0 none */
+    float blur; /* sigma; 0 none */
 };
 
 struct render_args {

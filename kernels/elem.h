@@ -59,13 +59,15 @@ TEG_HD float elem_norm_grad(float g, float c, float a, float b, float k)
 }
 
 /*
- * -- exp of a float32, for loops that vectorise: within 1 unit in the last place; 0 below -87.3, infinite
- * above 88.3. Its selections are integer masks because conditional expressions become branches. --
+ * -- exp of a float32, for loops that vectorise: within 1 unit in the last place; 0 below -87.3,
+ * infinite above 88.3. Its selections are integer masks because conditional expressions become
+ * branches. --
  */
 
 TEG_HD float elem_exp(float x)
 {
-    const float round_shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
+    const float round_shift =
+        12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
     float shifted = x * 1.44269504f + round_shift;
     float n = shifted - round_shift;
     float r = x - n * 0.693359375f; /* ln 2 in two parts, the first short enough to be exact here */

@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Convolutions and matrix products by oneDNN, versions 2.6 and 3.x: the only file that includes it,
+ * and the only one that knows which version it is.
+ */
+#include "kernels/cpu/onednn.h"
+
+#include <dnnl.h>
+#include <stdlib.h>
+
+#include "common/base/buf.h"
+#include "kernels/backend.h"
+#include "kernels/cpu/cpu.h"
+
+/* -- the version switch -- */
+
+#if DNNL_VERSION_MAJOR >= 3
+#define MD_REF const_dnnl_memory_desc_t
+struct md {
+    dnnl_memory_desc_t d;
+};
+static MD_REF md_ref(const struct md *m)
+{
+    return m->d;
+}
+static void md_release(struct md *m)
+{
+    if (m->d)
+        dnnl_memory_desc_destroy(m->d);
+    m->d = NULL;
+}
+static dnnl_status_t md_init(struct md *m, int n_dims, const dnnl_dim_t *dims,
+                             dnnl_data_type_t type, dnnl_format_tag_t tag)
+{
+    return dnnl_memory_desc_create_with_tag(&m->d, n_dims, dims, type, tag);
+}
+static dnnl_status_t append_sum(dnnl_post_ops_t ops)
+{
+    return dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
+}
+#else
+#define MD_REF const dnnl_memory_desc_t *
+struct md {
+    dnnl_memory_desc_t d;
+};
+static MD_REF md_ref(const struct md *m)
+{
+    return &m->d;
+}
+static void md_release(struct md *m)
+{
+    (void)m;
+}
+static dnnl_status_t md_init(struct md *m, int n_dims, const dnnl_dim_t *dims,
+                             dnnl_data_type_t type, dnnl_format_tag_t tag)
+{
+    return dnnl_memory_desc_init_by_tag(&m->d, n_dims, dims, type, tag);
+}
+static dnnl_status_t append_sum(dnnl_post_ops_t ops)
+{
+    return dnnl_post_ops_append_sum(ops, 1.0f);
+}
+#endif
+
+enum pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
+
+struct conv_geometry {
+    struct md x, y, w, w_grad, bias; /* w in any format */
+    dnnl_dims_t stride, pad, dilation;
+    bool has_bias, training;
+};
+
+#if DNNL_VERSION_MAJOR >= 3
+static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                         const struct conv_geometry *g, enum pass pass,
+                                         dnnl_primitive_desc_t hint)
+{
+    MD_REF bias = g->has_bias ? md_ref(&g->bias) : NULL;
+    dnnl_prop_kind_t kind = g->training ? dnnl_forward_training : dnnl_forward_inference;
+    if (pass == FORWARD)
+        return dnnl_convolution_forward_primitive_desc_create(
+            pd, engine, kind, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w), bias,
+            md_ref(&g->y), g->stride, g->dilation, g->pad, g->pad, NULL);
+    if (pass == BACKWARD_DATA)
+        return dnnl_convolution_backward_data_primitive_desc_create(
+            pd, engine, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w), md_ref(&g->y),
+            g->stride, g->dilation, g->pad, g->pad, hint, NULL);
+    return dnnl_convolution_backward_weights_primitive_desc_create(
+        pd, engine, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w_grad), bias, md_ref(&g->y),
+        g->stride, g->dilation, g->pad, g->pad, hint, NULL);
+}
+static dnnl_status_t matmul_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                           const struct md md[3], dnnl_primitive_attr_t attr)
+{
+    return dnnl_matmul_primitive_desc_create(pd, engine, md_ref(&md[0]), md_ref(&md[1]), NULL,
+                                             md_ref(&md[2]), attr);
+}
+#else
+static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                         const struct conv_geometry *g, enum pass pass,
+                                         dnnl_primitive_desc_t hint)
+{
+    dnnl_convolution_desc_t d;
+    MD_REF bias = g->has_bias ? md_ref(&g->bias) : NULL;
+    dnnl_prop_kind_t kind = g->training ? dnnl_forward_training : dnnl_forward_inference;
+    dnnl_status_t rc;
+    if (pass == FORWARD)
+        rc = dnnl_dilated_convolution_forward_desc_init(
+            &d, kind, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w), bias, md_ref(&g->y),
+            g->stride, g->dilation, g->pad, g->pad);
+    else if (pass == BACKWARD_DATA)
+        rc = dnnl_dilated_convolution_backward_data_desc_init(
+            &d, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w), md_ref(&g->y), g->stride,
+            g->dilation, g->pad, g->pad);
+    else
+        rc = dnnl_dilated_convolution_backward_weights_desc_init(
+            &d, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w_grad), bias, md_ref(&g->y),
+            g->stride, g->dilation, g->pad, g->pad);
+    return rc == dnnl_success ? dnnl_primitive_desc_create(pd, &d, NULL, engine, hint) : rc;
+}
+static dnnl_status_t matmul_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                           const struct md md[3], dnnl_primitive_attr_t attr)
+{
+    dnnl_matmul_desc_t d;
+    dnnl_status_t rc =
+        dnnl_matmul_desc_init(&d, md_ref(&md[0]), md_ref(&md[1]), NULL, md_ref(&md[2]));
+    return rc == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, NULL) : rc;
+}
+#endif
+
+/* -- engine -- */
+
+struct onednn {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+};
+
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        dnnl_status_t status_ = (call);                                                            \
+        if (status_ != dnnl_success)                                                               \
+            return err_set(e, "oneDNN: %s", status_text(status_));                                 \
+    } while (0)
+
+static const char *status_text(dnnl_status_t status)
+{
+    switch (status) {
+    case dnnl_out_of_memory:
+        return "out of memory";
+    case dnnl_invalid_arguments:
+        return "invalid arguments";
+    case dnnl_unimplemented:
+        return "no implementation for this shape and precision on this processor";
+    default:
+        return "failed";
+    }
+}
+
+int onednn_open(struct onednn **out, struct err *e)
+{
+    struct onednn *d = mem_new(1, sizeof *d, e);
+    if (!d)
+        return ERR_FAIL;
+    dnnl_status_t rc = dnnl_engine_create(&d->engine, dnnl_cpu, 0);
+    if (rc == dnnl_success)
+        rc = dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags);
+    if (rc != dnnl_success) {
+        onednn_close(d);
+        return err_set(e, "oneDNN: %s", status_text(rc));
+    }
+    *out = d;
+    return 0;
+}
+
+void onednn_close(struct onednn *d)
+{
+    if (!d)
+        return;
+    if (d->stream)
+        dnnl_stream_destroy(d->stream);
+    if (d->engine)
+        dnnl_engine_destroy(d->engine);
+    free(d);
+}
+
+const char *onednn_version(void)
+{
+    static char text[32];
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, sizeof text, "%d.%d.%d", v->major, v->minor, v->patch);
+    return text;
+}
+
+int onednn_sgemm(const struct sgemm *g, struct err *e)
+{
+    TRY(dnnl_sgemm(g->a_transposed ? 'T' : 'N', g->b_transposed ? 'T' : 'N', (dnnl_dim_t)g->m,
+                   (dnnl_dim_t)g->n, (dnnl_dim_t)g->k, 1.0f, g->a, (dnnl_dim_t)g->lda, g->b,
+                   (dnnl_dim_t)g->ldb, g->beta, g->c, (dnnl_dim_t)g->ldc));
+    return 0;
+}
+
+/* -- convolution -- */
+
+/* One of the three passes: the primitive and the memory objects its arguments are put into. */
+struct pass_plan {
+    dnnl_primitive_desc_t desc;
+    dnnl_primitive_t primitive;
+    dnnl_memory_t in, weights, out, bias; /* in: what is read beside the weights */
+};
+
+struct conv {
+    struct conv_desc desc;
+    struct conv_geometry geometry;
+    struct md user_weights; /* [O, kt, kh, kw, I] float32 */
+    struct pass_plan pass[3];
+    void *packed_forward, *packed_backward, *packed_grad; /* backward may equal forward */
+    dnnl_memory_t user;                                   /* the float32 masters */
+    dnnl_primitive_t pack[2];   /* masters -> packed, for forward and backward */
+    dnnl_primitive_t unpack[2]; /* packed gradient -> float32 gradient: overwriting, adding */
+    float *bias, *bias_grad;    /* bias_grad holds one pass's result */
+};
+
+static dnnl_data_type_t data_type(enum dtype t)
+{
+    return t == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
+/*
+ * A view of a convolution with fewer dimensions over the same channels-last memory: (1, kh, kw) is
+ * 2-D on (N*T, H, W), (kt, 1, 1) is 2-D on (N, T, H*W), 1x1x1 is either. Returns the number of
+ * spatial dimensions.
+ */
+struct conv_view {
+    size_t n, in[3], out[3], kernel[3], stride[3], pad[3];
+    int n_spatial;
+};
+
+static void view_set(struct conv_view *v, int i, const size_t values[5])
+{
+    v->in[i] = values[0];
+    v->out[i] = values[1];
+    v->kernel[i] = values[2];
+    v->stride[i] = values[3];
+    v->pad[i] = values[4];
+}
+
+static void view_init(struct conv_view *v, const struct conv_desc *d, size_t n)
+{
+    size_t out[3] = {conv_out(d, 0), conv_out(d, 1), conv_out(d, 2)};
+    bool flat_t = d->kernel[0] == 1 && d->stride[0] == 1 && d->pad[0] == 0;
+    bool flat_s = d->kernel[1] == 1 && d->kernel[2] == 1 && d->stride[1] == 1 &&
+                  d->stride[2] == 1 && d->pad[1] == 0 && d->pad[2] == 0;
+    size_t plane = d->in[1] * d->in[2];
+    v->n = n;
+    v->n_spatial = 2;
+    if (flat_t && flat_s && plane < 16) {
+        v->n = 1;
+        view_set(v, 0, (size_t[5]){1, 1, 1, 1, 0});
+        view_set(v, 1, (size_t[5]){n * d->in[0] * plane, n * d->in[0] * plane, 1, 1, 0});
+    } else if (flat_s) {
+        view_set(v, 0, (size_t[5]){d->in[0], out[0], d->kernel[0], d->stride[0], d->pad[0]});
+        view_set(v, 1, (size_t[5]){plane, plane, 1, 1, 0});
+    } else if (flat_t) {
+        v->n = n * d->in[0];
+        for (int i = 1; i < 3; i++)
+            view_set(v, i - 1,
+                     (size_t[5]){d->in[i], out[i], d->kernel[i], d->stride[i], d->pad[i]});
+    } else {
+        v->n_spatial = 3;
+        for (int i = 0; i < 3; i++)
+            view_set(v, i, (size_t[5]){d->in[i], out[i], d->kernel[i], d->stride[i], d->pad[i]});
+    }
+}
+
+static int geometry_init(struct conv_geometry *g, struct md *user, const struct conv_desc *d,
+                         size_t n, struct err *e)
+{
+    struct conv_view v;
+    view_init(&v, d, n);
+    int n_dims = v.n_spatial + 2;
+    dnnl_dims_t x = {(dnnl_dim_t)v.n, (dnnl_dim_t)d->c_in};
+    dnnl_dims_t y = {(dnnl_dim_t)v.n, (dnnl_dim_t)d->c_out};
+    dnnl_dims_t w = {(dnnl_dim_t)d->c_out, (dnnl_dim_t)d->c_in};
+    dnnl_dims_t bias = {(dnnl_dim_t)d->c_out};
+    for (int i = 0; i < v.n_spatial; i++) {
+        x[2 + i] = (dnnl_dim_t)v.in[i];
+        y[2 + i] = (dnnl_dim_t)v.out[i];
+        w[2 + i] = (dnnl_dim_t)v.kernel[i];
+        g->stride[i] = (dnnl_dim_t)v.stride[i];
+        g->pad[i] = (dnnl_dim_t)v.pad[i];
+    }
+    dnnl_format_tag_t channels_last = n_dims == 5 ? dnnl_acdeb : dnnl_acdb;
+    dnnl_data_type_t type = data_type(d->dtype);
+    g->has_bias = d->bias;
+    g->training = !d->forward_only;
+    TRY(md_init(&g->x, n_dims, x, type, channels_last));
+    TRY(md_init(&g->y, n_dims, y, type, channels_last));
+    TRY(md_init(&g->w, n_dims, w, type, dnnl_format_tag_any));
+    TRY(md_init(&g->w_grad, n_dims, w, dnnl_f32, dnnl_format_tag_any));
+    TRY(md_init(&g->bias, 1, bias, dnnl_f32, dnnl_a));
+    TRY(md_init(user, n_dims, w, dnnl_f32, channels_last));
+    return 0;
+}
+
+static void geometry_release(struct conv_geometry *g)
+{
+    md_release(&g->x);
+    md_release(&g->y);
+    md_release(&g->w);
+    md_release(&g->w_grad);
+    md_release(&g->bias);
+}
+
+static MD_REF pass_md(const struct pass_plan *p, dnnl_query_t what)
+{
+    return dnnl_primitive_desc_query_md(p->desc, what, 0);
+}
+
+static int pass_init(struct pass_plan *p, struct conv *c, enum pass pass, dnnl_engine_t engine,
+                     struct err *e)
+{
+    static const dnnl_query_t in[] = {dnnl_query_src_md, dnnl_query_diff_dst_md, dnnl_query_src_md};
+    static const dnnl_query_t weights[] = {dnnl_query_weights_md, dnnl_query_weights_md,
+                                           dnnl_query_diff_weights_md};
+    static const dnnl_query_t out[] = {dnnl_query_dst_md, dnnl_query_diff_src_md,
+                                       dnnl_query_diff_dst_md};
+    TRY(conv_primitive_desc(&p->desc, engine, &c->geometry, pass, c->pass[FORWARD].desc));
+    TRY(dnnl_primitive_create(&p->primitive, p->desc));
+    TRY(dnnl_memory_create(&p->in, pass_md(p, in[pass]), engine, DNNL_MEMORY_NONE));
+    TRY(dnnl_memory_create(&p->weights, pass_md(p, weights[pass]), engine, DNNL_MEMORY_NONE));
+    TRY(dnnl_memory_create(&p->out, pass_md(p, out[pass]), engine, DNNL_MEMORY_NONE));
+    if (c->desc.bias && pass != BACKWARD_DATA)
+        TRY(dnnl_memory_create(&p->bias, md_ref(&c->geometry.bias), engine,
+                               pass == FORWARD ? c->bias : c->bias_grad));
+    return 0;
+}
+
+static void pass_release(struct pass_plan *p)
+{
+    dnnl_memory_t memory[] = {p->in, p->weights, p->out, p->bias};
+    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
+        if (memory[i])
+            dnnl_memory_destroy(memory[i]);
+    if (p->primitive)
+        dnnl_primitive_destroy(p->primitive);
+    if (p->desc)
+        dnnl_primitive_desc_destroy(p->desc);
+}
+
+/* Attributes with which a primitive adds to its target if `add`. */
+static dnnl_status_t attr_with_sum(dnnl_primitive_attr_t *attr, bool add)
+{
+    dnnl_post_ops_t ops = NULL;
+    dnnl_status_t rc = dnnl_primitive_attr_create(attr);
+    if (rc == dnnl_success)
+        rc = dnnl_post_ops_create(&ops);
+    if (rc == dnnl_success && add)
+        rc = append_sum(ops);
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_attr_set_post_ops(*attr, ops);
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    return rc;
+}
+
+/* A reorder between two layouts, adding to the target if wanted. */
+static int reorder_init(dnnl_primitive_t *reorder, dnnl_engine_t engine, MD_REF from, MD_REF to,
+                        bool add, struct err *e)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_status_t rc = attr_with_sum(&attr, add);
+    if (rc == dnnl_success)
+        rc = dnnl_reorder_primitive_desc_create(&pd, from, engine, to, engine, attr);
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_create(reorder, pd);
+    if (pd)
+        dnnl_primitive_desc_destroy(pd);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    TRY(rc);
+    return 0;
+}
+
+/* Memory for packed weights of one pass, and the reorders between it and the float32 masters. */
+static int weights_init(struct conv *c, dnnl_engine_t engine, struct err *e)
+{
+    MD_REF user = md_ref(&c->user_weights);
+    MD_REF forward = pass_md(&c->pass[FORWARD], dnnl_query_weights_md);
+    TRY(dnnl_memory_create(&c->user, user, engine, DNNL_MEMORY_NONE));
+    c->packed_forward = mem_aligned(dnnl_memory_desc_get_size(forward), e);
+    if (!c->packed_forward || reorder_init(&c->pack[0], engine, user, forward, false, e) < 0)
+        return ERR_FAIL;
+    TRY(dnnl_memory_set_data_handle(c->pass[FORWARD].weights, c->packed_forward));
+    if (c->pass[BACKWARD_DATA].desc) {
+        MD_REF md = pass_md(&c->pass[BACKWARD_DATA], dnnl_query_weights_md);
+        c->packed_backward = c->packed_forward;
+        if (!dnnl_memory_desc_equal(md, forward)) {
+            c->packed_backward = mem_aligned(dnnl_memory_desc_get_size(md), e);
+            if (!c->packed_backward || reorder_init(&c->pack[1], engine, user, md, false, e) < 0)
+                return ERR_FAIL;
+        }
+        TRY(dnnl_memory_set_data_handle(c->pass[BACKWARD_DATA].weights, c->packed_backward));
+    }
+    if (c->pass[BACKWARD_WEIGHTS].desc) {
+        MD_REF md = pass_md(&c->pass[BACKWARD_WEIGHTS], dnnl_query_diff_weights_md);
+        c->packed_grad = mem_aligned(dnnl_memory_desc_get_size(md), e);
+        if (!c->packed_grad)
+            return ERR_FAIL;
+        TRY(dnnl_memory_set_data_handle(c->pass[BACKWARD_WEIGHTS].weights, c->packed_grad));
+        for (int add = 0; add < 2; add++)
+            if (reorder_init(&c->unpack[add], engine, md, user, add == 1, e) < 0)
+                return ERR_FAIL;
+    }
+    return 0;
+}
+
+static struct onednn *onednn_of(struct backend *b)
+{
+    return ((struct cpu_state *)b->state)->onednn;
+}
+
+int cpu_conv_new(struct backend *b, const struct conv_desc *desc, struct conv **out, struct err *e)
+{
+    dnnl_engine_t engine = onednn_of(b)->engine;
+    struct conv *c = mem_new(1, sizeof *c, e);
+    if (!c)
+        return ERR_FAIL;
+    c->desc = *desc;
+    int rc = geometry_init(&c->geometry, &c->user_weights, desc, desc->n, e);
+    if (rc == 0 && desc->bias) {
+        c->bias = mem_new(desc->c_out, sizeof *c->bias, e);
+        c->bias_grad = mem_new(desc->c_out, sizeof *c->bias_grad, e);
+        rc = c->bias && c->bias_grad ? 0 : ERR_FAIL;
+    }
+    if (rc == 0)
+        rc = pass_init(&c->pass[FORWARD], c, FORWARD, engine, e);
+    if (rc == 0 && !desc->forward_only && !desc->no_data_grad)
+        rc = pass_init(&c->pass[BACKWARD_DATA], c, BACKWARD_DATA, engine, e);
+    if (rc == 0 && !desc->forward_only)
+        rc = pass_init(&c->pass[BACKWARD_WEIGHTS], c, BACKWARD_WEIGHTS, engine, e);
+    if (rc == 0)
+        rc = weights_init(c, engine, e);
+    if (rc < 0) {
+        cpu_conv_free(b, c);
+        return err_add(e, "convolution %zux%zux%zu of %zu to %zu channels", desc->kernel[0],
+                       desc->kernel[1], desc->kernel[2], desc->c_in, desc->c_out);
+    }
+    *out = c;
+    return 0;
+}
+
+int cpu_conv_free(struct backend *b, struct conv *c)
+{
+    (void)b;
+    if (!c)
+        return 0;
+    for (int i = 0; i < 3; i++)
+        pass_release(&c->pass[i]);
+    for (int i = 0; i < 2; i++) {
+        if (c->pack[i])
+            dnnl_primitive_destroy(c->pack[i]);
+        if (c->unpack[i])
+            dnnl_primitive_destroy(c->unpack[i]);
+    }
+    if (c->user)
+        dnnl_memory_destroy(c->user);
+    geometry_release(&c->geometry);
+    md_release(&c->user_weights);
+    if (c->packed_backward != c->packed_forward)
+        free(c->packed_backward);
+    free(c->packed_forward);
+    free(c->packed_grad);
+    free(c->bias);
+    free(c->bias_grad);
+    free(c);
+    return 0;
+}
+
+static int execute(struct onednn *d, dnnl_primitive_t primitive, int n_args,
+                   const dnnl_exec_arg_t *args, struct err *e)
+{
+    TRY(dnnl_primitive_execute(primitive, d->stream, n_args, args));
+    TRY(dnnl_stream_wait(d->stream));
+    return 0;
+}
+
+static int reorder(struct onednn *d, dnnl_primitive_t primitive, dnnl_memory_t from,
+                   dnnl_memory_t to, struct err *e)
+{
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
+    return execute(d, primitive, 2, args, e);
+}
+
+int cpu_conv_set_weights(struct backend *b, struct conv *c, const float *w, const float *bias,
+                         struct err *e)
+{
+    struct onednn *d = onednn_of(b);
+    if (c->desc.bias)
+        memcpy(c->bias, bias, c->desc.c_out * sizeof *bias);
+    TRY(dnnl_memory_set_data_handle(c->user, (void *)w));
+    if (reorder(d, c->pack[0], c->user, c->pass[FORWARD].weights, e) < 0)
+        return ERR_FAIL;
+    return c->pack[1] ? reorder(d, c->pack[1], c->user, c->pass[BACKWARD_DATA].weights, e) : 0;
+}
+
+int cpu_conv_forward(struct backend *b, struct conv *c, const struct conv_forward_args *args,
+                     struct err *e)
+{
+    struct pass_plan *p = &c->pass[FORWARD];
+    TRY(dnnl_memory_set_data_handle(p->in, (void *)args->x));
+    TRY(dnnl_memory_set_data_handle(p->out, args->y));
+    dnnl_exec_arg_t list[] = {{DNNL_ARG_SRC, p->in},
+                              {DNNL_ARG_WEIGHTS, p->weights},
+                              {DNNL_ARG_DST, p->out},
+                              {DNNL_ARG_BIAS, p->bias}};
+    if (execute(onednn_of(b), p->primitive, c->desc.bias ? 4 : 3, list, e) < 0)
+        return ERR_FAIL;
+    if (!args->sums)
+        return 0;
+    const struct conv_desc *d = &c->desc;
+    struct row_block all = {.rows = d->n * conv_out(d, 0) * conv_out(d, 1) * conv_out(d, 2),
+                            .channels = d->c_out,
+                            .dtype = d->dtype};
+    return cpu_channel_sums(b, &all, args->y, args->sums);
+}
+
+int cpu_conv_backward_data(struct backend *b, struct conv *c, const void *dy, void *dx,
+                           struct err *e)
+{
+    struct pass_plan *p = &c->pass[BACKWARD_DATA];
+    TRY(dnnl_memory_set_data_handle(p->in, (void *)dy));
+    TRY(dnnl_memory_set_data_handle(p->out, dx));
+    dnnl_exec_arg_t list[] = {
+        {DNNL_ARG_DIFF_DST, p->in}, {DNNL_ARG_WEIGHTS, p->weights}, {DNNL_ARG_DIFF_SRC, p->out}};
+    return execute(onednn_of(b), p->primitive, 3, list, e);
+}
+
+int cpu_conv_backward_weights(struct backend *b, struct conv *c,
+                              const struct conv_weight_grad_args *args, struct err *e)
+{
+    struct pass_plan *p = &c->pass[BACKWARD_WEIGHTS];
+    TRY(dnnl_memory_set_data_handle(p->in, (void *)args->x));
+    TRY(dnnl_memory_set_data_handle(p->out, (void *)args->dy));
+    dnnl_exec_arg_t list[] = {{DNNL_ARG_SRC, p->in},
+                              {DNNL_ARG_DIFF_WEIGHTS, p->weights},
+                              {DNNL_ARG_DIFF_DST, p->out},
+                              {DNNL_ARG_DIFF_BIAS, p->bias}};
+    if (execute(onednn_of(b), p->primitive, c->desc.bias ? 4 : 3, list, e) < 0)
+        return ERR_FAIL;
+    for (size_t i = 0; c->desc.bias && args->dbias && i < c->desc.c_out; i++)
+        args->dbias[i] = c->bias_grad[i] + (args->accumulate ? args->dbias[i] : 0.0f);
+    TRY(dnnl_memory_set_data_handle(c->user, args->dw));
+    return reorder(onednn_of(b), c->unpack[args->accumulate], p->weights, c->user, e);
+}
+
+/* -- matrix product -- */
+
+struct matmul {
+    dnnl_primitive_t primitive;
+    dnnl_memory_t memory[3]; /* A, B, C */
+};
+
+static dnnl_status_t matmul_memory(struct matmul *m, struct md md[3], dnnl_engine_t engine,
+                                   const struct matmul_desc *desc)
+{
+    dnnl_dim_t M = (dnnl_dim_t)desc->m, N = (dnnl_dim_t)desc->n, K = (dnnl_dim_t)desc->k;
+    dnnl_dims_t dims[3] = {{M, K}, {K, N}, {M, N}};
+    dnnl_format_tag_t tag[3] = {desc->a_transposed ? dnnl_ba : dnnl_ab,
+                                desc->b_transposed ? dnnl_ba : dnnl_ab, dnnl_ab};
+    dnnl_status_t rc = dnnl_success;
+    for (int i = 0; i < 3 && rc == dnnl_success; i++) {
+        dnnl_data_type_t type = i == 2 ? dnnl_f32 : data_type(desc->dtype);
+        rc = md_init(&md[i], 2, dims[i], type, tag[i]);
+        if (rc == dnnl_success)
+            rc = dnnl_memory_create(&m->memory[i], md_ref(&md[i]), engine, DNNL_MEMORY_NONE);
+    }
+    return rc;
+}
+
+static dnnl_status_t matmul_primitive(struct matmul *m, const struct md md[3], dnnl_engine_t engine,
+                                      bool accumulate)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_status_t rc = attr_with_sum(&attr, accumulate);
+    if (rc == dnnl_success)
+        rc = matmul_primitive_desc(&pd, engine, md, attr);
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_create(&m->primitive, pd);
+    if (pd)
+        dnnl_primitive_desc_destroy(pd);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    return rc;
+}
+
+int cpu_matmul_new(struct backend *b, const struct matmul_desc *desc, struct matmul **out,
+                   struct err *e)
+{
+    dnnl_engine_t engine = onednn_of(b)->engine;
+    struct md md[3];
+    memset(md, 0, sizeof md);
+    struct matmul *m = mem_new(1, sizeof *m, e);
+    if (!m)
+        return ERR_FAIL;
+    dnnl_status_t rc = matmul_memory(m, md, engine, desc);
+    if (rc == dnnl_success)
+        rc = matmul_primitive(m, md, engine, desc->accumulate);
+    for (int i = 0; i < 3; i++)
+        md_release(&md[i]);
+    if (rc != dnnl_success) {
+        cpu_matmul_free(b, m);
+        return err_set(e, "oneDNN: matrix product %zux%zux%zu: %s", desc->m, desc->n, desc->k,
+                       status_text(rc));
+    }
+    *out = m;
+    return 0;
+}
+
+int cpu_matmul_free(struct backend *b, struct matmul *m)
+{
+    (void)b;
+    if (!m)
+        return 0;
+    for (int i = 0; i < 3; i++)
+        if (m->memory[i])
+            dnnl_memory_destroy(m->memory[i]);
+    if (m->primitive)
+        dnnl_primitive_destroy(m->primitive);
+    free(m);
+    return 0;
+}
+
+int cpu_matmul_run(struct backend *b, struct matmul *m, const void *a_data, const void *b_data,
+                   float *c_data, struct err *e)
+{
+    TRY(dnnl_memory_set_data_handle(m->memory[0], (void *)a_data));
+    TRY(dnnl_memory_set_data_handle(m->memory[1], (void *)b_data));
+    TRY(dnnl_memory_set_data_handle(m->memory[2], c_data));
+    dnnl_exec_arg_t list[] = {{DNNL_ARG_SRC, m->memory[0]},
+                              {DNNL_ARG_WEIGHTS, m->memory[1]},
+                              {DNNL_ARG_DST, m->memory[2]}};
+    return execute(onednn_of(b), m->primitive, 3, list, e);
+}
