@@ -42,8 +42,22 @@ bool json_equal(struct json *a, struct json *b);
 struct json *json_member(const struct json *object, const char *name); /* NULL where absent */
 size_t json_len(const struct json *array_or_object);
 struct json *json_at(const struct json *array, size_t i); /* NULL outside */
-/* The i-th member of an object in order; false behind the last. */
+/* The i-th member of an object in order; false behind the last. Takes i steps: json_next walks
+ * faster. */
 bool json_pair(const struct json *object, size_t i, const char **name, struct json **value);
+
+/*
+ * The members of an object one after the other; the object must not change meanwhile.
+ *
+ *     struct json_walk w = {0};
+ *     while (json_next(object, &w, &name, &value)) ...
+ */
+struct json_walk {
+    const void *entry;
+    bool started;
+};
+bool json_next(const struct json *object, struct json_walk *w, const char **name,
+               struct json **value);
 
 int json_get_str(const struct json *object, const char *name, const char **out, struct err *e);
 int json_get_i64(const struct json *object, const char *name, int64_t *out, struct err *e);
@@ -64,8 +78,8 @@ struct json *json_new_object(void);
 struct json *json_new_array(void);
 struct json *json_new_str(const char *text);
 struct json *json_new_i64(int64_t n);
-struct json *
-json_new_f64(double x); /* written with 17 significant digits or fewer, so it reads back equal */
+/* Written with as few digits as read back equal, and always as a real ("3.0"). */
+struct json *json_new_f64(double x);
 struct json *json_new_bool(bool b);
 struct json *json_new_null(void);
 

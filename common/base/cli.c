@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/base/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/file.h"
+#include "common/base/num.h"
+#include "common/base/pool.h"
+#include "common/base/version.h"
+
+/* Everything that lives while the options are parsed. */
+struct parse {
+    struct cli *cli;
+    struct ui_options ui;
+};
+
+/* -- stdout and stderr -- */
+
+static const char *tool_name = "teg";
+static bool stdout_closed;
+static FILE *real_stderr; /* while argp runs, stderr is a filter */
+
+static int close_stdout(struct err *e)
+{
+    stdout_closed = true;
+    errno = 0;
+    bool failed = ferror(stdout) != 0;
+    if (fclose(stdout) != 0 || failed)
+        return errno ? err_errno(e, "standard output")
+                     : err_set(e, "standard output: cannot write");
+    return 0;
+}
+
+/* --help and --version end the program inside argp: their output is checked as well. */
+static void check_stdout_at_exit(void)
+{
+    struct err e;
+    if (!stdout_closed && close_stdout(&e) < 0) {
+        fprintf(real_stderr, "%s: error: %s\n", tool_name, e.text);
+        _exit(EXIT_FAILURE);
+    }
+}
+
+static void print_version(FILE *stream, struct argp_state *state)
+{
+    (void)state;
+    fprintf(stream, "%s %s\n", tool_name, TEG_VERSION);
+}
+
+/*
+ * argp and getopt write "tool: what"; through this stream it becomes "tool: error: what". The
+ * stream is line-buffered, so a message always begins a write.
+ */
+static ssize_t write_usage_error(void *cookie, const char *text, size_t len)
+{
+    (void)cookie;
+    size_t name = strlen(tool_name);
+    if (len > name && memcmp(text, tool_name, name) == 0 && text[name] == ':') {
+        fprintf(real_stderr, "%s: error", tool_name);
+        fwrite(text + name, 1, len - name, real_stderr);
+    } else {
+        fwrite(text, 1, len, real_stderr);
+    }
+    return (ssize_t)len;
+}
+
+/* -- the common options -- */
+
+enum { KEY_THREADS = 0x1000, KEY_LOG };
+
+static const struct argp_option threads_option = {
+    "threads",
+    KEY_THREADS,
+    "N",
+    0,
+    "Threads to work on (default: all processors); results never depend on it",
+    0};
+static const struct argp_option log_option = {
+    "log", KEY_LOG, "FILE", 0, "Append what happens to FILE, one JSON object a line", 0};
+static const struct argp_option quiet_option = {"quiet", 'q', NULL, 0, "Errors and warnings only",
+                                                0};
+static const struct argp_option verbose_option = {"verbose", 'v', NULL, 0, "More details", 0};
+
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+    struct parse *p = state->input;
+    switch (key) {
+    case KEY_THREADS:
+        p->cli->n_threads = (size_t)cli_i64(state, "threads", arg, 1, 4096);
+        return 0;
+    case KEY_LOG:
+        p->ui.log_path = arg;
+        return 0;
+    case 'q':
+        p->ui.quiet = true;
+        return 0;
+    case 'v':
+        p->ui.verbose = true;
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+/* -- the command line for `!meta` -- */
+
+static bool is_recorded(const struct cli *cli, const char *name)
+{
+    if (strcmp(name, "output") == 0)
+        return false;
+    for (const char *const *n = cli->not_recorded; n && *n; n++)
+        if (strcmp(*n, name) == 0)
+            return false;
+    return true;
+}
+
+static bool is_path(const char *argument_name)
+{
+    static const char *const names[] = {"FILE", "DIR", "PATH", "STORE", "MODEL"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strstr(argument_name, names[i]))
+            return true;
+    return false;
+}
+
+static const struct argp_option *find_option(const struct argp_option *options, int key)
+{
+    for (const struct argp_option *o = options; o && (o->name || o->key || o->doc); o++)
+        if (o->key == key && o->name && !(o->flags & (OPTION_ALIAS | OPTION_DOC)))
+            return o;
+    return NULL;
+}
+
+/* One entry of cli->argv for an option that the tool took; other keys of argp are passed over. */
+static int record(struct cli *cli, int key, const char *arg)
+{
+    bool positional = key == ARGP_KEY_ARG;
+    const struct argp_option *o = positional ? NULL : find_option(cli->argp->options, key);
+    if (!positional && (!o || !is_recorded(cli, o->name)))
+        return 0;
+    bool path = arg && (positional || (o->arg && is_path(o->arg)));
+    struct buf text = {0};
+    int rc = o ? buf_printf(&text, NULL, "--%s%s", o->name, arg ? "=" : "") : 0;
+    if (rc == 0)
+        rc = buf_printf(&text, NULL, "%s", !arg ? "" : path ? path_base(arg) : arg);
+    if (rc == 0)
+        rc = json_append(cli->argv, json_new_str((const char *)text.data));
+    buf_release(&text);
+    return rc;
+}
+
+/* Stands in front of the tool's own parser, to see every option that it takes. */
+static error_t parse_tool(int key, char *arg, struct argp_state *state)
+{
+    struct parse *p = state->input;
+    struct cli *cli = p->cli;
+    if (key == ARGP_KEY_INIT) {
+        size_t n = 0; /* the common options are the last child */
+        while (cli->argp->children && cli->argp->children[n].argp)
+            n++;
+        state->child_inputs[n] = p;
+    }
+    state->input = cli->input;
+    error_t rc = cli->argp->parser ? cli->argp->parser(key, arg, state) : ARGP_ERR_UNKNOWN;
+    state->input = p;
+    return rc == 0 && record(cli, key, arg) < 0 ? ENOMEM : rc;
+}
+
+/* -- parsing -- */
+
+/* Parses with what goes to stderr filtered; a usage error does not come back. */
+static int parse_filtered(const struct argp *argp, int argc, char **argv, struct parse *p)
+{
+    FILE *filter = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_usage_error});
+    if (filter) {
+        setvbuf(filter, NULL, _IOLBF, BUFSIZ);
+        stderr = filter;
+    }
+    int rc = argp_parse(argp, argc, argv, 0, NULL, p);
+    stderr = real_stderr;
+    if (filter)
+        fclose(filter);
+    return rc;
+}
+
+/* The tool's argp with the common options as one more child. */
+static int run_argp(struct parse *p, int argc, char **argv)
+{
+    enum { MAX_CHILDREN = 8 };
+    const struct cli *cli = p->cli;
+    struct argp_option options[5] = {{0}};
+    size_t n = 0;
+    if (!(cli->without & CLI_NO_THREADS))
+        options[n++] = threads_option;
+    if (!(cli->without & CLI_NO_LOG))
+        options[n++] = log_option;
+    options[n++] = quiet_option;
+    options[n] = verbose_option;
+    const struct argp common = {.options = options, .parser = parse_common};
+    struct argp_child children[MAX_CHILDREN + 2] = {{0}};
+    for (n = 0; cli->argp->children && cli->argp->children[n].argp && n < MAX_CHILDREN; n++)
+        children[n] = cli->argp->children[n];
+    children[n] = (struct argp_child){.argp = &common, .header = "Common options:"};
+    struct argp all = *cli->argp;
+    all.parser = parse_tool;
+    all.children = children;
+    return parse_filtered(&all, argc, argv, p);
+}
+
+int cli_parse(struct cli *cli, int argc, char **argv)
+{
+    struct err e = {0};
+    struct parse p = {.cli = cli, .ui = {.tool = cli->tool}};
+    tool_name = cli->tool;
+    argv[0] = (char *)cli->tool; /* getopt's messages start with it */
+    real_stderr = stderr;
+    argp_err_exit_status = 2;
+    argp_program_version_hook = print_version;
+    atexit(check_stdout_at_exit);
+    cli->n_threads = pool_n_processors();
+    cli->argv = json_new_array();
+    int rc = cli->argv ? 0 : err_set(&e, "out of memory");
+    if (rc == 0 && run_argp(&p, argc, argv) != 0)
+        rc = err_set(&e, "the command line cannot be read");
+    if (rc == 0)
+        rc = ui_open(&cli->ui, &p.ui, &e);
+    if (rc < 0)
+        fprintf(stderr, "%s: error: %s\n", cli->tool, e.text);
+    return rc;
+}
+
+static void print_outcome(int rc, const char *text)
+{
+    static const char plain[] = "stopped";
+    if (rc != ERR_STOPPED) {
+        fprintf(stderr, "%s: error: %s\n", tool_name, text);
+        return;
+    }
+    size_t len = strlen(text);
+    bool says_more = len >= sizeof plain && strcmp(text + len - (sizeof plain - 1), plain) != 0;
+    fprintf(stderr, "%s: stopped: %s\n", tool_name,
+            says_more ? text : "run the same command again to go on");
+}
+
+int cli_finish(struct cli *cli, int rc, const struct err *e)
+{
+    struct err late_ui = {0}, late_stdout = {0};
+    int ui_rc = ui_close(cli->ui, &late_ui); /* first, as it takes the progress line away */
+    int stdout_rc = close_stdout(&late_stdout);
+    json_free(cli->argv);
+    cli->ui = NULL;
+    cli->argv = NULL;
+    if (rc < 0 && e)
+        print_outcome(rc, e->text);
+    else if (ui_rc < 0)
+        print_outcome(ui_rc, late_ui.text);
+    else if (stdout_rc < 0)
+        print_outcome(stdout_rc, late_stdout.text);
+    return rc < 0 || ui_rc < 0 || stdout_rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* -- conversions for option parsers -- */
+
+int64_t cli_i64(struct argp_state *state, const char *option, const char *text, int64_t min,
+                int64_t max)
+{
+    struct err e;
+    int64_t n = min;
+    if (num_i64(text, min, max, &n, &e) < 0)
+        argp_error(state, "--%s: %s", option, e.text);
+    return n;
+}
+
+double cli_f64(struct argp_state *state, const char *option, const char *text, double min,
+               double max)
+{
+    struct err e;
+    double x = min;
+    if (num_f64(text, min, max, &x, &e) < 0)
+        argp_error(state, "--%s: %s", option, e.text);
+    return x;
+}
+
+int cli_choice(struct argp_state *state, const char *option, const char *text,
+               const char *const *names)
+{
+    struct buf list = {0};
+    for (int i = 0; names[i]; i++) {
+        if (strcmp(names[i], text) == 0) {
+            buf_release(&list);
+            return i;
+        }
+        buf_printf(&list, NULL, "%s%s", i ? ", " : "", names[i]);
+    }
+    argp_error(state, "--%s: expected one of %s; got '%.64s'", option,
+               list.data ? (char *)list.data : "nothing", text);
+    buf_release(&list);
+    return 0;
+}
