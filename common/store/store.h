@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A store: one LMDB file of records in key order, and `!meta` that says what it is (schemas/README.md).
- * LMDB is included by store.c alone.
+ * LMDB is included by store_read.c and store_write.c alone. Errors begin with the store's path.
  *
  * Writing. Everything goes to PATH.part; store_publish makes it PATH. A restarted tool opens the same
  * `.part` and goes on behind the last record. The bytes of a published file depend on the records and

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/store/store_meta.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "common/base/version.h"
+#include "common/store/embeddings.h"
+#include "common/store/frames.h"
+#include "common/store/index.h"
+#include "common/store/samples.h"
+
+static const struct {
+    const char *schema;
+    int version;
+} known[] = {
+    {INDEX_SCHEMA, INDEX_VERSION},
+    {FRAMES_SCHEMA, FRAMES_VERSION},
+    {SAMPLES_SCHEMA, SAMPLES_VERSION},
+    {EMBEDDINGS_SCHEMA, EMBEDDINGS_VERSION},
+};
+
+static const char *const head_members[] = {"schema", "version",  "tool",  "tool_version",
+                                           "argv",   "settings", "inputs"};
+enum { N_HEAD_MEMBERS = sizeof head_members / sizeof *head_members };
+
+/* -- making -- */
+
+/* A value of its own, as it would be read back from a file. */
+static struct json *copy(struct json *v, struct err *e)
+{
+    const char *text = json_text(v);
+    return text ? json_parse(text, strlen(text), e) : NULL;
+}
+
+struct json *meta_head(const struct store_spec *spec, struct err *e)
+{
+    struct json *head = json_new_object(), *whole = NULL;
+    if (head && json_add(head, "schema", json_new_str(spec->schema)) == 0 &&
+        json_add(head, "version", json_new_i64(spec->version)) == 0 &&
+        json_add(head, "tool", json_new_str(spec->tool)) == 0 &&
+        json_add(head, "tool_version", json_new_str(TEG_VERSION)) == 0 &&
+        json_add(head, "argv", spec->argv ? json_ref(spec->argv) : json_new_array()) == 0 &&
+        json_add(head, "settings", spec->settings ? json_ref(spec->settings) : json_new_object()) ==
+            0 &&
+        json_add(head, "inputs", spec->inputs ? json_ref(spec->inputs) : json_new_object()) == 0)
+        whole = copy(head, e);
+    else
+        err_set(e, "out of memory: " STORE_META_KEY);
+    json_free(head);
+    return whole;
+}
+
+struct json *meta_build(const struct json *head, const struct meta_state *state,
+                        struct json *summary, uint64_t count, struct err *e)
+{
+    char content[HASH_TEXT_BYTES];
+    hash_text(state->content, content);
+    struct json *root = json_new_object();
+    int rc = root ? 0 : ERR_FAIL;
+    for (size_t i = 0; rc == 0 && i < N_HEAD_MEMBERS; i++)
+        rc = json_add(root, head_members[i], json_ref(json_member(head, head_members[i])));
+    if (rc == 0 && summary)
+        rc = json_add(root, "summary", json_ref(summary));
+    if (rc == 0 && summary)
+        rc = json_add(root, "count", json_new_i64((int64_t)count));
+    if (rc == 0)
+        rc = json_add(root, "records", json_new_i64((int64_t)state->n_records));
+    if (rc == 0)
+        rc = json_add(root, "content", json_new_str(content));
+    if (rc == 0)
+        rc = json_add(root, "last", json_new_str(state->last));
+    if (rc == 0)
+        rc = json_add(root, "complete", json_new_bool(summary != NULL));
+    if (rc == 0 && json_text(root))
+        return root;
+    err_set(e, "out of memory: " STORE_META_KEY);
+    json_free(root);
+    return NULL;
+}
+
+/* -- comparing -- */
+
+static const char *shown(struct json *v)
+{
+    const char *text = v ? json_text(v) : "absent";
+    return text ? text : "?";
+}
+
+static int differs(const char *path, struct json *there, struct json *now, struct err *e)
+{
+    return err_set(e, "%s is %.200s there, %.200s now", path, shown(there), shown(now));
+}
+
+/* Settings and inputs are compared member by member, so that the message names the one. */
+static int compare_objects(const char *name, struct json *there, struct json *now, struct err *e)
+{
+    char path[128];
+    const char *member;
+    struct json *value;
+    for (size_t i = 0; json_pair(now, i, &member, &value); i++) {
+        struct json *old = json_member(there, member);
+        snprintf(path, sizeof path, "%s.%s", name, member);
+        if (!old || !json_equal(old, value))
+            return differs(path, old, value, e);
+    }
+    for (size_t i = 0; json_pair(there, i, &member, &value); i++) {
+        snprintf(path, sizeof path, "%s.%s", name, member);
+        if (!json_member(now, member))
+            return differs(path, value, NULL, e);
+    }
+    return 0;
+}
+
+int meta_compare(const struct json *there, const struct json *head, struct err *e)
+{
+    for (size_t i = 0; i < N_HEAD_MEMBERS; i++) {
+        const char *name = head_members[i];
+        struct json *old = json_member(there, name), *now = json_member(head, name);
+        /* How the command was spelt does not matter: all that decides the content is in settings.
+         */
+        if (strcmp(name, "argv") == 0)
+            continue;
+        if (old && json_kind(old) == JSON_OBJECT && json_kind(now) == JSON_OBJECT) {
+            int rc = compare_objects(name, old, now, e);
+            if (rc < 0)
+                return rc;
+        } else if (!old || !json_equal(old, now)) {
+            return differs(name, old, now, e);
+        }
+    }
+    return 0;
+}
+
+/* -- reading -- */
+
+static int get_i64(const struct json *root, const char *name, int64_t max, int64_t *out,
+                   struct err *e)
+{
+    int rc = json_get_i64(root, name, out, e);
+    if (rc < 0)
+        return rc;
+    return *out >= 0 && *out <= max ? 0 : err_set(e, "%s is %lld", name, (long long)*out);
+}
+
+int meta_check_kind(const struct json *root, const char *schema, int version, struct err *e)
+{
+    const char *is;
+    int64_t is_version;
+    if (json_kind(root) != JSON_OBJECT)
+        return err_set(e, STORE_META_KEY " is not an object");
+    if (json_get_str(root, "schema", &is, e) < 0 ||
+        get_i64(root, "version", INT_MAX, &is_version, e) < 0)
+        return err_add(e, STORE_META_KEY);
+    if (schema && strcmp(is, schema) != 0)
+        return err_set(e, "holds %s, not %s", is, schema);
+    for (size_t i = 0; !schema && i < sizeof known / sizeof *known; i++)
+        if (strcmp(is, known[i].schema) == 0) {
+            schema = known[i].schema;
+            version = known[i].version;
+        }
+    if (!schema)
+        return err_set(e, "schema %s is unknown to this program", is);
+    if (is_version != version)
+        return err_set(e, "schema %s version %lld, this program reads %d", is,
+                       (long long)is_version, version);
+    return 0;
+}
+
+int meta_read_state(struct meta_state *state, const struct json *root, struct err *e)
+{
+    const char *content;
+    int64_t n_records;
+    if (get_i64(root, "records", INT64_MAX, &n_records, e) < 0 ||
+        json_get_str(root, "content", &content, e) < 0 ||
+        json_get_str(root, "last", &state->last, e) < 0)
+        return err_add(e, STORE_META_KEY);
+    if (hash_from_text(content, &state->content) < 0)
+        return err_set(e, STORE_META_KEY ": content is not 32 hexadecimal digits");
+    state->n_records = (uint64_t)n_records;
+    return 0;
+}
+
+/* Members that this program does not use, yet every store has. */
+static int check_rest(const struct json *root, struct err *e)
+{
+    const char *text;
+    struct json *value;
+    struct meta_state state;
+    if (json_get_str(root, "tool_version", &text, e) < 0 ||
+        json_get_array(root, "argv", &value, e) < 0)
+        return err_add(e, STORE_META_KEY);
+    for (size_t i = 0; i < json_len(value); i++)
+        if (json_kind(json_at(value, i)) != JSON_STRING)
+            return err_set(e, STORE_META_KEY ": argv holds something else than strings");
+    return meta_read_state(&state, root, e);
+}
+
+int meta_read(struct store_meta *out, struct json *root, const struct blob *text, struct err *e)
+{
+    struct store_meta m = {.root = root};
+    int64_t version, count = 0;
+    struct json *summary, *identity;
+    const char *name;
+    if (json_kind(root) != JSON_OBJECT)
+        return err_set(e, STORE_META_KEY " is not an object");
+    if (json_get_str(root, "schema", &m.schema, e) < 0 ||
+        get_i64(root, "version", INT_MAX, &version, e) < 0 ||
+        json_get_str(root, "tool", &m.tool, e) < 0 ||
+        json_get_object(root, "settings", &m.settings, e) < 0 ||
+        json_get_object(root, "inputs", &m.inputs, e) < 0 ||
+        json_get_bool(root, "complete", &m.complete, e) < 0)
+        return err_add(e, STORE_META_KEY);
+    if (m.complete && (json_get_object(root, "summary", &summary, e) < 0 ||
+                       get_i64(root, "count", INT64_MAX, &count, e) < 0))
+        return err_add(e, STORE_META_KEY);
+    for (size_t i = 0; json_pair(m.inputs, i, &name, &identity); i++)
+        if (!json_str(identity))
+            return err_set(e, STORE_META_KEY ": inputs.%s is not a string", name);
+    if (check_rest(root, e) < 0)
+        return ERR_FAIL;
+    m.version = (int)version;
+    m.count = (uint64_t)count;
+    hash_text(hash_bytes(text->data, text->len), m.identity);
+    *out = m;
+    return 0;
+}
