@@ -60,7 +60,10 @@ lib.nccl     := NCCL             -lnccl       nccl.h                  ncclAllRed
 required := argp openmp lmdb zstd json-c csv png xxhash onednn avformat avcodec swscale avutil
 cuda_libs := cudart cublaslt cudnn
 optional := cmocka mpi $(cuda_libs) nccl
-without := cmocka:no-unit-tests mpi:one-process-only nccl:one-GPU-only $(cuda_libs:%=%:no-GPU)
+without.cmocka := no unit tests
+without.mpi := one process only
+without.nccl := one GPU only
+$(foreach l,$(cuda_libs) nvcc,$(eval without.$l := no GPU))
 
 # What Debian and Ubuntu call it all. `make demo` needs the first list, `make test` the second too.
 packages_build := gcc $(foreach l,$(filter-out openmp,$(required)),$(firstword $(lib.$l)))
@@ -88,7 +91,7 @@ stamp = $(if $(if $(wildcard $1),$(subst x$2x,,x$(file <$1)x),new),$(shell mkdir
 # $(call install,PACKAGES) installs as root or by sudo, or says what to run.
 define install
 	@as=; [ "$$(id -u)" = 0 ] || as=sudo; line="apt-get install -y --no-install-recommends $1"; \
-	 if command -v apt-get $$as >/dev/null && $$as apt-get update -q && \
+	 if command -v apt-get >/dev/null && command -v $${as:-env} >/dev/null && $$as apt-get update -q && \
 	    $$as env DEBIAN_FRONTEND=noninteractive $$line; then exit 0; fi; \
 	 echo "make: missing: $1" >&2; echo "make: run as root: apt-get update && $$line" >&2; exit 1
 endef
@@ -169,8 +172,9 @@ rooms := $(addprefix common/,base store video datasets sampling nn eval) kernels
 cuda_src := $(if $(with_cuda),$(wildcard kernels/cuda/*.c kernels/cuda/*.cu))
 lib_src := $(wildcard $(rooms:%=%/*.c)) $(cuda_src)
 tools := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
-# In tests/, test_x.c fuzz_x.c bench_x.c are programs; the other files there are shared by them all.
-test_src := $(wildcard tests/unit/test_*.c tests/ops/test_*.c tests/fuzz/fuzz_*.c)
+# In tests/, test_x.c fuzz_x.c bench_x.c are programs, helper_x.c programs that tests call; the other
+# files there are shared by them all.
+test_src := $(wildcard tests/unit/test_*.c tests/ops/test_*.c tests/fuzz/fuzz_*.c tests/*/helper_*.c)
 bench_src := $(wildcard tests/bench/bench_*.c)
 support_src := $(filter-out $(test_src) $(bench_src),$(wildcard tests/*/*.c))
 
@@ -268,13 +272,12 @@ bench: tools $(bench_bin) ## speeds and ratios against peers and limits
 demo: tools ## the whole pipeline on generated videos; installs what it needs
 	$(MAKE) -f pipelines/demo.mk BIN=$(abspath $(BUILD))
 
-found = $(or $(have.$1),missing: $(call package,$1)$(patsubst $1:%,$(comma) %,$(filter $1:%,$(without))))
+have.nvcc := $(if $(filter info,$(goals)),$(if $(NVCC),$(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')))
+found = $(or $(have.$1),missing ($(or $(call package,$1),CUDA-toolkit))$(if $(without.$1),: $(without.$1)))
 
 info: ## what was found on this machine and what is missing
-	@printf '%-12s %s\n' $(CC) "$$($(CC) -dumpfullversion 2>&1)" \
-	    $(foreach l,$(required) $(optional),$l '$(call found,$l)') \
-	    nvcc '$(if $(NVCC),$(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'),missing: CUDA-toolkit, no-GPU)'
-	@echo 'GPU $(if $(with_cuda),enabled,disabled)'
+	@printf '%-12s %s\n' $(CC) "$$($(CC) -dumpfullversion 2>/dev/null || echo missing)" \
+	    $(foreach l,$(required) $(optional) nvcc,$l '$(call found,$l)')
 
 deps: ## installs the packages of TIERS with apt-get
 	$(call install,$(foreach t,$(TIERS),$(packages_$t)))

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CSV files, row by row: quotes, CRLF, a byte order mark; fields of any length. libcsv underneath.
+/*
+ * CSV files, row by row: quotes, CRLF, a byte order mark; fields of any length. Blanks around an
+ * unquoted field are dropped; a quote inside one is an error. libcsv underneath.
  */
 #ifndef TEG_BASE_CSV_H
 #define TEG_BASE_CSV_H
@@ -18,8 +20,9 @@ struct csv_row {
  * returned. */
 typedef int csv_row_fn(void *user, const struct csv_row *row, struct err *e);
 
-/* Errors come back as "PATH:LINE: why". `separator` is ',' mostly. */
+/* Errors, those of `fn` too, come back as "PATH:LINE: why". `separator` is a comma mostly. */
 int csv_read(const char *path, char separator, csv_row_fn *fn, void *user, struct err *e);
+/* The same for text in memory: "line LINE: why". */
 int csv_read_text(const char *data, size_t len, char separator, csv_row_fn *fn, void *user,
                   struct err *e);
 

@@ -27,6 +27,8 @@ struct embedding_clip {
 
 struct embeddings;
 int embeddings_open(struct embeddings **m, const char *path, struct err *e);
+/* A handle for another thread: the same videos and clips, its own codec. Close copies before the original. */
+int embeddings_share(struct embeddings **copy, struct embeddings *m, struct err *e);
 void embeddings_close(struct embeddings *m);
 const struct store *embeddings_store(const struct embeddings *m);
 size_t embeddings_n_videos(const struct embeddings *m); /* in key order */

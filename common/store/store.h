@@ -75,15 +75,21 @@ int store_next(struct store *s, const char **key, struct blob *value, struct err
 /* Refuses where `s` was not made from the store `from` under the name `input` ("index", "frames"). */
 int store_check_input(const struct store *s, const char *input, const struct store *from, struct err *e);
 
+/*
+ * Reads all of a store: every page of the file, and every record against the content hash of `!meta`.
+ * Incomplete stores are checked as far as they are written.
+ */
+int store_verify(const char *path, struct err *e);
+
 /* -- writing -- */
 
 struct store_spec {
     const char *schema;
     int version;
     const char *tool;
-    struct json *argv;     /* borrowed; from cli.h; may be NULL */
-    struct json *settings; /* borrowed; everything that decides the content */
-    struct json *inputs;   /* borrowed; name -> identity; may be NULL */
+    struct json *argv;     /* borrowed for the call; from cli.h; may be NULL */
+    struct json *settings; /* borrowed for the call; everything that decides the content */
+    struct json *inputs;   /* borrowed for the call; name -> identity; may be NULL */
     bool force;            /* throw away a .part of other settings, and replace a finished PATH */
 };
 
@@ -94,7 +100,7 @@ struct store_writer;
  */
 int store_create(struct store_writer **w, const char *path, const struct store_spec *spec, struct err *e);
 bool store_resumed(const struct store_writer *w);
-/* The greatest key there is, "" in a new store; valid until the next put. */
+/* The key put last (by this run or the one before), "" in a new store; valid until the next put. */
 const char *store_last_key(const struct store_writer *w);
 /* Looks into what is written so far (also uncommitted puts); borrowed until the next call with `w`. */
 int store_peek(struct store_writer *w, const char *key, struct blob *value, struct err *e);
@@ -107,7 +113,7 @@ int store_put(struct store_writer *w, const char *key, const void *value, size_t
 int store_commit(struct store_writer *w, size_t min_puts, struct err *e);
 /* Adds member `name` to `!meta`'s `summary` object at publication; takes `value` over. */
 int store_summary(struct store_writer *w, const char *name, struct json *value, struct err *e);
-/* Completes `!meta` (count, content hash), syncs, renames to PATH, frees w. On failure the .part stays. */
+/* Completes `!meta` (count, content hash), syncs, renames to PATH. Frees w also on failure, when the .part stays. */
 int store_publish(struct store_writer *w, uint64_t count, struct err *e);
 /* Drops what is not committed, leaves the .part for the next run, frees w; NULL allowed. */
 void store_abandon(struct store_writer *w);

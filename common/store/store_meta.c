@@ -30,7 +30,7 @@ enum { N_HEAD_MEMBERS = sizeof head_members / sizeof *head_members };
 static struct json *copy(struct json *v, struct err *e)
 {
     const char *text = json_text(v);
-    return text ? json_parse(text, strlen(text), e) : NULL;
+    return json_parse(text, strlen(text), e);
 }
 
 struct json *meta_head(const struct store_spec *spec, struct err *e)
@@ -72,7 +72,7 @@ struct json *meta_build(const struct json *head, const struct meta_state *state,
         rc = json_add(root, "last", json_new_str(state->last));
     if (rc == 0)
         rc = json_add(root, "complete", json_new_bool(summary != NULL));
-    if (rc == 0 && json_text(root))
+    if (rc == 0 && *json_text(root))
         return root;
     err_set(e, "out of memory: " STORE_META_KEY);
     json_free(root);
@@ -81,15 +81,10 @@ struct json *meta_build(const struct json *head, const struct meta_state *state,
 
 /* -- comparing -- */
 
-static const char *shown(struct json *v)
-{
-    const char *text = v ? json_text(v) : "absent";
-    return text ? text : "?";
-}
-
 static int differs(const char *path, struct json *there, struct json *now, struct err *e)
 {
-    return err_set(e, "%s is %.200s there, %.200s now", path, shown(there), shown(now));
+    return err_set(e, "%s is %.200s there, %.200s now", path, there ? json_text(there) : "absent",
+                   now ? json_text(now) : "absent");
 }
 
 /* Settings and inputs are compared member by member, so that the message names the one. */
@@ -98,13 +93,14 @@ static int compare_objects(const char *name, struct json *there, struct json *no
     char path[128];
     const char *member;
     struct json *value;
-    for (size_t i = 0; json_pair(now, i, &member, &value); i++) {
+    struct json_walk of_now = {0}, of_there = {0};
+    while (json_next(now, &of_now, &member, &value)) {
         struct json *old = json_member(there, member);
         snprintf(path, sizeof path, "%s.%s", name, member);
         if (!old || !json_equal(old, value))
             return differs(path, old, value, e);
     }
-    for (size_t i = 0; json_pair(there, i, &member, &value); i++) {
+    while (json_next(there, &of_there, &member, &value)) {
         snprintf(path, sizeof path, "%s.%s", name, member);
         if (!json_member(now, member))
             return differs(path, value, NULL, e);
@@ -202,6 +198,7 @@ int meta_read(struct store_meta *out, struct json *root, const struct blob *text
     int64_t version, count = 0;
     struct json *summary, *identity;
     const char *name;
+    struct json_walk w = {0};
     if (json_kind(root) != JSON_OBJECT)
         return err_set(e, STORE_META_KEY " is not an object");
     if (json_get_str(root, "schema", &m.schema, e) < 0 ||
@@ -214,7 +211,7 @@ int meta_read(struct store_meta *out, struct json *root, const struct blob *text
     if (m.complete && (json_get_object(root, "summary", &summary, e) < 0 ||
                        get_i64(root, "count", INT64_MAX, &count, e) < 0))
         return err_add(e, STORE_META_KEY);
-    for (size_t i = 0; json_pair(m.inputs, i, &name, &identity); i++)
+    while (json_next(m.inputs, &w, &name, &identity))
         if (!json_str(identity))
             return err_set(e, STORE_META_KEY ": inputs.%s is not a string", name);
     if (check_rest(root, e) < 0)

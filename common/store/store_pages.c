@@ -294,7 +294,7 @@ int pages_check(const char *path, enum pages_depth depth, size_t *file_bytes, st
 {
     struct stat st;
     int rc = ERR_FAIL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not block */
     if (fd < 0 || fstat(fd, &st) < 0) {
         err_errno(e, "cannot be read");
     } else if (!S_ISREG(st.st_mode) || st.st_size == 0) {

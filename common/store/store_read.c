@@ -130,7 +130,7 @@ int store_open_any(struct store **out, const char *path, struct err *e)
 {
     struct store *s;
     /* Held while a store under construction is looked at; a complete one is never written again. */
-    int lock = open(path, O_RDONLY | O_CLOEXEC);
+    int lock = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool busy = lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
     int rc = open_store(&s, path, NULL, ANY_VERSION, e);
     if (busy && (rc < 0 || !s->meta.complete)) {

@@ -124,6 +124,7 @@ static int commit(struct store_writer *w, size_t value_bytes, struct err *e)
     int rc = meta ? end(w, meta, e) : ERR_FAIL;
     json_free(meta);
     close_env(w);
+    w->failed = rc < 0;
     return rc < 0 ? rc : open_env(w, value_bytes, e);
 }
 

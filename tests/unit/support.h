@@ -17,6 +17,13 @@
 
 #include "common/base/err.h"
 
+/* Read by AddressSanitizer: tests ask for more memory than there is, to see the error. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 /* Makes a new folder below $TMPDIR (or /tmp) and leaves its path in `folder`. */
 static inline void support_make_folder(char *folder, size_t size)
 {

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The picture font of image.h: ASCII 32..126 as 5 x 7 dots; anything else shows as a box. */
+#ifndef TEG_BASE_FONT_H
+#define TEG_BASE_FONT_H
+
+#include <stdint.h>
+
+enum { FONT_WIDTH = 5, FONT_HEIGHT = 7, FONT_CELL_WIDTH = 6, FONT_CELL_HEIGHT = 9 };
+
+/* FONT_HEIGHT rows from the top; the five low bits of each are its dots, the highest of them
+ * leftmost. */
+const uint8_t *font_glyph(char c);
+
+#endif
