@@ -124,23 +124,25 @@ struct norm_grad_args {
     enum dtype dtype;
     const void *dy, *dy2;       /* dy2 may be NULL */
     const void *c;              /* what was normalised */
+    const float *mean;          /* [C] of c: keeps the second sum free of cancellation */
     const float *scale, *shift; /* give the mask where y is NULL: c * scale + shift > 0 */
     const void *y;              /* mask y > 0; may be NULL */
     bool relu;                  /* false: no mask */
     void *g;                    /* [rows, C]: receives g; may be dy; NULL: not kept */
-    double *sums;               /* [2, C] out: sum g, sum g * c */
-    const void *c2; /* a second normalisation fed by the same g (projection shortcut), or NULL */
-    double *sums2;  /* [2, C] out for c2 */
+    double *sums;               /* [2, C] out: sum g, sum g * (c - mean) */
+    const void *c2;     /* a second normalisation fed by the same g (projection shortcut), or NULL */
+    const float *mean2; /* [C] of c2 */
+    double *sums2;      /* [2, C] out for c2 */
 };
 
 struct norm_grad_finish_args {
     size_t channels;
     double count;
-    const double *sums; /* [2, C]: sum g, sum g * c */
-    const float *gamma, *mean, *inv_std;
+    const double *sums; /* [2, C]: sum g, sum g * (c - mean) */
+    const float *gamma, *inv_std;
     float *d_gamma, *d_beta; /* accumulated */
     bool frozen;             /* statistics were constants (inference mode): b = k = 0 */
-    float *a, *b, *k;        /* [C] out: dc = a * g + b * c + k */
+    float *a, *b, *k;        /* [C] out: dc = a * g + b * (c - mean) + k */
 };
 
 struct norm_grad_apply_args {
@@ -149,7 +151,7 @@ struct norm_grad_apply_args {
     const void *g; /* masked gradient, or dy together with scale and shift as the mask */
     const void *c;
     const float *scale, *shift; /* NULL: g is masked already */
-    const float *a, *b, *k;
+    const float *mean, *a, *b, *k;
     void *dc; /* may be g or c */
 };
 

@@ -54,43 +54,51 @@ static void flush(double *sums, float *run, size_t n)
 
 /* -- sums of a convolution's output -- */
 
-CPU_INLINE void sums_row(const void *x, size_t at, size_t width, float *run, enum dtype t)
+/* Sums of x - pivot and its square: a mean far from zero does not cost the variance its digits. */
+CPU_INLINE void sums_row(const void *x, size_t at, const float *pivot, size_t width, float *run,
+                         enum dtype t)
 {
     size_t c = 0;
     for (; c + 16 <= width; c += 16) {
-        vec16 v = vec16_load(x, at + c, t);
+        vec16 v = vec16_load(x, at + c, t) - *(const vec16 *)(pivot + c);
         *(vec16 *)(run + c) += v;
         *(vec16 *)(run + width + c) += v * v;
     }
     for (; c < width; c++) {
-        float v = elem_load(x, at + c, t);
+        float v = elem_load(x, at + c, t) - pivot[c];
         run[c] += v;
         run[width + c] += v * v;
     }
 }
 
-CPU_INLINE void sums_rows(const void *x, size_t begin, size_t end, size_t width, double *sums,
+struct sums_args {
+    const void *x;
+    const float *pivot; /* [width] */
+    size_t width;
+};
+
+CPU_INLINE void sums_rows(const struct sums_args *a, size_t begin, size_t end, double *sums,
                           float *run, enum dtype t)
 {
-    memset(sums, 0, 2 * width * sizeof *sums);
-    memset(run, 0, 2 * width * sizeof *run);
+    memset(sums, 0, 2 * a->width * sizeof *sums);
+    memset(run, 0, 2 * a->width * sizeof *run);
     for (size_t r = begin; r < end; r++) {
-        sums_row(x, r * width, width, run, t);
+        sums_row(a->x, r * a->width, a->pivot, a->width, run, t);
         if ((r - begin) % FLUSH_ROWS == FLUSH_ROWS - 1 || r + 1 == end)
-            flush(sums, run, 2 * width);
+            flush(sums, run, 2 * a->width);
     }
 }
 
-CPU_CLONES static void sums_f32(const void *x, size_t begin, size_t end, size_t width, double *sums,
+CPU_CLONES static void sums_f32(const struct sums_args *a, size_t begin, size_t end, double *sums,
                                 float *run)
 {
-    sums_rows(x, begin, end, width, sums, run, DTYPE_F32);
+    sums_rows(a, begin, end, sums, run, DTYPE_F32);
 }
 
-CPU_CLONES static void sums_bf16(const void *x, size_t begin, size_t end, size_t width,
-                                 double *sums, float *run)
+CPU_CLONES static void sums_bf16(const struct sums_args *a, size_t begin, size_t end, double *sums,
+                                 float *run)
 {
-    sums_rows(x, begin, end, width, sums, run, DTYPE_BF16);
+    sums_rows(a, begin, end, sums, run, DTYPE_BF16);
 }
 
 /* Scratch of an operation with sums: partial [n_blocks, n_sums, width], run [threads, n_sums,
@@ -98,7 +106,7 @@ CPU_CLONES static void sums_bf16(const void *x, size_t begin, size_t end, size_t
 struct sums_plan {
     size_t fold, width, rows, step, n_blocks, n_sums;
     double *partial;
-    float *run, *spread[3];
+    float *run, *spread[4];
 };
 
 static int sums_plan(struct sums_plan *p, struct backend *b, size_t rows, size_t channels,
@@ -111,12 +119,12 @@ static int sums_plan(struct sums_plan *p, struct backend *b, size_t rows, size_t
     p->n_blocks = (p->rows + p->step - 1) / p->step;
     p->n_sums = n_sums;
     size_t n_partial = p->n_blocks * n_sums * p->width, n_run = b->n_threads * n_sums * p->width;
-    p->partial = cpu_scratch(b, n_partial * sizeof *p->partial +
-                                    (n_run + 3 * p->width + 64) * sizeof *p->run);
+    p->partial =
+        cpu_scratch(b, n_partial * sizeof *p->partial + (n_run + 4 * p->width) * sizeof *p->run);
     if (!p->partial)
         return ERR_FAIL;
     p->run = (float *)(p->partial + n_partial);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         p->spread[i] = p->run + n_run + (size_t)i * p->width;
     return 0;
 }
@@ -134,23 +142,37 @@ static void gather(double *to, const struct sums_plan *p, size_t which)
     }
 }
 
+/* From sums around a pivot to sums around zero, in float64. */
+static void shift_sums(double *sums, const float *pivot, size_t channels, double rows)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double p = (double)pivot[c], sum = sums[c];
+        sums[c] = sum + rows * p;
+        sums[channels + c] += p * (2.0 * sum + rows * p);
+    }
+}
+
 int cpu_channel_sums(struct backend *b, const struct row_block *block, const void *x, double *sums)
 {
     struct sums_plan p;
-    if (sums_plan(&p, b, block->rows, block->channels, 2) < 0)
+    size_t channels = block->channels;
+    if (sums_plan(&p, b, block->rows, channels, 2) < 0)
         return ERR_FAIL;
+    cpu_convert(b, p.spread[1], DTYPE_F32, x, block->dtype, channels); /* the first row */
+    struct sums_args a = {x, spread(p.spread[0], p.spread[1], channels, p.fold), p.width};
 #pragma omp parallel for num_threads(b->n_threads) schedule(static)
     for (size_t i = 0; i < p.n_blocks; i++) {
         size_t begin = i * p.step, end = begin + p.step < p.rows ? begin + p.step : p.rows;
         double *to = p.partial + i * 2 * p.width;
         float *run = p.run + (size_t)omp_get_thread_num() * 2 * p.width;
         if (block->dtype == DTYPE_F32)
-            sums_f32(x, begin, end, p.width, to, run);
+            sums_f32(&a, begin, end, to, run);
         else
-            sums_bf16(x, begin, end, p.width, to, run);
+            sums_bf16(&a, begin, end, to, run);
     }
     gather(sums, &p, 0);
-    gather(sums + block->channels, &p, 1);
+    gather(sums + channels, &p, 1);
+    shift_sums(sums, a.pivot, channels, (double)block->rows);
     return 0;
 }
 
@@ -270,9 +292,9 @@ CPU_INLINE void grad_tail(const struct norm_grad_args *a, size_t at, size_t c, f
             g = elem_relu_grad(g, a->y ? elem_load(a->y, at + c, t)
                                        : elem_affine(x, a->scale[c], a->shift[c]));
         run[c] += g;
-        run[w + c] += g * x;
+        run[w + c] += g * (x - a->mean[c]);
         if (a->c2)
-            run[2 * w + c] += g * elem_load(a->c2, at + c, t);
+            run[2 * w + c] += g * (elem_load(a->c2, at + c, t) - a->mean2[c]);
         if (a->g)
             elem_store(a->g, at + c, g, t);
     }
@@ -291,9 +313,10 @@ CPU_INLINE void grad_rows(const struct norm_grad_args *a, size_t begin, size_t e
             vec16 x = vec16_load(a->c, at + c, t);
             vec16 g = masked_grad(a, at, c, x, t);
             *(vec16 *)(run + c) += g;
-            *(vec16 *)(run + w + c) += g * x;
+            *(vec16 *)(run + w + c) += g * (x - *(const vec16 *)(a->mean + c));
             if (a->c2)
-                *(vec16 *)(run + 2 * w + c) += g * vec16_load(a->c2, at + c, t);
+                *(vec16 *)(run + 2 * w + c) +=
+                    g * (vec16_load(a->c2, at + c, t) - *(const vec16 *)(a->mean2 + c));
             if (a->g)
                 vec16_store(a->g, at + c, g, t);
         }
@@ -326,6 +349,8 @@ int cpu_norm_grad(struct backend *b, const struct norm_grad_args *args)
     a.channels = p.width;
     a.scale = spread(p.spread[0], args->scale, args->channels, p.fold);
     a.shift = spread(p.spread[1], args->shift, args->channels, p.fold);
+    a.mean = spread(p.spread[2], args->mean, args->channels, p.fold);
+    a.mean2 = spread(p.spread[3], args->mean2, args->channels, p.fold);
 #pragma omp parallel for num_threads(b->n_threads) schedule(static)
     for (size_t i = 0; i < p.n_blocks; i++) {
         size_t begin = i * p.step, end = begin + p.step < p.rows ? begin + p.step : p.rows;
@@ -349,16 +374,15 @@ int cpu_norm_grad_finish(struct backend *b, const struct norm_grad_finish_args *
 {
     (void)b;
     for (size_t c = 0; c < a->channels; c++) {
-        double sum_g = a->sums[c], mean = (double)a->mean[c], inv_std = (double)a->inv_std[c];
-        double sum_gx =
-            (a->sums[a->channels + c] - mean * sum_g) * inv_std; /* of g * normalised c */
+        double sum_g = a->sums[c], inv_std = (double)a->inv_std[c];
+        double sum_gx = a->sums[a->channels + c] * inv_std; /* of g * normalised c */
         a->d_beta[c] += (float)sum_g;
         a->d_gamma[c] += (float)sum_gx;
         double scale = (double)a->gamma[c] * inv_std;
         double slope = a->frozen ? 0.0 : -scale * inv_std * sum_gx / a->count;
         a->a[c] = (float)scale;
         a->b[c] = (float)slope;
-        a->k[c] = (float)(a->frozen ? 0.0 : -scale * sum_g / a->count - slope * mean);
+        a->k[c] = (float)(a->frozen ? 0.0 : -scale * sum_g / a->count);
     }
     return 0;
 }
@@ -373,15 +397,17 @@ CPU_INLINE void grad_apply_rows(const struct norm_grad_apply_args *a, size_t beg
             if (a->scale)
                 g = vec16_where_positive(g, x * *(const vec16 *)(a->scale + c) +
                                                 *(const vec16 *)(a->shift + c));
+            vec16 centred = x - *(const vec16 *)(a->mean + c);
             vec16 d = *(const vec16 *)(a->a + c) * g +
-                      (*(const vec16 *)(a->b + c) * x + *(const vec16 *)(a->k + c));
+                      (*(const vec16 *)(a->b + c) * centred + *(const vec16 *)(a->k + c));
             vec16_store(a->dc, at + c, d, t);
         }
         for (; c < a->channels; c++) {
             float x = elem_load(a->c, at + c, t), g = elem_load(a->g, at + c, t);
             if (a->scale)
                 g = elem_relu_grad(g, elem_affine(x, a->scale[c], a->shift[c]));
-            elem_store(a->dc, at + c, elem_norm_grad(g, x, a->a[c], a->b[c], a->k[c]), t);
+            elem_store(a->dc, at + c, elem_norm_grad(g, x - a->mean[c], a->a[c], a->b[c], a->k[c]),
+                       t);
         }
     }
 }

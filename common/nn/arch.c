@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/nn/arch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const arch_names[] = {"r3d50", "r3d-tiny", NULL};
+
+struct stage {
+    size_t width; /* f: channels inside a bottleneck; the block's output has 4 f */
+    int n_blocks;
+    size_t kernel; /* temporal kernel of the first convolution of each block */
+    size_t stride; /* spatial, of the first block */
+};
+
+struct backbone {
+    const char *name;
+    size_t stem;
+    struct stage stage[4];
+};
+
+static const struct backbone backbones[] = {
+    {"r3d50", 64, {{64, 3, 1, 1}, {128, 4, 1, 2}, {256, 6, 3, 2}, {512, 3, 3, 2}}},
+    {"r3d-tiny", 16, {{16, 1, 1, 1}, {32, 1, 1, 2}, {64, 1, 3, 2}, {128, 1, 3, 2}}},
+};
+
+static const float backbone_momentum = 0.9f, head_momentum = 0.997f;
+
+/* A unit with kernel [kt, k, k] and spatial stride s, padded so that stride 1 keeps the size. */
+static struct unit conv_unit(size_t c_in, size_t c_out, const size_t kernel[3], size_t stride)
+{
+    struct unit u = {.c_in = c_in,
+                     .c_out = c_out,
+                     .residual = NO_RESIDUAL,
+                     .relu = true,
+                     .stride = {1, stride, stride},
+                     .momentum = backbone_momentum};
+    for (int i = 0; i < 3; i++) {
+        u.kernel[i] = kernel[i];
+        u.pad[i] = kernel[i] / 2;
+    }
+    return u;
+}
+
+static int add_unit(struct net_desc *d, const struct unit *u, int input)
+{
+    d->unit[d->n_units] = *u;
+    d->unit[d->n_units].input = input;
+    return d->n_units++;
+}
+
+static void name_unit(struct net_desc *d, const char *prefix, const char *conv, const char *norm)
+{
+    struct unit *u = &d->unit[d->n_units - 1];
+    snprintf(u->conv_name, sizeof u->conv_name, "%s%s", prefix, conv);
+    snprintf(u->norm_name, sizeof u->norm_name, "%s%s", prefix, norm);
+}
+
+/* Bottleneck: [kt,1,1] c -> f, [1,3,3] f -> f with the stride, [1,1,1] f -> 4f, plus the shortcut.
+ */
+static int add_block(struct net_desc *d, int input, size_t c_in, const struct stage *s, int block)
+{
+    char prefix[ARCH_NAME_BYTES - 16];
+    size_t f = s->width, stride = block == 0 ? s->stride : 1;
+    snprintf(prefix, sizeof prefix, "%.10s.%d.", d->name, block);
+    struct unit u = conv_unit(c_in, f, (size_t[3]){s->kernel, 1, 1}, 1);
+    int at = add_unit(d, &u, input);
+    name_unit(d, prefix, "conv1", "bn1");
+    u = conv_unit(f, f, (size_t[3]){1, 3, 3}, stride);
+    at = add_unit(d, &u, at);
+    name_unit(d, prefix, "conv2", "bn2");
+    int residual = input;
+    if (block == 0) {
+        u = conv_unit(c_in, 4 * f, (size_t[3]){1, 1, 1}, stride);
+        u.relu = false;
+        u.shortcut = true;
+        residual = add_unit(d, &u, input);
+        name_unit(d, prefix, "shortcut.conv", "shortcut.bn");
+    }
+    u = conv_unit(f, 4 * f, (size_t[3]){1, 1, 1}, 1);
+    u.residual = residual;
+    at = add_unit(d, &u, at);
+    name_unit(d, prefix, "conv3", "bn3");
+    return at;
+}
+
+int arch_backbone(struct net_desc *d, const char *name, struct err *e)
+{
+    const struct backbone *b = NULL;
+    for (size_t i = 0; i < sizeof backbones / sizeof backbones[0]; i++)
+        if (strcmp(backbones[i].name, name) == 0)
+            b = &backbones[i];
+    if (!b)
+        return err_set(e, "model %s: unknown; one of r3d50, r3d-tiny", name);
+    memset(d, 0, sizeof *d);
+    struct unit stem = conv_unit(3, b->stem, (size_t[3]){5, 7, 7}, 2);
+    stem.stride[0] = 2;
+    stem.pool = true;
+    int at = add_unit(d, &stem, NET_INPUT);
+    name_unit(d, "stem.", "conv", "bn");
+    size_t channels = b->stem;
+    for (int s = 0; s < 4; s++) {
+        snprintf(d->name, sizeof d->name, "res%d", s + 2);
+        for (int i = 0; i < b->stage[s].n_blocks; i++) {
+            at = add_block(d, at, channels, &b->stage[s], i);
+            channels = 4 * b->stage[s].width;
+        }
+    }
+    snprintf(d->name, sizeof d->name, "%s", name);
+    d->c_in = 3;
+    d->c_out = channels;
+    d->time_stride = 2;
+    return 0;
+}
+
+int arch_head(struct net_desc *d, const char *name, const struct head_shape *shape, struct err *e)
+{
+    memset(d, 0, sizeof *d);
+    if (shape->n_hidden < 0 || shape->n_hidden >= ARCH_MAX_UNITS)
+        return err_set(e, "head %s: %d hidden layers", name, shape->n_hidden);
+    if (snprintf(d->name, sizeof d->name, "%s", name) >= ARCH_NAME_BYTES / 2)
+        return err_set(e, "head %s: the name is too long", name);
+    int at = NET_INPUT;
+    size_t channels = shape->c_in;
+    for (int i = 0; i <= shape->n_hidden; i++) {
+        bool last = i == shape->n_hidden;
+        char prefix[ARCH_NAME_BYTES - 8];
+        snprintf(prefix, sizeof prefix, "%.19s.%d.", name, i);
+        struct unit u =
+            conv_unit(channels, last ? shape->c_out : shape->width, (size_t[3]){1, 1, 1}, 1);
+        u.bias = u.linear = true;
+        u.relu = !last;
+        u.momentum = head_momentum;
+        at = add_unit(d, &u, at);
+        name_unit(d, prefix, "linear", "bn");
+        if (last)
+            d->unit[at].norm_name[0] = '\0';
+        channels = d->unit[at].c_out;
+    }
+    d->c_in = shape->c_in;
+    d->c_out = channels;
+    d->time_stride = 1;
+    return 0;
+}

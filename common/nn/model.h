@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A model: the backbone, its heads, and all their parameters in one flat float32 vector in the
+ * device's memory (masters; weights [O, kt, kh, kw, I]), with a vector of gradients and one of
+ * velocities of the same form. Running statistics are a second, smaller vector. Files are
+ * .safetensors with PyTorch's layout and the names of arch.h (schemas/model.md).
+ *
+ *     struct model_desc d = {.backbone = "r3d50", .n_heads = 1, .head = {"persistent"}, ...};
+ *     model_new(&m, backend, &d, &e);  model_init_weights(m, seed);
+ *     model_save(m, "model.safetensors", metadata, &e);
+ */
+#ifndef TEG_NN_MODEL_H
+#define TEG_NN_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/json.h"
+#include "common/nn/arch.h"
+#include "kernels/backend.h"
+
+enum { MODEL_MAX_HEADS = 8 };
+
+struct model_desc {
+    char backbone[ARCH_NAME_BYTES];
+    int n_heads;
+    char head[MODEL_MAX_HEADS][ARCH_NAME_BYTES / 2];
+    size_t head_width; /* 0: the backbone's channels */
+    size_t head_dim;   /* of the embeddings, 128 */
+    int head_layers;   /* hidden ones, 3 */
+};
+
+struct json *model_desc_to_json(const struct model_desc *d);
+int model_desc_from_json(struct model_desc *d, const struct json *j, struct err *e);
+
+/* Where a unit's tensors are: offsets into params (w, bias, gamma, beta) and stats (mean, var). */
+struct unit_offsets {
+    size_t w, bias, gamma, beta, mean, var;
+};
+
+struct net {
+    struct net_desc desc;
+    struct unit_offsets at[ARCH_MAX_UNITS];
+};
+
+enum param_kind { PARAM_CONV, PARAM_LINEAR, PARAM_VECTOR, PARAM_STATISTIC };
+
+struct param { /* one named tensor */
+    char name[ARCH_NAME_BYTES + 16];
+    enum param_kind kind;
+    size_t offset, len; /* in params, or in stats where kind is PARAM_STATISTIC */
+    size_t dim[5];      /* PARAM_CONV: O, kt, kh, kw, I; PARAM_LINEAR: O, I; else len */
+};
+
+struct model {
+    struct backend *backend;
+    struct model_desc desc;
+    struct net backbone;
+    struct net head[MODEL_MAX_HEADS];
+    struct param *param; /* trainable ones first, in file order */
+    size_t n_param, n_trainable_tensors;
+    struct param_span *span; /* [n_trainable_tensors] for the optimiser */
+    size_t n_values, n_stats;
+    float *params, *grads,
+        *velocity; /* [n_values]; grads and velocity NULL until model_make_trainable */
+    float *stats;  /* [n_stats]: running means and variances */
+};
+
+int model_new(struct model **m, struct backend *b, const struct model_desc *d, struct err *e);
+void model_free(struct model *m);
+int model_make_trainable(struct model *m, struct err *e);     /* zeroed gradients and velocities */
+int model_find_head(const struct model *m, const char *name); /* -1 where absent */
+
+/* Trainable parameters of the backbone alone. */
+size_t model_n_backbone_values(const struct model *m);
+
+/*
+ * RECIPE sections 1 and 2: convolutions truncated normal (2 sigma), sigma = sqrt(1 / fan_in) /
+ * 0.87962566; linear Glorot uniform; gamma 1, beta 0, biases 0; running mean 0, variance 1. From
+ * (seed, tensor) alone.
+ */
+int model_init_weights(struct model *m, uint64_t seed, struct err *e);
+
+/* -- files -- */
+
+/*
+ * Writes weights and statistics; with `optimizer` the velocities too, as tensors "velocity.NAME".
+ * `metadata` (an object of strings, borrowed) gets members "format", "model" added.
+ */
+int model_save(struct model *m, const char *path, bool optimizer, struct json *metadata,
+               struct err *e);
+/* Velocities only (the optimiser file beside a model). */
+int model_save_optimizer(struct model *m, const char *path, struct json *metadata, struct err *e);
+
+struct safetensors;
+/* Reads the description from the metadata; errors say what the file is instead. */
+int model_read_desc(const struct safetensors *f, struct model_desc *d, struct err *e);
+/*
+ * Fills weights and statistics (and velocities). Every tensor must be there with its shape; `heads`
+ * false leaves heads that the file lacks as they are (a checkpoint used as a backbone).
+ */
+int model_load(struct model *m, const struct safetensors *f, bool optimizer, bool heads,
+               struct err *e);
+
+#endif

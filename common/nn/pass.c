@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/nn/pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/num.h"
+
+enum { GRAD_BUFFERS = 8, NORM_VECTORS = 7, NORM_SUMS = 4 };
+
+/* A unit's plan and tensors. Vectors are [c_out] float32, sums [2, c_out] float64. */
+struct unit_plan {
+    struct conv *conv;
+    size_t conv_out[3], out[3]; /* (t, h, w) before and after pooling */
+    size_t conv_rows, rows;     /* n * t * h * w of each */
+    void *c, *y;                /* convolution output; unit output (may be the same memory) */
+    uint8_t *arg;               /* positions of the maxima where the unit pools */
+    float *mean, *inv_std, *scale, *shift, *a, *b, *k;
+    double *sums, *grad_sums;
+};
+
+struct pass {
+    struct model *model;
+    const struct net *net;
+    struct pass_options o;
+    enum norm_mode mode; /* of the last forward */
+    struct unit_plan unit[ARCH_MAX_UNITS];
+    void *activations, *vectors; /* the memory behind c, y, arg and the vectors */
+    size_t activation_bytes, grad_bytes;
+    void *grad_free[GRAD_BUFFERS]; /* gradient tensors not in use */
+    int n_grad_free;
+    void *pending[ARCH_MAX_UNITS][2]; /* gradients that reached a unit's output */
+};
+
+static const struct unit *unit_of(const struct pass *p, int i)
+{
+    return &p->net->desc.unit[i];
+}
+
+static size_t tensor_bytes(const struct pass *p, size_t rows, int i)
+{
+    return (rows * unit_of(p, i)->c_out * dtype_bytes(p->o.dtype) + 63) / 64 * 64;
+}
+
+/* -- shapes and plans -- */
+
+static void shape_unit(struct pass *p, int i, struct conv_desc *d)
+{
+    const struct unit *u = unit_of(p, i);
+    struct unit_plan *q = &p->unit[i];
+    const size_t *in = u->input == NET_INPUT ? p->o.in : p->unit[u->input].out;
+    *d = (struct conv_desc){.n = p->o.n,
+                            .c_in = u->c_in,
+                            .c_out = u->c_out,
+                            .dtype = p->o.dtype,
+                            .bias = u->bias,
+                            .forward_only = !p->o.keep,
+                            .no_data_grad = u->input == NET_INPUT && !p->o.input_grad};
+    q->conv_rows = q->rows = p->o.n;
+    for (int k = 0; k < 3; k++) {
+        d->in[k] = in[k];
+        d->kernel[k] = u->kernel[k];
+        d->stride[k] = u->stride[k];
+        d->pad[k] = u->pad[k];
+        q->conv_out[k] = conv_out(d, k);
+        q->out[k] = u->pool && k > 0 ? (q->conv_out[k] - 1) / 2 + 1 : q->conv_out[k];
+        q->conv_rows *= q->conv_out[k];
+        q->rows *= q->out[k];
+    }
+}
+
+static int plan_units(struct pass *p, struct err *e)
+{
+    for (int i = 0; i < p->net->desc.n_units; i++) {
+        struct conv_desc d;
+        shape_unit(p, i, &d);
+        for (int k = 0; k < 3; k++)
+            if (d.in[k] + 2 * d.pad[k] < d.kernel[k])
+                return err_set(e, "%s: input of %zux%zux%zu is too small", unit_of(p, i)->conv_name,
+                               d.in[0], d.in[1], d.in[2]);
+        if (p->model->backend->ops->conv_new(p->model->backend, &d, &p->unit[i].conv, e) < 0)
+            return err_add(e, "%s", unit_of(p, i)->conv_name);
+        size_t bytes = tensor_bytes(p, p->unit[i].conv_rows, i);
+        p->grad_bytes = bytes > p->grad_bytes ? bytes : p->grad_bytes;
+    }
+    return 0;
+}
+
+/* -- activations: offsets first, one allocation behind -- */
+
+struct slot { /* memory shared by tensors whose lives do not overlap */
+    size_t offset, bytes;
+    int busy_until; /* last unit that reads the tensor in it */
+};
+
+struct planner {
+    struct slot slot[ARCH_MAX_UNITS * 2];
+    int n_slots;
+    size_t end;
+    bool share;
+};
+
+/* Offset of `bytes` in use from unit `now` to `last`. */
+static size_t place(struct planner *m, size_t bytes, int now, int last)
+{
+    struct slot *best = NULL;
+    for (int i = 0; i < m->n_slots && m->share; i++) {
+        struct slot *s = &m->slot[i];
+        if (s->busy_until < now && s->bytes >= bytes && (!best || s->bytes < best->bytes))
+            best = s;
+    }
+    if (!best) {
+        best = &m->slot[m->n_slots++];
+        best->offset = m->end;
+        best->bytes = bytes;
+        m->end += bytes;
+    }
+    best->busy_until = last;
+    return best->offset;
+}
+
+static int last_reader(const struct pass *p, int i)
+{
+    int last = i, n = p->net->desc.n_units;
+    for (int j = i + 1; j < n; j++)
+        if (unit_of(p, j)->input == i || unit_of(p, j)->residual == i)
+            last = j;
+    return i == n - 1 ? n : last;
+}
+
+/* A pass that keeps nothing normalises in place; one that keeps needs c and y apart. */
+static int place_activations(struct pass *p, struct err *e)
+{
+    struct planner m = {.share = !p->o.keep};
+    size_t c[ARCH_MAX_UNITS], y[ARCH_MAX_UNITS], arg[ARCH_MAX_UNITS];
+    int n = p->net->desc.n_units;
+    for (int i = 0; i < n; i++) {
+        const struct unit *u = unit_of(p, i);
+        struct unit_plan *q = &p->unit[i];
+        bool apart = u->pool || (p->o.keep && u->norm_name[0] && !u->shortcut);
+        c[i] = place(&m, tensor_bytes(p, q->conv_rows, i), i, apart ? i : last_reader(p, i));
+        y[i] = apart ? place(&m, tensor_bytes(p, q->rows, i), i, last_reader(p, i)) : c[i];
+        arg[i] = u->pool && p->o.keep ? place(&m, (q->rows * u->c_out + 63) / 64 * 64, i, n) : 0;
+    }
+    struct backend *b = p->model->backend;
+    if (b->ops->alloc(b, m.end, &p->activations, e) < 0)
+        return err_add(e, "activations of %zu bytes", m.end);
+    p->activation_bytes = m.end;
+    for (int i = 0; i < n; i++) {
+        p->unit[i].c = (char *)p->activations + c[i];
+        p->unit[i].y = (char *)p->activations + y[i];
+        if (unit_of(p, i)->pool && p->o.keep)
+            p->unit[i].arg = (uint8_t *)p->activations + arg[i];
+    }
+    return 0;
+}
+
+static int place_vectors(struct pass *p, struct err *e)
+{
+    struct backend *b = p->model->backend;
+    size_t total = 0;
+    for (int i = 0; i < p->net->desc.n_units; i++)
+        total += unit_of(p, i)->c_out * (NORM_VECTORS * sizeof(float) + NORM_SUMS * sizeof(double));
+    if (b->ops->alloc(b, total, &p->vectors, e) < 0)
+        return ERR_FAIL;
+    double *sums = p->vectors;
+    for (int i = 0; i < p->net->desc.n_units; i++) {
+        p->unit[i].sums = sums;
+        p->unit[i].grad_sums = sums + 2 * unit_of(p, i)->c_out;
+        sums += NORM_SUMS * unit_of(p, i)->c_out;
+    }
+    float *v = (float *)sums;
+    for (int i = 0; i < p->net->desc.n_units; i++) {
+        struct unit_plan *q = &p->unit[i];
+        float **member[NORM_VECTORS] = {&q->mean, &q->inv_std, &q->scale, &q->shift,
+                                        &q->a,    &q->b,       &q->k};
+        for (int k = 0; k < NORM_VECTORS; k++, v += unit_of(p, i)->c_out)
+            *member[k] = v;
+    }
+    return 0;
+}
+
+int pass_new(struct pass **out, struct model *m, const struct net *net,
+             const struct pass_options *o, struct err *e)
+{
+    struct pass *p = mem_new(1, sizeof *p, e);
+    if (!p)
+        return ERR_FAIL;
+    p->model = m;
+    p->net = net;
+    p->o = *o;
+    if (plan_units(p, e) < 0 || place_activations(p, e) < 0 || place_vectors(p, e) < 0) {
+        pass_free(p);
+        return err_add(e, "%s on %zu x [%zu, %zu, %zu]", net->desc.name, o->n, o->in[0], o->in[1],
+                       o->in[2]);
+    }
+    *out = p;
+    return 0;
+}
+
+void pass_free(struct pass *p)
+{
+    if (!p)
+        return;
+    struct backend *b = p->model->backend;
+    for (int i = 0; i < p->net->desc.n_units; i++)
+        b->ops->conv_free(b, p->unit[i].conv);
+    for (int i = 0; i < p->n_grad_free; i++)
+        b->ops->release(b, p->grad_free[i]);
+    for (int i = 0; i < ARCH_MAX_UNITS; i++)
+        for (int k = 0; k < 2; k++)
+            b->ops->release(b, p->pending[i][k]);
+    b->ops->release(b, p->activations);
+    b->ops->release(b, p->vectors);
+    free(p);
+}
+
+int pass_set_weights(struct pass *p, struct err *e)
+{
+    struct backend *b = p->model->backend;
+    for (int i = 0; i < p->net->desc.n_units; i++) {
+        const struct unit_offsets *at = &p->net->at[i];
+        const float *bias = unit_of(p, i)->bias ? p->model->params + at->bias : NULL;
+        if (b->ops->conv_set_weights(b, p->unit[i].conv, p->model->params + at->w, bias, e) < 0)
+            return err_add(e, "%s", unit_of(p, i)->conv_name);
+    }
+    return 0;
+}
+
+void *pass_output(const struct pass *p, size_t out[3])
+{
+    const struct unit_plan *q = &p->unit[p->net->desc.n_units - 1];
+    for (int k = 0; k < 3; k++)
+        out[k] = q->out[k];
+    return q->y;
+}
+
+size_t pass_activation_bytes(const struct pass *p)
+{
+    return p->activation_bytes;
+}
+
+double pass_forward_flops(const struct pass *p)
+{
+    double flops = 0.0;
+    for (int i = 0; i < p->net->desc.n_units; i++) {
+        const struct unit *u = unit_of(p, i);
+        flops += 2.0 * (double)p->unit[i].conv_rows * (double)u->c_out * (double)u->c_in *
+                 (double)(u->kernel[0] * u->kernel[1] * u->kernel[2]);
+    }
+    return flops;
+}
+
+/* -- forward -- */
+
+static int finish_norm(struct pass *p, int i)
+{
+    const struct unit *u = unit_of(p, i);
+    const struct unit_offsets *at = &p->net->at[i];
+    struct unit_plan *q = &p->unit[i];
+    struct model *m = p->model;
+    struct norm_finish_args args = {.channels = u->c_out,
+                                    .count = (double)q->conv_rows,
+                                    .sums = p->mode == NORM_RUNNING ? NULL : q->sums,
+                                    .gamma = m->params + at->gamma,
+                                    .beta = m->params + at->beta,
+                                    .eps = ARCH_NORM_EPS,
+                                    .momentum = u->momentum,
+                                    .update = p->mode == NORM_BATCH_UPDATE,
+                                    .running_mean = m->stats + at->mean,
+                                    .running_var = m->stats + at->var,
+                                    .mean = q->mean,
+                                    .inv_std = q->inv_std,
+                                    .scale = q->scale,
+                                    .shift = q->shift};
+    return m->backend->ops->norm_finish(m->backend, &args);
+}
+
+static int apply_norm(struct pass *p, int i, const void *x)
+{
+    const struct unit *u = unit_of(p, i);
+    struct unit_plan *q = &p->unit[i];
+    struct backend *b = p->model->backend;
+    if (u->pool) {
+        struct norm_pool_args args = {.planes = p->o.n * q->conv_out[0],
+                                      .height = q->conv_out[1],
+                                      .width = q->conv_out[2],
+                                      .channels = u->c_out,
+                                      .dtype = p->o.dtype,
+                                      .c = q->c,
+                                      .scale = q->scale,
+                                      .shift = q->shift,
+                                      .y = q->y,
+                                      .arg = q->arg};
+        return b->ops->norm_pool(b, &args);
+    }
+    struct norm_apply_args args = {.rows = q->rows,
+                                   .channels = u->c_out,
+                                   .dtype = p->o.dtype,
+                                   .c = q->c,
+                                   .scale = q->scale,
+                                   .shift = q->shift,
+                                   .relu = u->relu,
+                                   .y = q->y};
+    if (u->residual == NET_INPUT) {
+        args.residual = x;
+    } else if (u->residual != NO_RESIDUAL) {
+        struct unit_plan *r = &p->unit[u->residual];
+        bool shortcut = unit_of(p, u->residual)->shortcut;
+        args.residual = shortcut ? r->c : r->y;
+        args.residual_scale = shortcut ? r->scale : NULL;
+        args.residual_shift = shortcut ? r->shift : NULL;
+    }
+    return b->ops->norm_apply(b, &args);
+}
+
+int pass_forward(struct pass *p, const void *x, enum norm_mode mode, struct err *e)
+{
+    struct backend *b = p->model->backend;
+    p->mode = mode;
+    for (int i = 0; i < p->net->desc.n_units; i++) {
+        const struct unit *u = unit_of(p, i);
+        struct unit_plan *q = &p->unit[i];
+        bool norm = u->norm_name[0] != '\0';
+        struct conv_forward_args args = {.x = u->input == NET_INPUT ? x : p->unit[u->input].y,
+                                         .y = q->c,
+                                         .sums = norm && mode != NORM_RUNNING ? q->sums : NULL};
+        if (b->ops->conv_forward(b, q->conv, &args, e) < 0)
+            return err_add(e, "%s", u->conv_name);
+        if (norm && (finish_norm(p, i) < 0 || (!u->shortcut && apply_norm(p, i, x) < 0)))
+            return err_set(e, "%s: not enough memory", u->norm_name);
+    }
+    return 0;
+}
+
+/* -- backward -- */
+
+static void *grad_take(struct pass *p, struct err *e)
+{
+    if (p->n_grad_free > 0)
+        return p->grad_free[--p->n_grad_free];
+    void *memory = NULL;
+    struct backend *b = p->model->backend;
+    return b->ops->alloc(b, p->grad_bytes, &memory, e) < 0 ? NULL : memory;
+}
+
+static void grad_give(struct pass *p, void *memory)
+{
+    if (!memory)
+        return;
+    if (p->n_grad_free < GRAD_BUFFERS)
+        p->grad_free[p->n_grad_free++] = memory;
+    else
+        p->model->backend->ops->release(p->model->backend, memory);
+}
+
+static void grad_push(struct pass *p, int unit, void *memory)
+{
+    p->pending[unit][p->pending[unit][0] != NULL] = memory;
+}
+
+/* The masked gradient of a unit's output with its sums. On return dy[0] holds g where it was kept.
+ */
+static int unit_grad(struct pass *p, int i, void *dy[2], bool kept)
+{
+    const struct unit *u = unit_of(p, i);
+    struct unit_plan *q = &p->unit[i];
+    struct backend *b = p->model->backend;
+    bool residual = u->residual != NO_RESIDUAL;
+    struct norm_grad_args args = {.rows = q->conv_rows,
+                                  .channels = u->c_out,
+                                  .dtype = p->o.dtype,
+                                  .dy = dy[0],
+                                  .dy2 = dy[1],
+                                  .c = q->c,
+                                  .mean = q->mean,
+                                  .scale = q->scale,
+                                  .shift = q->shift,
+                                  .y = residual ? q->y : NULL,
+                                  .relu = u->relu && !u->pool,
+                                  .g = kept ? dy[0] : NULL,
+                                  .sums = q->grad_sums};
+    if (residual && u->residual >= 0 && unit_of(p, u->residual)->shortcut) {
+        args.c2 = p->unit[u->residual].c;
+        args.mean2 = p->unit[u->residual].mean;
+        args.sums2 = p->unit[u->residual].grad_sums;
+    }
+    return b->ops->norm_grad(b, &args);
+}
+
+/* Channel constants, then dc from g (masked already, or dy with the mask made from c). */
+static int norm_backward(struct pass *p, int i, const void *g, bool masked, void *dc)
+{
+    const struct unit *u = unit_of(p, i);
+    const struct unit_offsets *at = &p->net->at[i];
+    struct unit_plan *q = &p->unit[i];
+    struct model *m = p->model;
+    struct norm_grad_finish_args finish = {.channels = u->c_out,
+                                           .count = (double)q->conv_rows,
+                                           .sums = q->grad_sums,
+                                           .gamma = m->params + at->gamma,
+                                           .inv_std = q->inv_std,
+                                           .d_gamma = m->grads + at->gamma,
+                                           .d_beta = m->grads + at->beta,
+                                           .frozen = p->mode == NORM_RUNNING,
+                                           .a = q->a,
+                                           .b = q->b,
+                                           .k = q->k};
+    struct norm_grad_apply_args apply = {.rows = q->conv_rows,
+                                         .channels = u->c_out,
+                                         .dtype = p->o.dtype,
+                                         .g = g,
+                                         .c = q->c,
+                                         .scale = masked ? NULL : q->scale,
+                                         .shift = masked ? NULL : q->shift,
+                                         .mean = q->mean,
+                                         .a = q->a,
+                                         .b = q->b,
+                                         .k = q->k,
+                                         .dc = dc};
+    if (m->backend->ops->norm_grad_finish(m->backend, &finish) < 0)
+        return ERR_FAIL;
+    return m->backend->ops->norm_grad_apply(m->backend, &apply);
+}
+
+/* Weight gradients from dc, and the gradient of the input pushed to the unit it came from. Gives dc
+ * back. */
+static int conv_backward(struct pass *p, int i, const void *x, void *dc, struct err *e)
+{
+    const struct unit *u = unit_of(p, i);
+    const struct unit_offsets *at = &p->net->at[i];
+    struct unit_plan *q = &p->unit[i];
+    struct backend *b = p->model->backend;
+    struct conv_weight_grad_args args = {.x = u->input == NET_INPUT ? x : p->unit[u->input].y,
+                                         .dy = dc,
+                                         .dw = p->model->grads + at->w,
+                                         .dbias = u->bias ? p->model->grads + at->bias : NULL,
+                                         .accumulate = true};
+    int rc = b->ops->conv_backward_weights(b, q->conv, &args, e);
+    if (rc == 0 && u->input != NET_INPUT) {
+        void *dx = grad_take(p, e);
+        rc = dx ? b->ops->conv_backward_data(b, q->conv, dc, dx, e) : ERR_FAIL;
+        grad_push(p, u->input, dx);
+    }
+    return rc < 0 ? err_add(e, "%s", u->conv_name) : 0;
+}
+
+static int pool_backward(struct pass *p, int i, void *dy[2], void *g)
+{
+    struct unit_plan *q = &p->unit[i];
+    struct backend *b = p->model->backend;
+    struct pool_grad_args args = {.planes = p->o.n * q->conv_out[0],
+                                  .height = q->conv_out[1],
+                                  .width = q->conv_out[2],
+                                  .channels = unit_of(p, i)->c_out,
+                                  .dtype = p->o.dtype,
+                                  .dy = dy[0],
+                                  .dy2 = dy[1],
+                                  .arg = q->arg,
+                                  .g = g};
+    return b->ops->pool_grad(b, &args);
+}
+
+/* From the pending gradients of unit i's output to dc, the gradient of its convolution's output. */
+static int unit_backward(struct pass *p, int i, void **dc, struct err *e)
+{
+    const struct unit *u = unit_of(p, i);
+    void *dy[2] = {p->pending[i][0], p->pending[i][1]};
+    p->pending[i][0] = p->pending[i][1] = NULL;
+    *dc = dy[0];
+    if (!u->norm_name[0])
+        return 0;
+    if (u->shortcut) /* g and its sums came with the unit that adds it */
+        return norm_backward(p, i, dy[0], true, dy[0]);
+    if (u->pool) {
+        void *g = grad_take(p, e);
+        if (!g || pool_backward(p, i, dy, g) < 0)
+            return ERR_FAIL;
+        grad_give(p, dy[0]);
+        grad_give(p, dy[1]);
+        dy[0] = *dc = g;
+        dy[1] = NULL;
+    }
+    bool residual = u->residual != NO_RESIDUAL, kept = residual || dy[1] || u->pool;
+    if (unit_grad(p, i, dy, kept) < 0)
+        return err_set(e, "%s: not enough memory", u->norm_name);
+    grad_give(p, dy[1]);
+    if (residual) {
+        *dc = grad_take(p, e);
+        if (!*dc)
+            return ERR_FAIL;
+        if (u->residual >= 0)
+            grad_push(p, u->residual, dy[0]);
+    }
+    return norm_backward(p, i, dy[0], kept || !u->relu, *dc);
+}
+
+static int copy_in(struct pass *p, const void *dy, struct err *e)
+{
+    int last = p->net->desc.n_units - 1;
+    struct backend *b = p->model->backend;
+    void *memory = grad_take(p, e);
+    if (!memory)
+        return ERR_FAIL;
+    p->pending[last][0] = memory;
+    size_t n = p->unit[last].rows * unit_of(p, last)->c_out;
+    return b->ops->convert(b, memory, p->o.dtype, dy, p->o.dtype, n);
+}
+
+int pass_backward(struct pass *p, const void *x, const void *dy, void *dx, struct err *e)
+{
+    struct backend *b = p->model->backend;
+    if (copy_in(p, dy, e) < 0)
+        return ERR_FAIL;
+    for (int i = p->net->desc.n_units - 1; i >= 0; i--) {
+        void *dc;
+        if (unit_backward(p, i, &dc, e) < 0 || conv_backward(p, i, x, dc, e) < 0)
+            return ERR_FAIL;
+        if (i == 0 && dx && b->ops->conv_backward_data(b, p->unit[0].conv, dc, dx, e) < 0)
+            return ERR_FAIL;
+        grad_give(p, dc);
+    }
+    return 0;
+}
