@@ -154,7 +154,7 @@ has_cuda := $(and $(NVCC),$(have.cudart),$(have.cublaslt),$(have.cudnn))
 with_cuda := $(if $(filter-out 0,$(CUDA)),$(if $(has_cuda),$(if $(wildcard kernels/cuda/*.cu),1)))
 with_nccl := $(if $(with_cuda),$(if $(have.nccl),1))
 
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Wno-psabi
 CPPFLAGS := -I. -D_GNU_SOURCE -include common/base/banned.h \
     -DTEG_CUDA=$(or $(with_cuda),0) -DTEG_NCCL=$(or $(with_nccl),0) -DTEG_MPI=$(or $(with_mpi),0) \
     $(if $(with_mpi),$(flags.mpi)) $(if $(with_cuda),$(flags.cuda))
