@@ -86,7 +86,7 @@ version = $(wordlist 5,9,$(lib.$1))
 print_version = printf("$(or $(subst $() ,.,$(foreach v,$(version),%d)),found)"$(foreach v,$(version),$(comma) $v))
 
 # $(call stamp,FILE,TEXT) rewrites FILE when it does not hold TEXT.
-stamp = $(if $(if $(wildcard $1),$(subst x$2x,,x$(file <$1)x),new),$(shell mkdir -p $(dir $1))$(file >$1,$2))
+stamp = $(if $(if $(wildcard $1),$(subst x$(strip $2)x,,x$(file <$1)x),new),$(shell mkdir -p $(dir $1))$(file >$1,$(strip $2)))
 
 # $(call install,PACKAGES) installs as root or by sudo, or says what to run.
 define install
