@@ -247,11 +247,11 @@ struct optimizer_args {
     float trust; /* LARS coefficient */
 };
 
-/* -- input pixels (RECIPE section 3) -- */
+/* -- input pixels (RECIPE section 3; kernels/render.h says what exactly is computed) -- */
 
 /* One clip as stored: NV12 pictures [3H/2, W] of equal size. */
 struct clip_pixels {
-    const uint8_t *const *picture; /* [n_frames] */
+    const uint8_t *const *picture; /* [n_frames], host memory */
     size_t n_frames;
     int width, height;               /* true size; crop boxes refer to it */
     int stored_width, stored_height; /* of the pictures, even */

@@ -6,6 +6,7 @@
 #ifndef TEG_KERNELS_ELEM_H
 #define TEG_KERNELS_ELEM_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -99,6 +100,124 @@ TEG_HD float elem_momentum(float velocity, float grad, float param, float moment
 TEG_HD float elem_sgd(float param, float velocity, float lr)
 {
     return param - lr * velocity;
+}
+
+/* -- pixels (RECIPE section 3, "Augmentation"): RGB in [0, 1] -- */
+
+struct elem_rgb {
+    float r, g, b;
+};
+
+TEG_HD float elem_max(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+TEG_HD float elem_min(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+TEG_HD float elem_clip(float x)
+{
+    return elem_min(elem_max(x, 0.0f), 1.0f);
+}
+
+/* What 8-bit Y'CbCr of one matrix and range is multiplied with. */
+struct elem_yuv {
+    float y_zero, y_scale;
+    float r_v, g_u, g_v, b_u;
+};
+
+TEG_HD float elem_luma(float y, struct elem_yuv m)
+{
+    return (y - m.y_zero) * m.y_scale;
+}
+
+/* The part that a chroma pair adds to the luma of its four pixels. */
+TEG_HD struct elem_rgb elem_chroma(float u, float v, struct elem_yuv m)
+{
+    float cb = u - 128.0f, cr = v - 128.0f;
+    struct elem_rgb c = {cr * m.r_v, cb * m.g_u + cr * m.g_v, cb * m.b_u};
+    return c;
+}
+
+TEG_HD float elem_lerp(float a, float b, float t)
+{
+    return a + (b - a) * t;
+}
+
+/* Colour jitter; each result is clipped. Factors are >= 0. */
+TEG_HD float elem_brightness(float x, float factor)
+{
+    return elem_clip(x * factor);
+}
+
+TEG_HD float elem_contrast(float x, float factor, float mean)
+{
+    return elem_clip((x - mean) * factor + mean);
+}
+
+TEG_HD float elem_max3(struct elem_rgb p)
+{
+    return elem_max(elem_max(p.r, p.g), p.b);
+}
+
+TEG_HD float elem_min3(struct elem_rgb p)
+{
+    return elem_min(elem_min(p.r, p.g), p.b);
+}
+
+/*
+ * The S of HSV times `factor`, at most 1, back to RGB. Hue and value stay, so every channel's
+ * distance from the value V scales by the same S'/S = min(factor, 1/S), S = (V - min) / V; no hue
+ * is computed.
+ */
+TEG_HD struct elem_rgb elem_saturation(struct elem_rgb p, float factor)
+{
+    float v = elem_max3(p);
+    float range = v - elem_min3(p);
+    float limit = v / (range > 0.0f ? range : 1.0f);
+    float k = elem_min(factor, limit);
+    struct elem_rgb q = {elem_clip(v - (v - p.r) * k), elem_clip(v - (v - p.g) * k),
+                         elem_clip(v - (v - p.b) * k)};
+    return q;
+}
+
+/*
+ * The H of HSV moved by `sixths` of the circle, 0 <= sixths < 6. With the hue h in sixths, red
+ * falls short of V by range * (2 - |h - 3|), green by range * (|h - 2| - 1), blue by range * (|h -
+ * 4| - 1), factors clipped to [0, 1].
+ */
+TEG_HD struct elem_rgb elem_hue(struct elem_rgb p, float sixths)
+{
+    float v = elem_max3(p);
+    float range = v - elem_min3(p);
+    float side = v == p.r ? p.g - p.b : v == p.g ? p.b - p.r : p.r - p.g;
+    float base = v == p.r ? 0.0f : v == p.g ? 2.0f : 4.0f;
+    float h = side / (range > 0.0f ? range : 1.0f) + base + sixths; /* -1 <= h < 11 */
+    h = h >= 6.0f ? h - 6.0f : h;
+    h = h < 0.0f ? h + 6.0f : h;
+    struct elem_rgb q = {elem_clip(v - range * elem_clip(2.0f - fabsf(h - 3.0f))),
+                         elem_clip(v - range * elem_clip(fabsf(h - 2.0f) - 1.0f)),
+                         elem_clip(v - range * elem_clip(fabsf(h - 4.0f) - 1.0f))};
+    return q;
+}
+
+TEG_HD float elem_grey(struct elem_rgb p)
+{
+    return elem_clip(0.2989f * p.r + 0.5870f * p.g + 0.1140f * p.b);
+}
+
+TEG_HD float elem_solarise(float x)
+{
+    return x >= 0.5f ? 1.0f - x : x;
+}
+
+/* Two taps of a symmetric filter at equal distance from its centre. */
+TEG_HD float elem_tap(float sum, float a, float b, float weight)
+{
+    return sum + weight * (a + b);
 }
 
 #endif

@@ -38,7 +38,7 @@ struct sample {
     uint8_t solarise; /* 1: x >= 0.5 becomes 1 - x */
     float brightness, contrast, saturation; /* factors */
     float hue;        /* turn of the colour circle, -0.5..0.5 */
-    float blur;       /* sigma of the Gaussian in output pixels at the blur's 23-tap scale; 0 none */
+    float blur;       /* sigma of the Gaussian in output pixels, at any output size; 0 none */
     int32_t target;   /* class number; -1 none */
     float weight;     /* of the example in a loss; 1 */
 };

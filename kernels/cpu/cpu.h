@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels/backend.h"
+#include "kernels/cpu/clones.h"
 #include "kernels/elem.h"
 
 struct onednn;
@@ -20,13 +21,6 @@ struct cpu_state {
 /* Memory for one operation's temporaries, 64-byte aligned, valid until the next call. NULL:
  * exhausted. */
 void *cpu_scratch(struct backend *b, size_t bytes);
-
-/* Leaf functions of hot loops are compiled for several instruction sets; the loader picks one. */
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define CPU_CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
-#else
-#define CPU_CLONES
-#endif
 
 struct row_block {
     size_t rows, channels;
