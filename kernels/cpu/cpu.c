@@ -123,3 +123,23 @@ int cpu_convert(struct backend *b, void *to, enum dtype to_type, const void *fro
     }
     return 0;
 }
+
+CPU_CLONES static void accumulate_span(float *to, const void *from, enum dtype from_type,
+                                       size_t begin, size_t end)
+{
+    if (from_type == DTYPE_BF16)
+        for (size_t i = begin; i < end; i++)
+            to[i] += bf16_to_f32(((const uint16_t *)from)[i]);
+    else
+        for (size_t i = begin; i < end; i++)
+            to[i] += ((const float *)from)[i];
+}
+
+int cpu_accumulate(struct backend *b, float *to, const void *from, enum dtype from_type, size_t n,
+                   bool add)
+{
+    if (!add)
+        return cpu_convert(b, to, DTYPE_F32, from, from_type, n);
+    accumulate_span(to, from, from_type, 0, n);
+    return 0;
+}
