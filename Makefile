@@ -227,7 +227,7 @@ $(BUILD)/teg-%: $(BUILD)/tools/teg-%.o $(BUILD)/libteg.a $(BUILD)/flags.link
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(filter %.o %.a,$^) $(LDLIBS) -o $@
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libtest.a $(BUILD)/libteg.a $(BUILD)/flags.link
-	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(filter %.o %.a,$^) -lcmocka $(LDLIBS) -o $@
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(filter %.o %.a,$^) $(if $(have.cmocka),-lcmocka) $(LDLIBS) -o $@
 
 .SECONDARY:
 -include $(patsubst %.o,%.d,$(call object,$(lib_src) $(wildcard tools/*.c) $(test_src) $(bench_src) $(support_src)))
