@@ -150,7 +150,7 @@ endif
 # ---- Flags ------------------------------------------------------------------------------------------
 
 with_mpi := $(if $(have.mpi),1)
-has_cuda := $(and $(NVCC),$(have.cudart),$(have.cublaslt),$(have.cudnn))
+has_cuda := $(and $(NVCC),$(shell command -v g++),$(have.cudart),$(have.cublaslt),$(have.cudnn))
 with_cuda := $(if $(filter-out 0,$(CUDA)),$(if $(has_cuda),$(if $(wildcard kernels/cuda/*.cu),1)))
 with_nccl := $(if $(with_cuda),$(if $(have.nccl),1))
 
