@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/datasets/index_build.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/buf.h"
+#include "common/base/file.h"
+#include "common/base/hash.h"
+#include "common/base/pool.h"
+#include "common/datasets/index_summary.h"
+#include "common/datasets/split_file.h"
+#include "common/store/store.h"
+#include "common/video/scan.h"
+
+struct build {
+    const struct index_options *options;
+    struct ui *ui;
+    struct video_list list;
+    struct store_writer *writer;
+    struct index_summary summary;
+    size_t n_done; /* records that an earlier run has written */
+};
+
+/* -- what there should be -- */
+
+static int import(struct build *b, struct err *e)
+{
+    const struct index_options *o = b->options;
+    const struct import_options import = {.videos = o->videos, .annotations = o->annotations};
+    size_t n_unknown = 0;
+    if (o->importer->needs_annotations && !o->annotations)
+        return err_set(e, "format %s needs --annotations", o->importer->name);
+    if (o->importer->read(&import, &b->list, e) < 0)
+        return ERR_FAIL;
+    if (video_list_finish(&b->list, e) < 0)
+        return err_add(e, "%s", o->annotations ? o->annotations : o->videos);
+    if (b->list.n_other_files)
+        ui_note(b->ui, "%zu files passed over: not video by their extension",
+                b->list.n_other_files);
+    if (o->split_file && split_file_apply(o->split_file, &b->list, &n_unknown, e) < 0)
+        return ERR_FAIL;
+    if (n_unknown)
+        ui_warn(b->ui, "%s: %zu lines name videos that are not there", o->split_file, n_unknown);
+    return 0;
+}
+
+/* -- provenance -- */
+
+struct hashing {
+    const char *root;
+    struct hash128 total;
+};
+
+static int hash_file(void *user, const char *path, struct err *e)
+{
+    struct hashing *h = user;
+    struct buf bytes = {0};
+    char *full = path_join(h->root, path);
+    int rc = full ? file_read(full, &bytes, e) : err_set(e, "out of memory");
+    if (rc == 0)
+        hash_sum(&h->total, hash_record(path, strlen(path), bytes.data, bytes.len));
+    buf_release(&bytes);
+    free(full);
+    return rc;
+}
+
+/* The content of a file, or of all files below a folder. */
+static int add_input(struct json *inputs, const char *name, const char *path, struct err *e)
+{
+    char text[HASH_TEXT_BYTES];
+    struct hashing h = {.root = path};
+    struct buf bytes = {0};
+    struct stat about;
+    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
+        if (file_walk(path, hash_file, &h, e) < 0)
+            return ERR_FAIL;
+    } else {
+        if (file_read(path, &bytes, e) < 0)
+            return ERR_FAIL;
+        h.total = hash_bytes(bytes.data, bytes.len);
+        buf_release(&bytes);
+    }
+    hash_text(h.total, text);
+    return json_add(inputs, name, json_new_str(text)) < 0 ? err_set(e, "out of memory") : 0;
+}
+
+static struct json *new_settings(const struct index_options *o, struct err *e)
+{
+    struct json *j = json_new_object();
+    char *folder = path_folder(o->output);
+    char *root = folder ? path_relative(o->videos, folder, e) : NULL;
+    free(folder);
+    if (!root || !j || json_add(j, "format", json_new_str(o->importer->name)) < 0 ||
+        json_add(j, "root", json_new_str(root)) < 0 ||
+        json_add(j, "verify", json_new_bool(o->verify)) < 0) {
+        json_free(j);
+        j = NULL;
+    }
+    free(root);
+    return j;
+}
+
+static int create(struct build *b, struct err *e)
+{
+    const struct index_options *o = b->options;
+    int rc = ERR_FAIL;
+    struct json *settings = new_settings(o, e), *inputs = json_new_object();
+    if (!settings || !inputs)
+        goto out;
+    if ((o->annotations && add_input(inputs, "annotations", o->annotations, e) < 0) ||
+        (o->split_file && add_input(inputs, "split", o->split_file, e) < 0))
+        goto out;
+    struct store_spec spec = {
+        .schema = INDEX_SCHEMA,
+        .version = INDEX_VERSION,
+        .tool = "teg-index",
+        .argv = o->argv,
+        .settings = settings,
+        .inputs = inputs,
+        .force = o->force,
+    };
+    rc = store_create(&b->writer, o->output, &spec, e);
+out:
+    json_free(settings);
+    json_free(inputs);
+    return rc;
+}
+
+/* Counts what an earlier run has written. */
+static int resume(struct build *b, struct err *e)
+{
+    while (store_resumed(b->writer) && b->n_done < b->list.n) {
+        struct video v = {0};
+        struct blob value;
+        const char *id = b->list.videos[b->n_done].id;
+        int rc = store_peek(b->writer, id, &value, e);
+        if (rc == ERR_NOT_FOUND)
+            break;
+        if (rc < 0)
+            return rc;
+        struct json *j = json_parse(value.data, value.len, e);
+        rc = j ? video_from_json(&v, j, e) : ERR_FAIL;
+        json_free(j);
+        if (rc == 0)
+            rc = index_summary_add(&b->summary, &v, e);
+        video_release(&v);
+        if (rc < 0)
+            return err_add(e, "%s.part: %s", b->options->output, id);
+        b->n_done++;
+    }
+    if (b->n_done)
+        ui_note(b->ui, "going on behind %zu of %zu videos", b->n_done, b->list.n);
+    return 0;
+}
+
+/* -- looking at the files -- */
+
+static int look(void *user, size_t item, size_t thread, void **result, struct err *e)
+{
+    struct build *b = user;
+    struct video *v = &b->list.videos[b->n_done + item];
+    const struct scan_options scan = {.time_limit = b->options->time_limit,
+                                      .verify = b->options->verify};
+    char *path = path_join(b->options->videos, v->path);
+    (void)thread;
+    *result = NULL;
+    int rc = path ? 0 : err_set(e, "out of memory");
+    if (rc == 0 && file_exists(path)) {
+        rc = scan_video(v, path, &scan, e);
+    } else if (rc == 0) {
+        v->reason = mem_strdup(INDEX_MISSING, e);
+        rc = v->reason ? 0 : ERR_FAIL;
+    }
+    free(path);
+    return rc;
+}
+
+static int put(void *user, size_t item, void *result, struct err *e)
+{
+    struct build *b = user;
+    const struct video *v = &b->list.videos[b->n_done + item];
+    struct json *j = video_to_json(v);
+    const char *text = j ? json_text(j) : NULL;
+    (void)result;
+    int rc =
+        text ? store_put(b->writer, v->id, text, strlen(text), e) : err_set(e, "out of memory");
+    json_free(j);
+    if (rc < 0)
+        return rc;
+    if (!v->ok)
+        ui_warn(b->ui, "%s: %s", v->path, v->reason);
+    else if (v->reason)
+        ui_note(b->ui, "%s: %s", v->path, v->reason);
+    ui_progress_add(b->ui, 1);
+    return index_summary_add(&b->summary, v, e);
+}
+
+static int look_at_all(struct build *b, struct err *e)
+{
+    struct pool_job job = {
+        .n_items = b->list.n - b->n_done,
+        .n_threads = b->options->n_threads,
+        .work = look,
+        .emit = put,
+        .user = b,
+    };
+    ui_progress_start(b->ui, b->options->verify ? "verifying" : "indexing", b->list.n, "videos");
+    ui_progress_add(b->ui, b->n_done);
+    int rc = pool_run(&job, e);
+    ui_progress_end(b->ui);
+    return rc;
+}
+
+/* -- the end -- */
+
+static int put_summary(struct build *b, struct err *e)
+{
+    const struct index_counts *c = &b->summary.all;
+    const struct {
+        const char *name;
+        int64_t n;
+    } counts[] = {{"found", c->found},
+                  {"missing", c->missing},
+                  {"bad", c->bad},
+                  {"noted", c->noted},
+                  {"other_files", (int64_t)b->list.n_other_files}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (store_summary(b->writer, counts[i].name, json_new_i64(counts[i].n), e) < 0)
+            return ERR_FAIL;
+    if (store_summary(b->writer, "splits", json_ref(b->summary.splits), e) < 0)
+        return ERR_FAIL;
+    return store_summary(b->writer, "classes", json_ref(b->summary.classes), e);
+}
+
+static void say_counts(struct build *b)
+{
+    const char *name;
+    struct json *row;
+    const struct index_counts *c = &b->summary.all;
+    ui_note(b->ui, "%lld videos: %lld found, %lld missing, %lld bad, %zu classes",
+            (long long)b->list.n, (long long)c->found, (long long)c->missing, (long long)c->bad,
+            json_len(b->summary.classes));
+    for (size_t i = 0; json_pair(b->summary.splits, i, &name, &row); i++)
+        ui_note(b->ui, "split %s: %s", name, json_text(row));
+    for (size_t i = 0; json_pair(b->summary.classes, i, &name, &row); i++)
+        ui_detail(b->ui, "class %s: %s", name, json_text(row));
+}
+
+static int publish(struct build *b, struct err *e)
+{
+    const struct index_options *o = b->options;
+    int64_t n_bad = b->summary.all.bad + b->summary.all.missing;
+    if (put_summary(b, e) < 0)
+        return ERR_FAIL;
+    struct store_writer *writer = b->writer;
+    b->writer = NULL;
+    if (store_publish(writer, b->list.n, e) < 0)
+        return ERR_FAIL;
+    say_counts(b);
+    if (n_bad > o->max_bad)
+        return err_set(
+            e,
+            "%s: %lld of %zu videos are bad or missing, --max-bad is %lld (the index is written)",
+            o->output, (long long)n_bad, b->list.n, (long long)o->max_bad);
+    return 0;
+}
+
+int index_build(const struct index_options *options, struct ui *ui, struct err *e)
+{
+    struct build b = {.options = options, .ui = ui};
+    int rc = index_summary_init(&b.summary, e);
+    if (rc == 0 && (rc = import(&b, e)) == 0 && (rc = create(&b, e)) == 0 &&
+        (rc = resume(&b, e)) == 0 && (rc = look_at_all(&b, e)) == 0)
+        rc = publish(&b, e);
+    store_abandon(b.writer);
+    index_summary_release(&b.summary);
+    video_list_release(&b.list);
+    return rc;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counts of an index by split and class. */
+#ifndef TEG_DATASETS_INDEX_SUMMARY_H
+#define TEG_DATASETS_INDEX_SUMMARY_H
+
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/json.h"
+#include "common/store/index.h"
+
+#define INDEX_MISSING "missing" /* the reason of a video whose file is not there */
+
+struct index_counts {
+    int64_t found, missing, bad; /* found: usable */
+    int64_t noted;               /* of those found: with a reason all the same */
+};
+
+struct index_summary {
+    struct index_counts all;
+    struct json *splits, *classes; /* {"train": {"found": 1, "missing": 0, "bad": 0}, ...} */
+};
+
+int index_summary_init(struct index_summary *s, struct err *e);
+void index_summary_release(struct index_summary *s);
+int index_summary_add(struct index_summary *s, const struct video *v, struct err *e);
+
+#endif

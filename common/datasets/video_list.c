@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/datasets/video_list.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/buf.h"
+#include "common/base/file.h"
+
+void video_list_release(struct video_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        video_release(&list->videos[i]);
+    free(list->videos);
+    *list = (struct video_list){0};
+}
+
+int video_list_add(struct video_list *list, struct video *v, struct err *e)
+{
+    if (list->n == list->cap) {
+        size_t cap = list->cap ? 2 * list->cap : 64;
+        struct video *videos = mem_grow(list->videos, cap, sizeof *videos, e);
+        if (!videos) {
+            video_release(v);
+            return ERR_FAIL;
+        }
+        list->videos = videos;
+        list->cap = cap;
+    }
+    list->videos[list->n++] = *v;
+    *v = (struct video){0};
+    return 0;
+}
+
+int video_list_add_path(struct video_list *list, const char *path, const char *split,
+                        const char *class_name, struct err *e)
+{
+    struct video v = {.path = mem_strdup(path, e)};
+    if (split)
+        v.split = mem_strdup(split, e);
+    if (class_name)
+        v.class_name = mem_strdup(class_name, e);
+    if (!v.path || (split && !v.split) || (class_name && !v.class_name)) {
+        video_release(&v);
+        return ERR_FAIL;
+    }
+    return video_list_add(list, &v, e);
+}
+
+/* -- ids -- */
+
+/* Length of a path without its extension; ".mp4" alone has none. */
+static size_t stem_bytes(const char *path)
+{
+    const char *extension = path_extension(path), *base = path_base(path);
+    size_t len = strlen(path);
+    return *extension && extension - 1 > base ? (size_t)(extension - 1 - path) : len;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct video *)a)->path, ((const struct video *)b)->path);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct video *)a)->id, ((const struct video *)b)->id);
+}
+
+struct stem { /* for finding paths that differ by their extension only */
+    size_t video, bytes;
+    const char *path;
+};
+
+static int by_stem(const void *a, const void *b)
+{
+    const struct stem *x = a, *y = b;
+    int order = memcmp(x->path, y->path, x->bytes < y->bytes ? x->bytes : y->bytes);
+    if (order)
+        return order;
+    return (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+static bool looks_like_frame(const char *path, size_t bytes)
+{
+    size_t n = 0;
+    while (n < bytes && path[bytes - 1 - n] >= '0' && path[bytes - 1 - n] <= '9')
+        n++;
+    return n == 8 && (n == bytes || path[bytes - 1 - n] == '/');
+}
+
+static int set_ids(struct video_list *list, struct stem *stems, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct video *v = &list->videos[stems[i].video];
+        bool shared = (i > 0 && by_stem(&stems[i - 1], &stems[i]) == 0) ||
+                      (i + 1 < n && by_stem(&stems[i], &stems[i + 1]) == 0);
+        v->id = mem_strdup(v->path, e);
+        if (!v->id)
+            return ERR_FAIL;
+        if (!shared && !looks_like_frame(stems[i].path, stems[i].bytes))
+            v->id[stems[i].bytes] = '\0';
+    }
+    return 0;
+}
+
+static int give_ids(struct video_list *list, struct err *e)
+{
+    size_t n = 0;
+    struct stem *stems = mem_new(list->n + 1, sizeof *stems, e);
+    if (!stems)
+        return ERR_FAIL;
+    for (size_t i = 0; i < list->n; i++)
+        if (!list->videos[i].id)
+            stems[n++] = (struct stem){i, stem_bytes(list->videos[i].path), list->videos[i].path};
+    qsort(stems, n, sizeof *stems, by_stem);
+    int rc = set_ids(list, stems, n, e);
+    free(stems);
+    return rc;
+}
+
+int video_list_finish(struct video_list *list, struct err *e)
+{
+    if (list->n == 0)
+        return err_set(e, "no videos");
+    qsort(list->videos, list->n, sizeof *list->videos, by_path);
+    for (size_t i = 1; i < list->n; i++)
+        if (by_path(&list->videos[i - 1], &list->videos[i]) == 0)
+            return err_set(e, "%s: listed twice", list->videos[i].path);
+    if (give_ids(list, e) < 0)
+        return ERR_FAIL;
+    qsort(list->videos, list->n, sizeof *list->videos, by_id);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct video *v = &list->videos[i];
+        if (index_check_id(v->id, e) < 0)
+            return err_add(e, "%s: id", v->path);
+        if (i && strcmp(v->id, list->videos[i - 1].id) == 0)
+            return err_set(e, "id %s: both of %s and %s", v->id, list->videos[i - 1].path, v->path);
+    }
+    return 0;
+}
+
+/* -- paths -- */
+
+int video_path_clean(char *path, struct err *e)
+{
+    char *to = path;
+    if (path[0] == '/')
+        return err_set(e, "%s: an absolute path, not one below the folder of videos", path);
+    for (const char *from = path; *from;) {
+        size_t len = strcspn(from, "/");
+        if (len == 2 && from[0] == '.' && from[1] == '.')
+            return err_set(e, "%s: leads out of the folder of videos", path);
+        if (len && !(len == 1 && from[0] == '.')) {
+            if (to > path)
+                *to++ = '/';
+            memmove(to, from, len);
+            to += len;
+        }
+        from += len;
+        from += strspn(from, "/");
+    }
+    *to = '\0';
+    return *path ? 0 : err_set(e, "empty path");
+}
+
+bool video_path_is_video(const char *path)
+{
+    static const char *const extensions[] = {
+        "3g2", "3gp",   "asf", "avi", "divx", "dv",  "f4v",  "flv",  "ivf", "m2ts", "m2v",
+        "m4v", "mjpeg", "mkv", "mov", "mp4",  "mpe", "mpeg", "mpg",  "mts", "mxf",  "nut",
+        "ogg", "ogm",   "ogv", "rm",  "rmvb", "ts",  "vob",  "webm", "wmv", "y4m",
+    };
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+        if (strcasecmp(path_extension(path), extensions[i]) == 0)
+            return true;
+    return false;
+}
+
+const char *video_split_name(const char *text)
+{
+    static const char *const names[][2] = {
+        {"train", "train"},    {"training", "train"}, {"val", "val"},   {"valid", "val"},
+        {"validation", "val"}, {"validate", "val"},   {"test", "test"}, {"testing", "test"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(text, names[i][0]) == 0)
+            return names[i][1];
+    return NULL;
+}

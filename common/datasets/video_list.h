@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an importer collects: videos with path, split, class and annotations; the files themselves
+ * are looked at later (index_build.h). Ids are given at the end, when all paths are known.
+ *
+ *     struct video v = {.path = ..., .split = ..., .class_name = ...};   // all allocated
+ *     video_list_add(&list, &v, &e);                                     // takes the members over
+ *     video_list_finish(&list, &e);                                      // ids, order, duplicates
+ */
+#ifndef TEG_DATASETS_VIDEO_LIST_H
+#define TEG_DATASETS_VIDEO_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/err.h"
+#include "common/store/index.h"
+
+struct video_list {
+    struct video *videos;
+    size_t n, cap;
+    size_t n_other_files; /* that an importer which searches folders passed over: not video by their
+                             name */
+};
+
+void video_list_release(struct video_list *list);
+
+/* Takes the members of `v` over and zeroes it, also on failure. */
+int video_list_add(struct video_list *list, struct video *v, struct err *e);
+/* The same from borrowed text; `split` and `class_name` may be NULL. */
+int video_list_add_path(struct video_list *list, const char *path, const char *split,
+                        const char *class_name, struct err *e);
+
+/*
+ * Gives an id to every video without one: its path without the extension. The extension stays where
+ * two paths differ by nothing else, and where an id without it would look like the key of a frame
+ * ("00000012.mp4"). Sorts by id; refuses ids that two videos share and ids that a store cannot
+ * hold.
+ */
+int video_list_finish(struct video_list *list, struct err *e);
+
+/* Removes "./" and doubled '/' in place; refuses absolute paths and "..": everything lies below one
+ * folder. */
+int video_path_clean(char *path, struct err *e);
+
+/* Whether a file is a video by its extension; the list is in teg-index(1). */
+bool video_path_is_video(const char *path);
+
+/* "train", "val" or "test" for the usual names of splits ("training", "valid", "validation",
+ * "testing" ...); NULL for others. */
+const char *video_split_name(const char *text);
+
+#endif

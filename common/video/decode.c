@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/video/decode.h"
+
+#include <libavutil/frame.h>
+
+#include "common/base/buf.h"
+#include "common/video/clock.h"
+#include "common/video/convert.h"
+#include "common/video/reader.h"
+
+struct decoder {
+    const struct decode_request *request;
+    const struct decode_settings *settings;
+    struct reader *reader;
+    struct clock clock;
+    AVFrame *held; /* on display until the next frame's time is known */
+    AVFrame *incoming;
+    int64_t n_ticks;
+    bool ended;
+    struct frames_info info;
+};
+
+/* -- settings -- */
+
+static void set_rate(struct decoder *d)
+{
+    const struct decode_settings *s = d->settings;
+    bool own = s->fps_num == 0;
+    int64_t num = own ? d->request->fps_num : s->fps_num;
+    int64_t den = (own ? d->request->fps_den : s->fps_den) * s->frame_step;
+    int64_t a = num, b = den;
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    d->info.fps_num = num / a;
+    d->info.fps_den = den / a;
+    d->info.frame_step = s->frame_step;
+}
+
+int decoder_new(struct decoder **out, const struct decode_request *request,
+                const struct decode_settings *settings, struct err *e)
+{
+    struct decoder *d = mem_new(1, sizeof *d, e);
+    if (!d)
+        return ERR_FAIL;
+    d->request = request;
+    d->settings = settings;
+    d->held = av_frame_alloc();
+    d->incoming = av_frame_alloc();
+    if (!d->held || !d->incoming) {
+        decoder_free(d);
+        return err_set(e, "out of memory");
+    }
+    set_rate(d);
+    *out = d;
+    return 0;
+}
+
+void decoder_free(struct decoder *d)
+{
+    if (!d)
+        return;
+    av_frame_free(&d->held);
+    av_frame_free(&d->incoming);
+    reader_close(d->reader);
+    free(d);
+}
+
+const struct frames_info *decoder_info(const struct decoder *d)
+{
+    return &d->info;
+}
+
+/* -- the end -- */
+
+static void add_reason(struct decoder *d, const char *text)
+{
+    size_t len = strlen(d->info.reason), room = sizeof d->info.reason - len;
+    snprintf(d->info.reason + len, room, "%s%.*s", len ? "; " : "", (int)room - 1, text);
+}
+
+/* `why` is what ended the file early, NULL where nothing did. */
+static void end(struct decoder *d, const char *why)
+{
+    struct err damage;
+    int64_t n_damaged = d->reader ? reader_n_damaged(d->reader) : 0;
+    d->ended = true;
+    d->info.ok = !why && n_damaged == 0 && d->info.n_frames > 0;
+    if (why)
+        add_reason(d, why);
+    if (n_damaged) {
+        err_set(&damage, "%lld damaged packets or frames, first: %s", (long long)n_damaged,
+                reader_damage(d->reader));
+        add_reason(d, damage.text);
+    }
+    if (!why && d->info.n_frames == 0)
+        add_reason(d, "no frame can be decoded");
+    reader_close(d->reader);
+    d->reader = NULL;
+}
+
+/* -- frames -- */
+
+static void start_clock(struct decoder *d)
+{
+    const struct decode_request *q = d->request;
+    const struct decode_settings *s = d->settings;
+    const struct reader_info *info = reader_info(d->reader);
+    bool own = s->fps_num == 0;
+    struct clock_rates rates = {
+        .unit_num = info->unit_num,
+        .unit_den = info->unit_den,
+        .source_num = q->fps_num,
+        .source_den = q->fps_den,
+        .num = own ? q->fps_num : s->fps_num,
+        .den = own ? q->fps_den : s->fps_den,
+    };
+    clock_init(&d->clock, &rates);
+}
+
+static int open_file(struct decoder *d)
+{
+    struct err why = {0};
+    const struct reader_options options = {.time_limit = d->settings->time_limit};
+    if (d->request->bad) {
+        end(d, d->request->bad);
+        return 0;
+    }
+    if (reader_open(&d->reader, d->request->path, &options, &why) < 0) {
+        end(d, why.text);
+        return 0;
+    }
+    start_clock(d);
+    return 1;
+}
+
+/* The held frame shows for n more ticks: which stored frames that makes. */
+static bool show(struct decoder *d, int64_t n, struct frame_range *range)
+{
+    int64_t step = d->settings->frame_step;
+    range->first = (d->n_ticks + step - 1) / step;
+    d->n_ticks += n;
+    range->end = (d->n_ticks + step - 1) / step;
+    d->info.n_frames = range->end;
+    if (range->first < d->request->n_done)
+        range->first = d->request->n_done;
+    return range->first < range->end;
+}
+
+static bool next_is_too_many(const struct decoder *d, int64_t n)
+{
+    return (d->n_ticks + n) / d->settings->frame_step >= DECODE_MAX_FRAMES;
+}
+
+/* A frame has come in: the one before it is done. True where that one is stored. */
+static bool take(struct decoder *d, AVFrame *frame, struct frame_range *range)
+{
+    bool is_first = !d->clock.started;
+    int64_t n = clock_add(&d->clock, d->incoming->pts);
+    if (is_first)
+        convert_plan(d->incoming, d->settings->short_side, d->request->rotation, &d->info);
+    if (next_is_too_many(d, n)) {
+        end(d, "too many frames");
+        return false;
+    }
+    bool stored = show(d, n, range);
+    if (stored)
+        av_frame_move_ref(frame, d->held);
+    else
+        av_frame_unref(d->held);
+    av_frame_move_ref(d->held, d->incoming);
+    return stored;
+}
+
+/* The file is over: the held frame was the last. */
+static bool take_last(struct decoder *d, AVFrame *frame, struct frame_range *range, const char *why)
+{
+    int64_t duration = d->request->variable_rate ? reader_duration(d->held) : 0;
+    int64_t n = clock_end(&d->clock, duration);
+    bool stored = n > 0 && show(d, n, range);
+    if (stored)
+        av_frame_move_ref(frame, d->held);
+    end(d, why);
+    return stored;
+}
+
+int decoder_next(struct decoder *d, struct AVFrame *frame, struct frame_range *range, struct err *e)
+{
+    (void)e;
+    if (!d->ended && !d->reader && !open_file(d))
+        return 0;
+    while (!d->ended) {
+        struct err why = {0};
+        int rc = reader_next(d->reader, d->incoming, &why);
+        bool stored =
+            rc > 0 ? take(d, frame, range) : take_last(d, frame, range, rc < 0 ? why.text : NULL);
+        if (stored)
+            return 1;
+    }
+    return 0;
+}

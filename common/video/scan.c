@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/video/scan.h"
+
+#include <math.h>
+
+#include <libavutil/frame.h>
+
+#include "common/base/buf.h"
+#include "common/video/clock.h"
+
+enum { MAX_RATE = 1000, USUAL_RATE = 240, UNKNOWN_RATE = 25 };
+
+/* -- frame rate -- */
+
+static int by_time(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void set_fps(struct video *v, int64_t num, int64_t den)
+{
+    int64_t a = num, b = den;
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    v->fps_num = num / a;
+    v->fps_den = den / a;
+}
+
+static double ratio(int64_t num, int64_t den)
+{
+    return (double)num / (double)den;
+}
+
+/* A rate that cannot be told from two timestamps. */
+static void take_stated_rate(struct video *v, const struct reader_info *info)
+{
+    double average = ratio(info->average_num, info->average_den);
+    double finest = ratio(info->rate_num, info->rate_den);
+    if (average > 0 && average <= USUAL_RATE)
+        set_fps(v, info->average_num, info->average_den);
+    else if (finest > 0 && finest <= USUAL_RATE)
+        set_fps(v, info->rate_num, info->rate_den);
+    else
+        set_fps(v, UNKNOWN_RATE, 1);
+}
+
+static bool try_rate(struct video *v, const struct reader_info *info, const int64_t *times,
+                     size_t n)
+{
+    int64_t measured[2];
+    double span = (double)(times[n - 1] - times[0]) * ratio(info->unit_num, info->unit_den);
+    double rate = fmin((double)(n - 1) / span, MAX_RATE);
+    measured[0] = (int64_t)fmax(1, round(rate * 1000)); /* to a thousandth of a frame */
+    measured[1] = 1000;
+    const int64_t candidates[][2] = {{info->rate_num, info->rate_den},
+                                     {info->average_num, info->average_den},
+                                     {measured[0], measured[1]}};
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        int64_t num = candidates[i][0], den = candidates[i][1];
+        struct clock_rates rates = {info->unit_num, info->unit_den, num, den, num, den};
+        if (num <= 0 || ratio(num, den) > MAX_RATE || !clock_fits(&rates, times, n))
+            continue;
+        set_fps(v, num, den);
+        return true;
+    }
+    double finest = ratio(info->rate_num, info->rate_den);
+    if (finest >= rate * 0.99 && finest <= rate * 1.5)
+        set_fps(v, info->rate_num, info->rate_den);
+    else
+        set_fps(v, measured[0], measured[1]);
+    return false;
+}
+
+void scan_rate(struct video *v, const struct reader_info *info, int64_t *times, size_t n)
+{
+    int64_t span = 0;
+    if (n)
+        qsort(times, n, sizeof *times, by_time);
+    if (n)
+        span = times[n - 1] / 2 - times[0] / 2 < INT64_MAX / 4 ? times[n - 1] - times[0] : 0;
+    v->variable_rate = false;
+    if (span > 0)
+        v->variable_rate = !try_rate(v, info, times, n);
+    else
+        take_stated_rate(v, info);
+    double frame = ratio(v->fps_den, v->fps_num);
+    v->duration = v->variable_rate ? (double)span * ratio(info->unit_num, info->unit_den) + frame
+                                   : (double)v->n_frames * frame;
+}
+
+/* -- files -- */
+
+static int add_reason(struct video *v, struct err *e, const char *text)
+{
+    struct buf b = {0};
+    int rc =
+        v->reason ? buf_printf(&b, e, "%s; %s", v->reason, text) : buf_printf(&b, e, "%s", text);
+    if (rc < 0)
+        return rc;
+    free(v->reason);
+    v->reason = (char *)b.data;
+    return 0;
+}
+
+static int add_notes(struct video *v, const struct reader *r, struct err *e)
+{
+    struct err note;
+    int64_t n = reader_n_damaged(r);
+    if (n) {
+        err_set(&note, "%lld damaged packets or frames, first: %s", (long long)n, reader_damage(r));
+        if (add_reason(v, e, note.text) < 0)
+            return ERR_FAIL;
+    }
+    if (v->ok && reader_info(r)->mirrored)
+        return add_reason(v, e, "shown mirrored by players, stored as it is");
+    return 0;
+}
+
+/* Decodes the first frame, or all; `n_decoded` counts. What ends it early becomes the reason. */
+static int decode(struct video *v, struct reader *r, AVFrame *frame,
+                  const struct scan_options *options, struct err *e)
+{
+    struct err why = {0};
+    int64_t n_decoded = 0;
+    int rc;
+    while ((rc = reader_next(r, frame, &why)) > 0) {
+        if (n_decoded++ == 0) {
+            v->width = frame->width;
+            v->height = frame->height;
+        }
+        av_frame_unref(frame);
+        if (!options->verify)
+            break;
+    }
+    v->ok = n_decoded > 0;
+    if (v->ok && !options->verify)
+        rc = reader_skip(r, &why);
+    v->verified = v->ok && options->verify;
+    v->n_frames = v->verified ? n_decoded : reader_n_packets(r);
+    if (!v->ok)
+        v->n_frames = 0;
+    if (rc < 0)
+        return add_reason(v, e, why.text);
+    return v->ok ? 0 : add_reason(v, e, "no frame can be decoded");
+}
+
+static int scan_opened(struct video *v, struct reader *r, const struct scan_options *options,
+                       struct err *e)
+{
+    size_t n;
+    const struct reader_info *info = reader_info(r);
+    AVFrame *frame = av_frame_alloc();
+    v->codec = mem_strdup(info->codec, e);
+    v->rotation = info->rotation;
+    if (!frame || !v->codec) {
+        av_frame_free(&frame);
+        return frame ? ERR_FAIL : err_set(e, "out of memory");
+    }
+    int rc = decode(v, r, frame, options, e);
+    av_frame_free(&frame);
+    if (rc < 0)
+        return rc;
+    if (v->ok) {
+        int64_t *times = reader_times(r, &n);
+        scan_rate(v, info, times, n);
+    }
+    return add_notes(v, r, e);
+}
+
+int scan_video(struct video *v, const char *path, const struct scan_options *options, struct err *e)
+{
+    struct err why = {0};
+    struct reader *r = NULL;
+    struct reader_options o = {.time_limit = options->time_limit};
+    v->ok = false;
+    if (reader_open(&r, path, &o, &why) < 0)
+        return add_reason(v, e, why.text);
+    int rc = scan_opened(v, r, options, e);
+    reader_close(r);
+    return rc;
+}
