@@ -116,11 +116,10 @@ static int read_rows(struct reader *r, const char *data, size_t len, char separa
     return rc;
 }
 
-int csv_read_text(const char *data, size_t len, char separator, csv_row_fn *fn, void *user,
-                  struct err *e)
+int csv_read_text(const char *data, size_t len, csv_row_fn *fn, void *user, struct err *e)
 {
     struct reader r = {.fn = fn, .user = user, .e = e};
-    int rc = read_rows(&r, data, len, separator);
+    int rc = read_rows(&r, data, len, ',');
     return rc < 0 ? err_add_code(e, rc, "line %zu", r.line) : 0;
 }
 

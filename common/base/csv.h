@@ -22,8 +22,7 @@ typedef int csv_row_fn(void *user, const struct csv_row *row, struct err *e);
 
 /* Errors, those of `fn` too, come back as "PATH:LINE: why". `separator` is a comma mostly. */
 int csv_read(const char *path, char separator, csv_row_fn *fn, void *user, struct err *e);
-/* The same for text in memory: "line LINE: why". */
-int csv_read_text(const char *data, size_t len, char separator, csv_row_fn *fn, void *user,
-                  struct err *e);
+/* The same for comma-separated text in memory: "line LINE: why". */
+int csv_read_text(const char *data, size_t len, csv_row_fn *fn, void *user, struct err *e);
 
 #endif

@@ -36,7 +36,7 @@ int image_init(struct image *im, size_t width, size_t height, uint32_t rgb, stru
 {
     int rc = allocate(im, width, height, e);
     if (rc == 0)
-        image_fill(im, 0, 0, width, height, rgb);
+        image_fill(im, (struct image_box){0, 0, width, height}, rgb);
     return rc;
 }
 
@@ -68,25 +68,27 @@ static uint8_t *pixel(const struct image *im, long x, long y)
     return im->rgb + 3 * ((size_t)y * im->width + (size_t)x);
 }
 
-void image_fill(struct image *im, long x, long y, size_t w, size_t h, uint32_t rgb)
+void image_fill(struct image *im, struct image_box box, uint32_t rgb)
 {
-    w = clip(&x, w, im->width);
-    h = clip(&y, h, im->height);
+    size_t w = clip(&box.x, box.width, im->width);
+    size_t h = clip(&box.y, box.height, im->height);
     for (size_t row = 0; row < h; row++) {
-        uint8_t *p = pixel(im, x, y + (long)row);
+        uint8_t *p = pixel(im, box.x, box.y + (long)row);
         for (size_t column = 0; column < w; column++)
             put_pixel(p + 3 * column, rgb);
     }
 }
 
-void image_frame(struct image *im, long x, long y, size_t w, size_t h, uint32_t rgb)
+void image_frame(struct image *im, struct image_box box, uint32_t rgb)
 {
+    long x = box.x, y = box.y;
+    size_t w = box.width, h = box.height;
     if (!w || !h)
         return;
-    image_fill(im, x, y, w, 1, rgb);
-    image_fill(im, x, y + (long)h - 1, w, 1, rgb);
-    image_fill(im, x, y, 1, h, rgb);
-    image_fill(im, x + (long)w - 1, y, 1, h, rgb);
+    image_fill(im, (struct image_box){x, y, w, 1}, rgb);
+    image_fill(im, (struct image_box){x, y + (long)h - 1, w, 1}, rgb);
+    image_fill(im, (struct image_box){x, y, 1, h}, rgb);
+    image_fill(im, (struct image_box){x + (long)w - 1, y, 1, h}, rgb);
 }
 
 void image_blit(struct image *im, long x, long y, const struct image *from)
@@ -100,15 +102,18 @@ void image_blit(struct image *im, long x, long y, const struct image *from)
     }
 }
 
-void image_text(struct image *im, long x, long y, unsigned scale, uint32_t rgb, const char *text)
+void image_text(struct image *im, long x, long y, struct image_font font, const char *text)
 {
-    for (; *text; text++, x += FONT_CELL_WIDTH * (long)scale) {
+    long scale = (long)font.scale;
+    for (; *text; text++, x += FONT_CELL_WIDTH * scale) {
         const uint8_t *glyph = font_glyph(*text);
         for (int row = 0; row < FONT_HEIGHT; row++)
-            for (int column = 0; column < FONT_WIDTH; column++)
+            for (int column = 0; column < FONT_WIDTH; column++) {
+                struct image_box dot = {x + column * scale, y + row * scale, font.scale,
+                                        font.scale};
                 if (glyph[row] >> (FONT_WIDTH - 1 - column) & 1)
-                    image_fill(im, x + column * (long)scale, y + row * (long)scale, scale, scale,
-                               rgb);
+                    image_fill(im, dot, font.rgb);
+            }
     }
 }
 

@@ -16,13 +16,23 @@ struct image {
 int image_init(struct image *im, size_t width, size_t height, uint32_t rgb,
                struct err *e); /* 0xRRGGBB */
 void image_release(struct image *im);
-/* Everything is clipped at the border. */
-void image_fill(struct image *im, long x, long y, size_t w, size_t h, uint32_t rgb);
-void image_frame(struct image *im, long x, long y, size_t w, size_t h,
-                 uint32_t rgb); /* 1 px outline */
+
+struct image_box {
+    long x, y; /* of the upper left corner; may lie outside */
+    size_t width, height;
+};
+
+struct image_font {
+    unsigned scale; /* 1: a character is 5 x 7 pixels in a cell of 6 x 9 */
+    uint32_t rgb;
+};
+
+/* All drawing is clipped at the border. */
+void image_fill(struct image *im, struct image_box box, uint32_t rgb);
+void image_frame(struct image *im, struct image_box box, uint32_t rgb); /* outline of 1 pixel */
 void image_blit(struct image *im, long x, long y, const struct image *from);
-/* 5x7 font in a 6x9 cell, ASCII 32..126, `scale` times enlarged. */
-void image_text(struct image *im, long x, long y, unsigned scale, uint32_t rgb, const char *text);
+/* One line of ASCII 32..126, its cell's upper left corner at x, y; other bytes show as boxes. */
+void image_text(struct image *im, long x, long y, struct image_font font, const char *text);
 
 int image_write_png(const char *path, const struct image *im, struct err *e); /* atomic */
 int image_read_png(const char *path, struct image *im, struct err *e);

@@ -20,6 +20,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err e = {0};
     size_t n_bytes = 0;
-    int rc = csv_read_text((const char *)data, size, ',', visit_row, &n_bytes, &e);
+    int rc = csv_read_text((const char *)data, size, visit_row, &n_bytes, &e);
     return rc < 0 ? FUZZ_REFUSED : FUZZ_ACCEPTED;
 }

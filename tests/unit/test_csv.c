@@ -15,11 +15,11 @@ static int collect(void *user, const struct csv_row *row, struct err *e)
     return 0;
 }
 
-static void check_rows(const char *text, char separator, const char *expected)
+static void check_rows(const char *text, const char *expected)
 {
     struct err e = {0};
     struct buf out = {0};
-    support_ok(csv_read_text(text, strlen(text), separator, collect, &out, &e), &e);
+    support_ok(csv_read_text(text, strlen(text), collect, &out, &e), &e);
     support_ok(buf_append(&out, "", 1, &e), &e);
     assert_string_equal((char *)out.data, expected);
     buf_release(&out);
@@ -28,19 +28,17 @@ static void check_rows(const char *text, char separator, const char *expected)
 static void test_rows(void **state)
 {
     (void)state;
-    check_rows("", ',', "");
-    check_rows("a,b\nc,d\n", ',', "1[a][b]2[c][d]");
-    check_rows("a,b\r\nc,d", ',', "1[a][b]2[c][d]");
+    check_rows("", "");
+    check_rows("a,b\nc,d\n", "1[a][b]2[c][d]");
+    check_rows("a,b\r\nc,d", "1[a][b]2[c][d]");
     check_rows("\xef\xbb\xbf"
                "a\n\n \nb\n",
-               ',', "1[a]4[b]");
-    check_rows(",\na,\n", ',', "1[][]2[a][]");
-    check_rows("\"a,b\",\"c \"\"d\"\"\"\n", ',', "1[a,b][c \"d\"]");
-    check_rows("\"two\nlines\",x\ny\n", ',', "2[two\nlines][x]3[y]");
-    check_rows(" a , \" b \" \n", ',', "1[a][ b ]");
-    check_rows("a b 1\n", ' ', "1[a][b][1]");
-    check_rows("a b\tc\n", '\t', "1[a b][c]");
-    check_rows("it's,\xc3\xa9\n", ',', "1[it's][\xc3\xa9]");
+               "1[a]4[b]");
+    check_rows(",\na,\n", "1[][]2[a][]");
+    check_rows("\"a,b\",\"c \"\"d\"\"\"\n", "1[a,b][c \"d\"]");
+    check_rows("\"two\nlines\",x\ny\n", "2[two\nlines][x]3[y]");
+    check_rows(" a , \" b \" \n", "1[a][ b ]");
+    check_rows("it's,\xc3\xa9\n", "1[it's][\xc3\xa9]");
 }
 
 static void test_wide_rows(void **state)
@@ -54,7 +52,7 @@ static void test_wide_rows(void **state)
         support_ok(buf_printf(&text, &e, "%s%0*d", i ? "," : "", LEN, i), &e);
         support_ok(buf_printf(&expected, &e, "[%0*d]", LEN, i), &e);
     }
-    check_rows((char *)text.data, ',', (char *)expected.data);
+    check_rows((char *)text.data, (char *)expected.data);
     buf_release(&text);
     buf_release(&expected);
 }
@@ -63,7 +61,7 @@ static void check_failure(const char *text, size_t len, const char *message)
 {
     struct err e = {0};
     struct buf out = {0};
-    int rc = csv_read_text(text, len, ',', collect, &out, &e);
+    int rc = csv_read_text(text, len, collect, &out, &e);
     assert_true(rc < 0);
     assert_string_equal(e.text, message);
     buf_release(&out);
@@ -84,6 +82,18 @@ static void test_failures(void **state)
     check_failure(stop, sizeof stop - 1, "line 2: told to stop");
 }
 
+static void check_separator(const char *path, const char *text, char separator,
+                            const char *expected)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    support_write(path, text, strlen(text));
+    support_ok(csv_read(path, separator, collect, &out, &e), &e);
+    assert_int_equal(out.len, strlen(expected));
+    assert_memory_equal(out.data, expected, out.len);
+    buf_release(&out);
+}
+
 static void test_file(void **state)
 {
     (void)state;
@@ -99,6 +109,8 @@ static void test_file(void **state)
     support_failed(ERR_FAIL, &e, "a.csv:2: told to stop");
     assert_int_equal(out.len, 4);
     buf_release(&out);
+    check_separator(path, "a b 1\n", ' ', "1[a][b][1]");
+    check_separator(path, "a b\tc, d\n", '\t', "1[a b][c, d]");
     support_remove(folder);
 }
 

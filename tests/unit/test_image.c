@@ -33,22 +33,22 @@ static void test_drawing(void **state)
     struct err e = {0};
     struct image im, stamp;
     support_ok(image_init(&im, 8, 5, BLACK, &e), &e);
-    image_frame(&im, 1, 1, 4, 3, RED);
+    image_frame(&im, (struct image_box){1, 1, 4, 3}, RED);
     check_picture(&im, "........\n.rrrr...\n.r..r...\n.rrrr...\n........\n");
-    image_fill(&im, 6, 3, 100, 100, WHITE);
-    image_fill(&im, -2, -3, 4, 4, WHITE);
+    image_fill(&im, (struct image_box){6, 3, 100, 100}, WHITE);
+    image_fill(&im, (struct image_box){-2, -3, 4, 4}, WHITE);
     check_picture(&im, "ww......\n.rrrr...\n.r..r...\n.rrrr.ww\n......ww\n");
     support_ok(image_init(&stamp, 3, 2, RED, &e), &e);
-    image_fill(&stamp, 0, 0, 1, 1, WHITE);
+    image_fill(&stamp, (struct image_box){0, 0, 1, 1}, WHITE);
     image_blit(&im, 5, -1, &stamp);
     image_blit(&im, -1, 4, &stamp);
     image_blit(&im, 7, 2, &stamp);
     check_picture(&im, "ww...rrr\n.rrrr...\n.r..r..w\n.rrrr.wr\nrr....ww\n");
     /* All outside: nothing changes, nothing is touched. */
-    image_fill(&im, -5, 0, 5, 5, RED);
-    image_fill(&im, 8, 0, 1, 1, RED);
-    image_fill(&im, 0, 1000, 1, 1, RED);
-    image_frame(&im, 0, 0, 0, 3, RED);
+    image_fill(&im, (struct image_box){-5, 0, 5, 5}, RED);
+    image_fill(&im, (struct image_box){8, 0, 1, 1}, RED);
+    image_fill(&im, (struct image_box){0, 1000, 1, 1}, RED);
+    image_frame(&im, (struct image_box){0, 0, 0, 3}, RED);
     image_blit(&im, -3, 0, &stamp);
     image_blit(&im, 0, 5, &stamp);
     check_picture(&im, "ww...rrr\n.rrrr...\n.r..r..w\n.rrrr.wr\nrr....ww\n");
@@ -63,11 +63,11 @@ static void test_text(void **state)
     struct err e = {0};
     struct image im;
     support_ok(image_init(&im, 11, 7, BLACK, &e), &e);
-    image_text(&im, 0, 0, 1, WHITE, "T1");
+    image_text(&im, 0, 0, (struct image_font){1, WHITE}, "T1");
     check_picture(&im, "wwwww...w..\n..w....ww..\n..w.....w..\n..w.....w..\n"
                        "..w.....w..\n..w.....w..\n..w....www.\n");
-    image_fill(&im, 0, 0, 11, 7, BLACK);
-    image_text(&im, -2, -4, 2, WHITE, "-\xc3");
+    image_fill(&im, (struct image_box){0, 0, 11, 7}, BLACK);
+    image_text(&im, -2, -4, (struct image_font){2, WHITE}, "-\xc3");
     check_picture(&im, "..........w\n..........w\nwwwwwwww..w\nwwwwwwww..w\n"
                        "..........w\n..........w\n..........w\n");
     image_release(&im);
