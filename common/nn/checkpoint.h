@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Checkpoints of a training run: one .safetensors file (PATH.part) with weights, statistics,
+ * velocities and, in its metadata, the settings, the inputs' identities and the step. A run started
+ * again with the same settings goes on from it; other settings are refused, naming the first that
+ * differs.
+ */
+#ifndef TEG_NN_CHECKPOINT_H
+#define TEG_NN_CHECKPOINT_H
+
+#include <stdint.h>
+
+#include "common/nn/model.h"
+
+struct checkpoint {
+    const char *path;      /* of the model; the checkpoint is PATH.part */
+    struct json *settings; /* everything that decides the result; borrowed */
+    struct json *inputs;   /* name -> identity; borrowed */
+};
+
+struct progress_mark {
+    uint64_t step;      /* steps done */
+    uint64_t log_bytes; /* length of the log at that moment */
+};
+
+/* 1: the model was filled and `mark` set; 0: there is no checkpoint; < 0: it does not fit. */
+int checkpoint_resume(const struct checkpoint *c, struct model *m, struct progress_mark *mark,
+                      struct err *e);
+int checkpoint_save(const struct checkpoint *c, struct model *m, const struct progress_mark *mark,
+                    struct err *e);
+/* Writes the finished model and its optimiser file (NAME.optimizer.safetensors), removes the
+ * checkpoint. */
+int checkpoint_publish(const struct checkpoint *c, struct model *m, uint64_t step, struct err *e);
+/* Removes PATH.part (--force). */
+int checkpoint_discard(const struct checkpoint *c, struct err *e);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/nn/step.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/base/buf.h"
+
+struct step {
+    struct model *model;
+    struct step_options o;
+    struct encoder *encoder[N_ROLES];
+    struct loss *loss;
+    float *z[N_ROLES][MODEL_MAX_HEADS]; /* [batch, T', D] where there are several micro-batches */
+};
+
+static int new_roles(struct step *s, struct err *e)
+{
+    struct model *m = s->model;
+    for (int r = 0; r < N_ROLES; r++) {
+        struct encoder_options o = {.n = s->o.micro_batch,
+                                    .length = s->o.length[r],
+                                    .size = s->o.size,
+                                    .dtype = s->o.dtype,
+                                    .keep = true,
+                                    .heads = true};
+        if (encoder_new(&s->encoder[r], m, &o, e) < 0)
+            return ERR_FAIL;
+        size_t floats = s->o.batch * encoder_steps(s->encoder[r]) * m->desc.head_dim;
+        for (int h = 0; h < m->desc.n_heads && s->o.micro_batch < s->o.batch; h++) {
+            void *memory;
+            if (m->backend->ops->alloc(m->backend, floats * sizeof(float), &memory, e) < 0)
+                return ERR_FAIL;
+            s->z[r][h] = memory;
+        }
+    }
+    return 0;
+}
+
+int step_new(struct step **out, struct model *m, const struct objective *o,
+             const struct step_options *options, struct err *e)
+{
+    if (options->micro_batch == 0 || options->batch % options->micro_batch != 0)
+        return err_set(e, "micro-batch %zu does not divide batch %zu", options->micro_batch,
+                       options->batch);
+    struct step *s = mem_new(1, sizeof *s, e);
+    if (!s)
+        return ERR_FAIL;
+    s->model = m;
+    s->o = *options;
+    int rc = new_roles(s, e);
+    if (rc == 0) {
+        struct loss_shape shape = {options->batch, encoder_steps(s->encoder[ROLE_SHORT]),
+                                   encoder_steps(s->encoder[ROLE_LONG]), m->desc.head_dim};
+        rc = loss_new(&s->loss, m, o, &shape, e);
+    }
+    if (rc < 0) {
+        step_free(s);
+        return ERR_FAIL;
+    }
+    *out = s;
+    return 0;
+}
+
+void step_free(struct step *s)
+{
+    if (!s)
+        return;
+    for (int r = 0; r < N_ROLES; r++) {
+        encoder_free(s->encoder[r]);
+        for (int h = 0; h < MODEL_MAX_HEADS; h++)
+            s->model->backend->ops->release(s->model->backend, s->z[r][h]);
+    }
+    loss_free(s->loss);
+    free(s);
+}
+
+int step_set_weights(struct step *s, struct err *e)
+{
+    for (int r = 0; r < N_ROLES; r++)
+        if (encoder_set_weights(s->encoder[r], e) < 0)
+            return ERR_FAIL;
+    return 0;
+}
+
+/* Pixels of micro-batch i. */
+static const void *slice(const struct step *s, const struct step_input *in, int role, size_t i)
+{
+    size_t clip = s->o.length[role] * s->o.size * s->o.size * 3 * dtype_bytes(s->o.dtype);
+    return (const char *)in->pixels[role] + i * s->o.micro_batch * clip;
+}
+
+static int forward(struct step *s, const struct step_input *in, size_t i, enum norm_mode mode,
+                   struct err *e)
+{
+    for (int r = 0; r < N_ROLES; r++)
+        if (encoder_forward(s->encoder[r], slice(s, in, r, i), mode, e) < 0)
+            return ERR_FAIL;
+    return 0;
+}
+
+static int backward(struct step *s, const struct step_input *in, size_t i, struct err *e)
+{
+    const struct model *m = s->model;
+    for (int r = 0; r < N_ROLES; r++) {
+        float *dz[MODEL_MAX_HEADS] = {NULL};
+        size_t per_micro = s->o.micro_batch * encoder_steps(s->encoder[r]) * m->desc.head_dim;
+        for (int h = 0; h < m->desc.n_heads; h++)
+            dz[h] =
+                (r == ROLE_SHORT ? loss_grad_short : loss_grad_long)(s->loss, h) + i * per_micro;
+        if (encoder_backward(s->encoder[r], slice(s, in, r, i), dz, e) < 0)
+            return ERR_FAIL;
+    }
+    return 0;
+}
+
+/* Keeps the projected steps of micro-batch i. */
+static int keep_projected(struct step *s, size_t i)
+{
+    struct backend *b = s->model->backend;
+    for (int r = 0; r < N_ROLES; r++)
+        for (int h = 0; h < s->model->desc.n_heads; h++) {
+            size_t n = s->o.micro_batch * encoder_steps(s->encoder[r]) * s->model->desc.head_dim;
+            if (b->ops->convert(b, s->z[r][h] + i * n, DTYPE_F32,
+                                encoder_projected(s->encoder[r], h), DTYPE_F32, n) < 0)
+                return ERR_FAIL;
+        }
+    return 0;
+}
+
+static int run_loss(struct step *s, const struct step_input *in, double *total, struct err *e)
+{
+    bool cached = s->o.micro_batch < s->o.batch;
+    struct loss_input li = {.rows_short = in->rows[ROLE_SHORT], .rows_long = in->rows[ROLE_LONG]};
+    for (int h = 0; h < s->model->desc.n_heads; h++) {
+        li.z_short[h] = cached ? s->z[ROLE_SHORT][h] : encoder_projected(s->encoder[ROLE_SHORT], h);
+        li.z_long[h] = cached ? s->z[ROLE_LONG][h] : encoder_projected(s->encoder[ROLE_LONG], h);
+    }
+    if (loss_run(s->loss, &li, total, e) < 0)
+        return ERR_FAIL;
+    return isfinite(*total) ? 0 : err_set(e, "the loss is not finite");
+}
+
+static int check_gradients(const struct step *s, struct err *e)
+{
+    const struct model *m = s->model;
+    struct backend *b = m->backend;
+    bool finite;
+    if (b->ops->all_finite(b, m->grads, m->n_values, &finite) < 0 || finite)
+        return 0;
+    for (size_t i = 0; i < m->n_trainable_tensors; i++) {
+        const struct param *p = &m->param[i];
+        b->ops->all_finite(b, m->grads + p->offset, p->len, &finite);
+        if (!finite)
+            return err_set(e, "the gradient of %s is not finite", p->name);
+    }
+    return 0;
+}
+
+int step_run(struct step *s, const struct step_input *in, double *total, struct err *e)
+{
+    struct backend *b = s->model->backend;
+    size_t n_micro = s->o.batch / s->o.micro_batch;
+    enum norm_mode update = s->o.frozen_norm ? NORM_RUNNING : NORM_BATCH_UPDATE;
+    enum norm_mode quiet = s->o.frozen_norm ? NORM_RUNNING : NORM_BATCH;
+    if (b->ops->zero(b, s->model->grads, s->model->n_values * sizeof(float), e) < 0)
+        return ERR_FAIL;
+    for (size_t i = 0; i < n_micro && n_micro > 1; i++)
+        if (forward(s, in, i, quiet, e) < 0 || keep_projected(s, i) < 0)
+            return ERR_FAIL;
+    if (n_micro == 1 && forward(s, in, 0, update, e) < 0)
+        return ERR_FAIL;
+    if (run_loss(s, in, total, e) < 0)
+        return ERR_FAIL;
+    for (size_t i = 0; i < n_micro; i++) {
+        if (n_micro > 1 && forward(s, in, i, update, e) < 0)
+            return ERR_FAIL;
+        if (backward(s, in, i, e) < 0)
+            return ERR_FAIL;
+    }
+    return check_gradients(s, e);
+}
+
+const struct loss_part *step_parts(const struct step *s)
+{
+    return loss_parts(s->loss);
+}
+
+double step_flops(const struct step *s)
+{
+    double n_micro = (double)(s->o.batch / s->o.micro_batch), flops = 0.0;
+    for (int r = 0; r < N_ROLES; r++)
+        flops += 3.0 * n_micro * encoder_forward_flops(s->encoder[r]);
+    return flops;
+}
+
+size_t step_activation_bytes(const struct step *s)
+{
+    return encoder_activation_bytes(s->encoder[0]) + encoder_activation_bytes(s->encoder[1]);
+}
