@@ -17,13 +17,13 @@
 #include "common/store/store.h"
 
 #define FRAMES_SCHEMA "frames"
-enum { FRAMES_VERSION = 1 };
+enum { FRAMES_VERSION = 1, FRAMES_MAX_SIDE = 16384 };
 
 enum color_matrix { COLOR_BT601, COLOR_BT709, COLOR_BT2020 };
 
 struct frames_info {
     int width, height;            /* true picture size, after rotation and scaling */
-    int stored_width, stored_height; /* both even: width, height rounded up */
+    int stored_width, stored_height; /* both even: width, height rounded up (not in the record) */
     int64_t n_frames;             /* stored frames: keys 0 .. n_frames-1 */
     int64_t fps_num, fps_den;     /* of the stored frames (frame step included) */
     int64_t frame_step;           /* every n-th frame of the clock was stored */

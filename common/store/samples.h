@@ -44,7 +44,7 @@ struct sample {
 };
 _Static_assert(sizeof(struct sample) == 64, "struct sample is the file format");
 
-/* The .npy descr of the table (a list of 24 columns). */
+/* The .npy descr of the table (a list of 25 columns). */
 const char *samples_descr(void);
 
 /* Source frame of frame t of a clip in a video of n_frames stored frames; n_frames > 0. */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/store/samples.h"
+
+#include <math.h>
+
+#include "common/base/buf.h"
+#include "common/store/codec.h"
+
+#define VIDEOS_KEY "videos"
+enum { N_ORDERS = 24, KEY_BYTES = 32 };
+
+struct samples {
+    struct store *store;
+    struct codec *codec; /* holds the table given out last */
+    struct json *videos; /* array of strings */
+};
+
+const char *samples_descr(void)
+{
+    return "[('video', '<u4'), ('example', '<u4'), ('start', '<i4'), ('stride', '<u2'), "
+           "('length', '<u2'), ('clip', '<u4'), ('crop_x', '<u2'), ('crop_y', '<u2'), "
+           "('crop_w', '<u2'), ('crop_h', '<u2'), ('role', '|u1'), ('view', '|u1'), "
+           "('edge', '|u1'), ('flip', '|u1'), ('jitter', '|u1'), ('order', '|u1'), "
+           "('grey', '|u1'), ('solarise', '|u1'), ('brightness', '<f4'), ('contrast', '<f4'), "
+           "('saturation', '<f4'), ('hue', '<f4'), ('blur', '<f4'), ('target', '<i4'), "
+           "('weight', '<f4')]";
+}
+
+int64_t sample_frame(const struct sample *s, int64_t t, int64_t n_frames)
+{
+    int64_t frame = s->start + t * s->stride;
+    if (s->edge == SAMPLE_CLAMP)
+        return frame < 0 ? 0 : frame >= n_frames ? n_frames - 1 : frame;
+    frame %= n_frames;
+    return frame < 0 ? frame + n_frames : frame;
+}
+
+/* What is wrong with a row, or NULL. */
+static const char *wrong(const struct sample *r, size_t n_videos)
+{
+    const float numbers[] = {r->brightness, r->contrast, r->saturation, r->hue, r->blur, r->weight};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!isfinite(numbers[i]))
+            return "a factor is not finite";
+    if (r->video >= n_videos)
+        return "its video is not in the list";
+    if (r->stride == 0 || r->length == 0)
+        return "stride or length is 0";
+    if (r->crop_w == 0 || r->crop_h == 0)
+        return "the crop is empty";
+    if (r->role > SAMPLE_SINGLE || r->edge > SAMPLE_CLAMP || r->order >= N_ORDERS)
+        return "role, edge or order is unknown";
+    if (r->flip > 1 || r->jitter > 1 || r->grey > 1 || r->solarise > 1)
+        return "a switch is neither 0 nor 1";
+    if (r->blur < 0 || r->target < -1)
+        return "blur or target is negative";
+    return NULL;
+}
+
+static int check_rows(const struct sample *rows, size_t n, size_t n_videos, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *what = wrong(&rows[i], n_videos);
+        if (what)
+            return err_set(e, "row %zu: %s", i, what);
+    }
+    return 0;
+}
+
+/* -- reading -- */
+
+static int read_videos(struct samples *s, struct err *e)
+{
+    struct blob value;
+    int rc = store_get(s->store, VIDEOS_KEY, &value, e);
+    if (rc < 0)
+        return rc;
+    if (!(s->videos = json_parse(value.data, value.len, e)))
+        return err_add(e, "%s: " VIDEOS_KEY, store_path(s->store));
+    if (json_kind(s->videos) != JSON_ARRAY)
+        return err_set(e, "%s: " VIDEOS_KEY ": not an array", store_path(s->store));
+    for (size_t i = 0; i < json_len(s->videos); i++)
+        if (!json_str(json_at(s->videos, i)))
+            return err_set(e, "%s: " VIDEOS_KEY ": %zu: not a string", store_path(s->store), i);
+    return 0;
+}
+
+int samples_open(struct samples **out, const char *path, struct err *e)
+{
+    struct samples *s = mem_new(1, sizeof *s, e);
+    if (!s)
+        return ERR_FAIL;
+    int rc = store_open(&s->store, path, SAMPLES_SCHEMA, SAMPLES_VERSION, e);
+    if (rc == 0)
+        rc = codec_new(&s->codec, e);
+    if (rc == 0)
+        rc = read_videos(s, e);
+    if (rc < 0) {
+        samples_close(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+void samples_close(struct samples *s)
+{
+    if (!s)
+        return;
+    json_free(s->videos);
+    codec_free(s->codec);
+    store_close(s->store);
+    free(s);
+}
+
+const struct store *samples_store(const struct samples *s)
+{
+    return s->store;
+}
+
+size_t samples_n_videos(const struct samples *s)
+{
+    return json_len(s->videos);
+}
+
+const char *samples_id(const struct samples *s, size_t video)
+{
+    return json_str(json_at(s->videos, video));
+}
+
+size_t samples_n_epochs(const struct samples *s)
+{
+    return store_meta(s->store)->count;
+}
+
+static int epoch_key(char key[KEY_BYTES], size_t epoch, struct err *e)
+{
+    enum { MAX_EPOCHS = 100000000 };
+    if (epoch >= MAX_EPOCHS)
+        return err_set(e, "epoch %zu does not fit into 8 digits", epoch);
+    snprintf(key, KEY_BYTES, "epoch/%08zu", epoch);
+    return 0;
+}
+
+int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, size_t *n_rows,
+                  struct err *e)
+{
+    char key[KEY_BYTES];
+    struct blob value;
+    struct npy a;
+    int rc = epoch_key(key, epoch, e);
+    if (rc == 0)
+        rc = store_get(s->store, key, &value, e);
+    if (rc < 0)
+        return rc;
+    rc = codec_unpack(s->codec, value.data, value.len, &a, e);
+    if (rc == 0 && (strcmp(a.descr, samples_descr()) != 0 || a.n_dims != 1))
+        rc = err_set(e, "not a table of samples");
+    if (rc == 0)
+        rc = check_rows(a.data, a.dim[0], samples_n_videos(s), e);
+    if (rc < 0)
+        return err_add(e, "%s: %s", store_path(s->store), key);
+    *rows = a.data;
+    *n_rows = a.dim[0];
+    return 0;
+}
+
+/* -- writing -- */
+
+int samples_put_epoch(struct store_writer *w, size_t epoch, const struct sample *rows,
+                      size_t n_rows, struct err *e)
+{
+    char key[KEY_BYTES];
+    struct codec *c;
+    struct buf value = {0};
+    struct npy a = {
+        .n_dims = 1, .dim = {n_rows}, .data = rows, .data_bytes = n_rows * sizeof *rows};
+    snprintf(a.descr, sizeof a.descr, "%s", samples_descr());
+    if (epoch_key(key, epoch, e) < 0 || codec_new(&c, e) < 0)
+        return ERR_FAIL;
+    int rc = codec_pack(c, &a, &value, e);
+    if (rc == 0)
+        rc = store_put(w, key, value.data, value.len, e);
+    codec_free(c);
+    buf_release(&value);
+    return rc;
+}
+
+int samples_put_videos(struct store_writer *w, const char *const *ids, size_t n, struct err *e)
+{
+    struct json *list = json_new_array();
+    for (size_t i = 0; i < n; i++)
+        if (json_append(list, json_new_str(ids[i])) < 0) {
+            json_free(list);
+            return err_set(e, "out of memory: " VIDEOS_KEY);
+        }
+    const char *text = json_text(list);
+    int rc = store_put(w, VIDEOS_KEY, text, strlen(text), e);
+    json_free(list);
+    return rc;
+}
