@@ -78,7 +78,7 @@ static int read_list(const struct import_options *options, struct video_list *ou
 int list_read_text(const char *text, size_t len, struct video_list *out, struct err *e)
 {
     struct reading r = {.list = out, .columns = {0, 1, 2}, .first = true};
-    return csv_read_text(text, len, ',', take_row, &r, e);
+    return csv_read_text(text, len, take_row, &r, e);
 }
 
 const struct importer importer_list = {
