@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <libavutil/frame.h>
+
 #include "common/base/file.h"
+#include "common/video/decode.h"
 #include "common/video/encode.h"
+#include "common/video/nv12.h"
 #include "tests/unit/support.h"
 
 enum { WIDTH = 32, HEIGHT = 24, BYTES = WIDTH * HEIGHT * 3 / 2, N_FRAMES = 20 };
@@ -33,14 +37,19 @@ static struct encode_options options(enum encode_codec codec)
 }
 
 /* A ramp that wanders. */
+static void paint(int t, uint8_t *picture)
+{
+    for (int i = 0; i < BYTES; i++)
+        picture[i] =
+            (uint8_t)(i < WIDTH * HEIGHT ? 32 + (i % WIDTH + 3 * t) % 64 : 118 + 20 * (i % 2));
+}
+
 static void put_frames(struct encoder *x)
 {
     struct err e = {0};
-    static uint8_t picture[BYTES];
+    uint8_t picture[BYTES];
     for (int t = 0; t < N_FRAMES; t++) {
-        for (int i = 0; i < BYTES; i++)
-            picture[i] =
-                (uint8_t)(i < WIDTH * HEIGHT ? 32 + (i % WIDTH + 3 * t) % 64 : 118 + 20 * (i % 2));
+        paint(t, picture);
         support_ok(encoder_put(x, picture, &e), &e);
     }
 }
@@ -91,6 +100,62 @@ static void test_mpeg4(void **state)
     check_same_bytes(ENCODE_MPEG4);
 }
 
+/* Mean absolute difference from the picture that went in. */
+static double difference(const AVFrame *frame, int t)
+{
+    uint8_t wanted[BYTES], got[BYTES];
+    struct nv12_planes planes = {frame->data[0],     frame->data[1],     frame->data[2],
+                                 frame->linesize[0], frame->linesize[1], frame->linesize[2]};
+    paint(t, wanted);
+    nv12_from_planes(&planes, WIDTH, HEIGHT, got);
+    double sum = 0;
+    for (int i = 0; i < BYTES; i++)
+        sum += abs(got[i] - wanted[i]);
+    return sum / BYTES;
+}
+
+static void check_content(enum encode_codec codec)
+{
+    if (!encode_available(codec))
+        skip();
+    struct err e = {0};
+    struct decoder *d = NULL;
+    struct frame_range range;
+    struct decode_settings settings = {.frame_step = 1};
+    struct decode_request request = {.fps_num = 30000, .fps_den = 1001};
+    AVFrame *frame = av_frame_alloc();
+    request.path = support_path(folder, "c.mp4");
+    support_remove(request.path);
+    write_file(request.path, codec);
+    support_ok(decoder_new(&d, &request, &settings, &e), &e);
+    for (int t = 0; t < N_FRAMES; t++) {
+        assert_int_equal(decoder_next(d, frame, &range, &e), 1);
+        assert_int_equal(range.first, t);
+        assert_int_equal(range.end, t + 1);
+        assert_true(difference(frame, t) < 2.5);
+        assert_true(difference(frame, t + 5) > 5);
+        av_frame_unref(frame);
+    }
+    assert_int_equal(decoder_next(d, frame, &range, &e), 0);
+    assert_true(decoder_info(d)->ok);
+    assert_int_equal(decoder_info(d)->matrix, COLOR_BT601);
+    assert_false(decoder_info(d)->full_range);
+    decoder_free(d);
+    av_frame_free(&frame);
+}
+
+static void test_content_of_h264(void **state)
+{
+    (void)state;
+    check_content(ENCODE_H264);
+}
+
+static void test_content_of_mpeg4(void **state)
+{
+    (void)state;
+    check_content(ENCODE_MPEG4);
+}
+
 static void test_abandon(void **state)
 {
     (void)state;
@@ -132,6 +197,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_h264),
         cmocka_unit_test(test_mpeg4),
+        cmocka_unit_test(test_content_of_h264),
+        cmocka_unit_test(test_content_of_mpeg4),
         cmocka_unit_test(test_abandon),
         cmocka_unit_test(test_refusals),
     };
