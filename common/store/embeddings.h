@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The embeddings store (schema "embeddings"): key `<id>` holds JSON {"clips": [{"clip", "view", "start", "end",
- * "centre" in seconds, "target"?, "label"?}, ...]}, key `<id>/<8 digits>` the array of the clip at that position of
+ * "centre" in seconds, "target"?}, ...]}, key `<id>/<8 digits>` the array of the clip at that position of
  * the list: [T', C] (dense) or [C] (pooled), float16 or float32. See schemas/embeddings.md.
  */
 #ifndef TEG_STORE_EMBEDDINGS_H
@@ -33,14 +33,19 @@ void embeddings_close(struct embeddings *m);
 const struct store *embeddings_store(const struct embeddings *m);
 size_t embeddings_n_videos(const struct embeddings *m); /* in key order */
 const char *embeddings_id(const struct embeddings *m, size_t video);
+long embeddings_find(const struct embeddings *m, const char *id); /* -1 where absent */
 size_t embeddings_n_clips(const struct embeddings *m, size_t video);
 const struct embedding_clip *embeddings_clip(const struct embeddings *m, size_t video, size_t clip);
 /* C, and T' (1 and dense = false where pooled), equal for the whole store. */
 size_t embeddings_n_channels(const struct embeddings *m);
 size_t embeddings_n_steps(const struct embeddings *m);
 bool embeddings_dense(const struct embeddings *m);
-/* One clip as float32 into out [T' * C] or [C]. */
+/* One clip as float32 into out [T' * C] or [C]; numbers that are not finite are refused. */
 int embeddings_read(struct embeddings *m, size_t video, size_t clip, float *out, struct err *e);
+
+/* The record of a video; `clips` of the second is the caller's to free. */
+struct json *embeddings_video_to_json(const struct embedding_clip *clips, size_t n);
+int embeddings_video_from_json(struct embedding_clip **clips, size_t *n, const struct json *j, struct err *e);
 
 /* Writing: the record of a video, then its arrays (descr "<f4" or "<f2"; n_steps 0 = pooled). */
 int embeddings_put_video(struct store_writer *w, const char *id, const struct embedding_clip *clips, size_t n,

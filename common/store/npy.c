@@ -8,7 +8,7 @@
 
 /* "\x93NUMPY", version 1.0, then the length of the header text (16 bits, little endian). */
 static const unsigned char magic[8] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
-enum { PREFIX_BYTES = 10, ALIGNMENT = 64 };
+enum { PREFIX_BYTES = 10, ALIGNMENT = 64, OLD_ALIGNMENT = 16 };
 
 /* -- the header's text: a Python dict of a string or list, a bool and a tuple -- */
 
@@ -266,6 +266,8 @@ int npy_parse(struct npy *out, const void *bytes, size_t len, struct err *e)
     size_t header_len = b[8] | (size_t)b[9] << 8, data_bytes;
     if (header_len > len - PREFIX_BYTES)
         return err_set(e, ".npy header is cut off");
+    if ((PREFIX_BYTES + header_len) % OLD_ALIGNMENT)
+        return err_set(e, ".npy header of %zu bytes does not align the data", header_len);
     struct npy a = {0};
     struct text t = {(const char *)b + PREFIX_BYTES, (const char *)b + PREFIX_BYTES + header_len};
     if (take_dict(&t, &a, e) < 0)

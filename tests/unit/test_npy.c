@@ -3,16 +3,18 @@
 #include "common/store/samples.h"
 #include "tests/unit/support.h"
 
-/* A version 1.0 array with this header text (no padding) and `n_data` zero bytes. */
+/* A version 1.0 array with this header text, padded to 16 bytes, and `n_data` zero bytes. */
 static struct buf make(const char *text, size_t n_data)
 {
     static const unsigned char zeros[256];
     struct buf b = {0};
     unsigned char prefix[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
-    prefix[8] = strlen(text) & 0xff;
-    prefix[9] = (unsigned char)(strlen(text) >> 8);
+    size_t padding = (16 - (sizeof prefix + strlen(text)) % 16) % 16;
+    size_t header_len = strlen(text) + padding;
+    prefix[8] = header_len & 0xff;
+    prefix[9] = (unsigned char)(header_len >> 8);
     assert_int_equal(buf_append(&b, prefix, sizeof prefix, NULL), 0);
-    assert_int_equal(buf_append(&b, text, strlen(text), NULL), 0);
+    assert_int_equal(buf_printf(&b, NULL, "%s%*s", text, (int)padding, ""), 0);
     assert_int_equal(buf_append(&b, zeros, n_data, NULL), 0);
     return b;
 }
@@ -116,6 +118,9 @@ static void test_prefix(void **state)
     struct buf b = make("{'descr': '|u1', 'fortran_order': False, 'shape': (1,), }\n", 1);
     support_failed(npy_parse(&a, b.data, 9, &e), &e, "not a .npy array");
     support_failed(npy_parse(&a, b.data, 30, &e), &e, "cut off");
+    b.data[8]--;
+    support_failed(npy_parse(&a, b.data, b.len, &e), &e, "does not align");
+    b.data[8]++;
     b.data[6] = 2;
     support_failed(npy_parse(&a, b.data, b.len, &e), &e, "version 2.0, this program reads 1.0");
     b.data[0] = 'x';
