@@ -11,6 +11,7 @@
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "common/base/json.h"
+#include "common/base/utf8.h"
 
 /* json-c's null is a NULL pointer; ours is this address, as NULL means "absent" in this interface.
  */
@@ -63,26 +64,73 @@ static int run_tokener(struct json_tokener *t, const char *text, size_t len,
     return 0;
 }
 
-struct json *json_parse(const char *text, size_t len, struct err *e)
+/*
+ * Appends the text with everything beyond ASCII escaped. json-c 0.18 takes such bytes for control
+ * characters and refuses them; escaped, every version reads them alike. (The column of an error
+ * further on in the same line is that of the escaped text.)
+ */
+static int escape_beyond_ascii(const char *text, size_t len, struct buf *out, struct err *e)
+{
+    uint32_t code;
+    bool after_backslash = false;
+    int rc = 0;
+    for (size_t at = 0, n; at < len && rc == 0; at += n) {
+        n = utf8_next(text + at, len - at, &code);
+        if (n == 0)
+            return parse_error(e, text, at, "invalid utf-8");
+        if (n > 1 && after_backslash)
+            return parse_error(e, text, at, "invalid escape");
+        after_backslash = code == '\\' && !after_backslash;
+        if (n == 1)
+            rc = buf_append(out, text + at, 1, e);
+        else if (code < 0x10000)
+            rc = buf_printf(out, e, "\\u%04x", code);
+        else
+            rc = buf_printf(out, e, "\\u%04x\\u%04x", 0xd7c0 + (code >> 10),
+                            0xdc00 + (code & 0x3ff));
+    }
+    return rc;
+}
+
+static bool is_ascii(const char *text, size_t len)
+{
+    unsigned all = 0;
+    for (size_t i = 0; i < len; i++)
+        all |= (unsigned char)text[i];
+    return all < 0x80;
+}
+
+static int parse_ascii(const char *text, size_t len, struct json_object **root, struct err *e)
 {
     enum { MAX_DEPTH = 64 };
+    if (len > INT_MAX - 1)
+        return err_set(e, "JSON text of %zu bytes is too long", len);
+    struct json_tokener *t = json_tokener_new_ex(MAX_DEPTH);
+    if (!t)
+        return err_set(e, "out of memory");
+    json_tokener_set_flags(t, JSON_TOKENER_STRICT);
+    int rc = run_tokener(t, text, len, root, e);
+    json_tokener_free(t);
+    return rc;
+}
+
+struct json *json_parse(const char *text, size_t len, struct err *e)
+{
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         text += 3;
         len -= 3;
     }
-    if (len > INT_MAX - 1) {
-        err_set(e, "JSON text of %zu bytes is too long", len);
-        return NULL;
-    }
-    struct json_tokener *t = json_tokener_new_ex(MAX_DEPTH);
-    if (!t) {
-        err_set(e, "out of memory");
-        return NULL;
-    }
-    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     struct json_object *root = NULL;
-    int rc = run_tokener(t, text, len, &root, e);
-    json_tokener_free(t);
+    struct buf escaped = {0};
+    int rc = 0;
+    if (is_ascii(text, len)) {
+        rc = parse_ascii(text, len, &root, e);
+    } else {
+        rc = escape_beyond_ascii(text, len, &escaped, e);
+        if (rc == 0)
+            rc = parse_ascii((const char *)escaped.data, escaped.len, &root, e);
+    }
+    buf_release(&escaped);
     return rc < 0 ? NULL : wrap(root);
 }
 

@@ -27,6 +27,8 @@ static void test_parse(void **state)
     (void)state;
     check_text(parse(" {\"b\":1, \"a\":[true,null,\"x/y\\u00e9\\n\"]}\n"),
                "{\"b\":1,\"a\":[true,null,\"x/y\xc3\xa9\\n\"]}");
+    check_text(parse("[\"\xc3\xa9\\n\\\\\xe2\x82\xac\xf0\x9f\x98\x80\"]"),
+               "[\"\xc3\xa9\\n\\\\\xe2\x82\xac\xf0\x9f\x98\x80\"]");
     check_text(parse("12"), "12");
     check_text(parse("null"), "null");
     check_text(parse("[NaN, 1.50, 1e3]"), "[NaN,1.50,1e3]");
@@ -52,7 +54,9 @@ static void test_parse_refuses(void **state)
         {"[1,]", "1:4: "},
         {"['a']", "1:2: "},
         {"// x\n1", "1:1: "},
-        {"[\"\xff\"]", "invalid utf-8"},
+        {"[\"\xff\"]", "1:3: invalid utf-8"},
+        {"[\"\\\xc3\xa9\"]", "1:4: invalid escape"},
+        {"[\xc3\xa9]", "1:2: "},
         {"[01]", "1:4: "},
         {"nul", "unexpected end"},
         {"truth", "expected"},
