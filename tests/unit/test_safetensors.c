@@ -173,7 +173,7 @@ static const struct {
     {"{" T("a", "F32", "[2]", "[0,8,9]") "}", 8, "data_offsets has 3 numbers"},
     {"{" T("a", "F32", "[2]", "[0.0,8.0]") "}", 8, "data_offsets holds something"},
     /* json-c 0.18 refuses such a number itself. */
-    {"{" T("a", "F32", "[2]", "[0,99999999999999999999]") "}", 8, "header: "},
+    {"{" T("a", "F32", "[2]", "[0,99999999999999999999]") "}", 8, "bad.safetensors: "},
     {"{" T("a", "F32", "[-2]", "[0,8]") "}", 8, "shape holds something that is not a size"},
     {"{" T("a", "F32", "[\"2\"]", "[0,8]") "}", 8, "shape holds something"},
     {"{" T("a", "F32", "2", "[0,8]") "}", 8, "member 'shape': expected an array"},

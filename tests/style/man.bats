@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Each tool's man page: beside its source, complete, valid mdoc, and with the options of --help.
+
+setup_file() {
+    tools=$(find tools -name 'teg-*.c' | sed 's|.*/||; s|\.c$||' | sort)
+    export tools
+}
+
+none() {
+    local found
+    found=$(cat)
+    [ -z "$found" ] || { printf '%s\n' "$1:" "$found" && return 1; }
+}
+
+@test "every tool has a man page with all sections" {
+    local tool section
+    for tool in $tools; do
+        for section in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' FILES EXAMPLES; do
+            grep -qx "\.Sh $section" "tools/$tool.1" || echo "$tool: $section"
+        done
+    done | none "missing"
+    find tools -name '*.1' | sed 's|.*/||; s|\.1$||' | grep -vxF "$tools" | none "a page without a tool"
+}
+
+@test "man pages are valid mdoc" {
+    command -v mandoc >/dev/null || skip "mandoc is not installed"
+    # Our order of sections differs from mandoc's in one place.
+    mandoc -Tlint -Wwarning tools/*.1 | grep -v 'conventional order: Sh FILES' | none "mandoc"
+}
+
+@test "man pages and --help have the same options" {
+    command -v mandoc >/dev/null || skip "mandoc is not installed"
+    local tool
+    for tool in $tools; do
+        "$TEG_BIN/$tool" --help | sed -nE 's/^ {2,6}(-[a-zA-Z?], )?(--[a-z0-9-]+).*/\2/p' | sort -u >"$BATS_TEST_TMPDIR/help"
+        [ -s "$BATS_TEST_TMPDIR/help" ]
+        mandoc -Tascii -Owidth=200 "tools/$tool.1" | sed 's|.\x08||g' | sed -n '/^OPTIONS/,/^[A-Z]/p' |
+            sed -nE 's/^ {5}(-[a-zA-Z?], )?(--[a-z0-9-]+).*/\2/p' |
+            sort -u >"$BATS_TEST_TMPDIR/man"
+        diff -u "$BATS_TEST_TMPDIR/man" "$BATS_TEST_TMPDIR/help" | sed "1,2d; /^@@/d; s/^/$tool: /" | grep -E ': [-+]'
+    done | none "- in the man page only, + in --help only"
+}
+
+@test "every tool prints its version" {
+    local tool version
+    version=$(sed -n 's/.*TEG_VERSION "\(.*\)"/\1/p' common/base/version.h)
+    for tool in $tools; do
+        [ "$("$TEG_BIN/$tool" --version)" = "$tool $version" ] || echo "$tool"
+    done | none "not '$version'"
+}
+
+@test "tools without videos start where FFmpeg is not installed" {
+    local tool
+    for tool in $tools; do
+        case $tool in
+        teg-index | teg-decode | teg-synth) ;;
+        *) ldd "$TEG_BIN/$tool" | grep -E 'libav|libsw' | sed "s/^/$tool: /" ;;
+        esac
+    done | none "linked with FFmpeg"
+}
