@@ -28,12 +28,13 @@ start && /^}/ {
     head = /^$|^#|^ ?\*|^\/\*|[;}]$/ ? "" : head " " $0
 }
 
-# Commas outside inner parentheses separate parameters.
+# Commas outside inner parentheses separate parameters. Not counted: where the error goes, and the element
+# type that belongs to an untyped pointer.
 function n_parameters(list,    i, c, depth, n)
 {
     if (list ~ /^(void)?\)/)
         return 0
-    n = 1
+    n = 1 - gsub(/struct err \*|enum dtype /, "&", list)
     for (i = 1; i <= length(list) && depth >= 0; i++) {
         c = substr(list, i, 1)
         depth += (c == "(") - (c == ")")
