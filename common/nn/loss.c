@@ -152,8 +152,9 @@ static void match_part(struct loss *l, struct part *p, const struct loss_input *
     size_t n_short = p->s[0].n_embeddings, n_long = p->s[1].n_embeddings;
     for (size_t v = 0; v < l->shape.n; v++) {
         uint32_t *positive = p->positive + v * n_short;
-        objective_match(&in->rows_short[v], p->s[0].k, n_short, &in->rows_long[v], p->s[1].k,
-                        n_long, positive);
+        struct clip_embeddings anchors = {&in->rows_short[v], p->s[0].k, n_short};
+        struct clip_embeddings keys = {&in->rows_long[v], p->s[1].k, n_long};
+        objective_match(&anchors, &keys, positive);
         for (size_t i = 0; i < n_short; i++) {
             positive[i] += (uint32_t)(v * n_long);
             p->anchor_video[v * n_short + i] = in->rows_short[v].video;

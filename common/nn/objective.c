@@ -121,13 +121,13 @@ static double mean_frame(const struct sample *s, size_t k, size_t i)
     return (double)s->start + (double)s->stride * 0.5 * (first + last);
 }
 
-void objective_match(const struct sample *short_clip, size_t k_short, size_t n_short,
-                     const struct sample *long_clip, size_t k_long, size_t n_long, uint32_t *match)
+void objective_match(const struct clip_embeddings *short_clip,
+                     const struct clip_embeddings *long_clip, uint32_t *match)
 {
-    for (size_t i = 0; i < n_short; i++) {
-        double at = mean_frame(short_clip, k_short, i), best = INFINITY;
-        for (size_t j = 0; j < n_long; j++) {
-            double distance = fabs(at - mean_frame(long_clip, k_long, j));
+    for (size_t i = 0; i < short_clip->n; i++) {
+        double at = mean_frame(short_clip->clip, short_clip->k, i), best = INFINITY;
+        for (size_t j = 0; j < long_clip->n; j++) {
+            double distance = fabs(at - mean_frame(long_clip->clip, long_clip->k, j));
             if (distance < best) {
                 best = distance;
                 match[i] = (uint32_t)j;

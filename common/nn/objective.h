@@ -47,12 +47,16 @@ void objective_text(const struct objective *o, char *out, size_t bytes);
 void objective_heads(const struct objective *o, struct model_desc *d);
 
 /*
- * Equation 1: for each of a short clip's n_short embeddings the number of the long clip's embedding
+ * Equation 1: for each of a short clip's embeddings the number of the long clip's embedding
  * whose mean source frame is nearest, the smaller on ties. k in feature steps; a step covers two
  * frames of its clip.
  */
-void objective_match(const struct sample *short_clip, size_t k_short, size_t n_short,
-                     const struct sample *long_clip, size_t k_long, size_t n_long, uint32_t *match);
+struct clip_embeddings {
+    const struct sample *clip;
+    size_t k, n; /* n embeddings, each the mean of k feature steps */
+};
+void objective_match(const struct clip_embeddings *short_clip,
+                     const struct clip_embeddings *long_clip, uint32_t *match);
 
 struct loss_shape {
     size_t n;                       /* examples of the batch */
