@@ -20,30 +20,38 @@ static int clamp(int i, int n)
     return i < n ? i : n - 1;
 }
 
-/* Sample (x, y) of the picture turned by `degrees`, whose unturned size is w x h: where it was
- * before. */
-static void before(int degrees, int w, int h, int x, int y, int *from_x, int *from_y)
+struct point {
+    int x, y;
+};
+
+/* Where sample `to` of the picture turned by `degrees`, whose unturned size is w x h, was before.
+ */
+static struct point before(int degrees, int w, int h, struct point to)
 {
-    *from_x = degrees == 90 ? y : degrees == 180 ? w - 1 - x : degrees == 270 ? w - 1 - y : x;
-    *from_y = degrees == 90 ? h - 1 - x : degrees == 180 ? h - 1 - y : degrees == 270 ? x : y;
+    int x = to.x, y = to.y;
+    struct point from;
+    from.x = degrees == 90 ? y : degrees == 180 ? w - 1 - x : degrees == 270 ? w - 1 - y : x;
+    from.y = degrees == 90 ? h - 1 - x : degrees == 180 ? h - 1 - y : degrees == 270 ? x : y;
+    return from;
 }
 
 static void check(const uint8_t *picture, int w, int h, int degrees)
 {
     int out_w = degrees % 180 ? h : w, out_h = degrees % 180 ? w : h;
-    int stored_w = out_w + out_w % 2, stored_h = out_h + out_h % 2, fx, fy;
+    int stored_w = out_w + out_w % 2, stored_h = out_h + out_h % 2;
     int cw = (w + 1) / 2, ch = (h + 1) / 2;
     for (int y = 0; y < stored_h; y++)
         for (int x = 0; x < stored_w; x++) {
-            before(degrees, w, h, clamp(x, out_w), clamp(y, out_h), &fx, &fy);
-            assert_int_equal(picture[y * stored_w + x], y_plane[fy * STRIDE + fx]);
+            struct point from =
+                before(degrees, w, h, (struct point){clamp(x, out_w), clamp(y, out_h)});
+            assert_int_equal(picture[y * stored_w + x], y_plane[from.y * STRIDE + from.x]);
         }
     const uint8_t *chroma = picture + stored_w * stored_h;
     for (int y = 0; y < stored_h / 2; y++)
         for (int x = 0; x < stored_w / 2; x++) {
-            before(degrees, cw, ch, x, y, &fx, &fy);
-            assert_int_equal(chroma[y * stored_w + 2 * x], u_plane[fy * STRIDE + fx]);
-            assert_int_equal(chroma[y * stored_w + 2 * x + 1], v_plane[fy * STRIDE + fx]);
+            struct point from = before(degrees, cw, ch, (struct point){x, y});
+            assert_int_equal(chroma[y * stored_w + 2 * x], u_plane[from.y * STRIDE + from.x]);
+            assert_int_equal(chroma[y * stored_w + 2 * x + 1], v_plane[from.y * STRIDE + from.x]);
         }
 }
 
