@@ -10,7 +10,7 @@
 #ifndef TEG_KERNELS_CPU_CLONES_H
 #define TEG_KERNELS_CPU_CLONES_H
 
-#if !defined(__x86_64__) || defined(__SANITIZE_ADDRESS__)
+#if !defined(__x86_64__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CPU_CLONES
 #elif __GNUC__ >= 12
 #define CPU_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
