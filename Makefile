@@ -260,8 +260,8 @@ format-check: ## fails when a C source is not formatted
 	$(CLANG_FORMAT) --dry-run -Werror $(style_files)
 
 lint: ## cppcheck on the C sources, shellcheck on the scripts, where installed
-	@! command -v cppcheck >/dev/null || cppcheck -q --std=c11 -I. --enable=warning,portability \
-	    --inline-suppr --error-exitcode=1 common kernels/cpu tools
+	@! command -v cppcheck >/dev/null || cppcheck -q --std=c11 -I. --enable=warning \
+	    --inline-suppr common kernels/cpu tools
 	@! command -v shellcheck >/dev/null || shellcheck tests/run .ci/run $$(find tests pipelines -name '*.sh')
 
 bench: tools $(bench_bin) ## speeds and ratios against peers and limits
