@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How well fixed features tell classes apart: a linear classifier or nearest neighbours on clip
+ * embeddings (RECIPE section 4, Kinetics, UCF101, HMDB51 and VidSitu linear). Class probabilities
+ * of all clips and views of a video (or an event) are averaged, then there is one decision.
+ *
+ *     struct probe_options o = probe_defaults();
+ *     o.source.embeddings = "embeddings.lmdb"; ...
+ *     probe_run(&o, ui, &metrics, &e);           writes metrics.json and what else was asked for
+ *     probe_print(stdout, metrics);
+ */
+#ifndef TEG_EVAL_PROBE_H
+#define TEG_EVAL_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "common/base/err.h"
+#include "common/base/json.h"
+#include "common/base/ui.h"
+#include "common/eval/probe_data.h"
+#include "common/eval/probe_linear.h"
+
+enum probe_method { PROBE_LINEAR, PROBE_LOGISTIC, PROBE_KNN };
+/* NULL-ended, in the order of the enum. */
+extern const char *const probe_method_names[];
+
+struct probe_options {
+    struct probe_source source;
+    enum probe_method method;
+    bool normalize; /* features to unit length; nearest neighbours always are */
+    bool bias;
+    enum dtype precision;   /* DTYPE_F32 or DTYPE_BF16: of features and products */
+    struct sgd_options sgd; /* sgd.lr 0: 32 for classes of videos, 4 for events */
+    struct lbfgs_options lbfgs;
+    size_t k;           /* neighbours */
+    double temperature; /* of their votes */
+    const char *device; /* backend */
+    size_t n_threads;
+    const char *out;         /* metrics, JSON (schemas/metrics.schema.json) */
+    const char *confusion;   /* PNG, or NULL */
+    const char *similarity;  /* PNG, or NULL */
+    const char *predictions; /* JSON Lines, one decision each, or NULL */
+    struct json *argv;       /* borrowed; goes into the metrics */
+};
+
+/* The recipe for videos. */
+struct probe_options probe_defaults(void);
+
+/* Runs it all; `metrics` is the caller's, also written to options->out. */
+int probe_run(const struct probe_options *options, struct ui *ui, struct json **metrics,
+              struct err *e);
+
+/* The table for people. */
+void probe_print(FILE *out, const struct json *metrics);
+
+#endif

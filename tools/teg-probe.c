@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/base/cli.h"
+#include "common/base/stop.h"
+#include "common/eval/probe.h"
+
+enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
+static const char *const print_names[] = {"table", "json", "none", NULL};
+static const char *const label_names[] = {"class", "events", NULL};
+static const char *const normalize_names[] = {"none", "l2", NULL};
+static const char *const precision_names[] = {"f32", "bf16", NULL};
+static const char *const not_recorded[] = {"confusion", "similarity", "predictions", "print", NULL};
+
+struct request {
+    struct probe_options probe;
+    bool labels_given, warmup_given;
+    enum print print;
+};
+
+enum {
+    KEY_EMBEDDINGS = 256,
+    KEY_TEST,
+    KEY_INDEX,
+    KEY_LABELS,
+    KEY_METHOD,
+    KEY_NORMALIZE,
+    KEY_NO_BIAS,
+    KEY_PRECISION,
+    KEY_EPOCHS,
+    KEY_WARMUP,
+    KEY_BATCH,
+    KEY_LR,
+    KEY_MOMENTUM,
+    KEY_DECAY,
+    KEY_SEED,
+    KEY_L2,
+    KEY_ITERATIONS,
+    KEY_TOLERANCE,
+    KEY_NEIGHBOURS,
+    KEY_TEMPERATURE,
+    KEY_OVERLAP,
+    KEY_UNSEEN,
+    KEY_MISSING,
+    KEY_CONFUSION,
+    KEY_SIMILARITY,
+    KEY_PREDICTIONS,
+    KEY_PRINT
+};
+
+static const struct argp_option options[] = {
+    {0, 0, NULL, 0, "Input and output:", 1},
+    {"embeddings", KEY_EMBEDDINGS, "STORE", 0,
+     "Embeddings to train on; without --test, of all splits", 1},
+    {"test", KEY_TEST, "STORE", 0, "Embeddings to test on", 1},
+    {"index", KEY_INDEX, "STORE", 0, "Index with the labels", 1},
+    {"labels", KEY_LABELS, "KIND", 0,
+     "class (of the video, one decision each) or events (one decision each)", 1},
+    {"output", 'o', "FILE", 0, "Metrics to write, JSON", 1},
+    {"confusion", KEY_CONFUSION, "FILE", 0, "Draw the confusion matrix, PNG", 1},
+    {"similarity", KEY_SIMILARITY, "FILE", 0, "Draw cosines between the clips of a video, PNG", 1},
+    {"predictions", KEY_PREDICTIONS, "FILE", 0,
+     "Write the five best classes of each decision, JSON Lines", 1},
+    {"print", KEY_PRINT, "KIND", 0, "What goes to stdout: table, json or none (table)", 1},
+    {0, 0, NULL, 0, "Classifier:", 2},
+    {"method", KEY_METHOD, "NAME", 0, "linear (SGD), logistic (L-BFGS) or knn (linear)", 2},
+    {"normalize", KEY_NORMALIZE, "KIND", 0, "Features to unit length: l2, or none (l2)", 2},
+    {"no-bias", KEY_NO_BIAS, NULL, 0, "Classes have no bias", 2},
+    {"precision", KEY_PRECISION, "TYPE", 0, "Of features and products: f32 or bf16 (f32)", 2},
+    {0, 0, NULL, 0, "SGD (--method linear):", 3},
+    {"epochs", KEY_EPOCHS, "N", 0, "Passes over the training clips (100)", 3},
+    {"warmup-epochs", KEY_WARMUP, "N", 0, "Of them with rising learning rate (5, at most half)", 3},
+    {"batch", KEY_BATCH, "N", 0, "Clips of a step, or all where there are fewer (1024)", 3},
+    {"lr", KEY_LR, "X", 0, "Learning rate, before the half cosine (32 for class, 4 for events)", 3},
+    {"momentum", KEY_MOMENTUM, "X", 0, "Momentum (0.9)", 3},
+    {"weight-decay", KEY_DECAY, "X", 0, "Weight decay, not of the bias (0)", 3},
+    {"seed", KEY_SEED, "N", 0, "The order of the clips follows from it (0)", 3},
+    {0, 0, NULL, 0, "L-BFGS (--method logistic):", 4},
+    {"l2", KEY_L2, "X", 0, "Penalty: X / 2 * |W|^2 is added to the mean loss (1e-6)", 4},
+    {"max-iterations", KEY_ITERATIONS, "N", 0, "At most so many (200)", 4},
+    {"tolerance", KEY_TOLERANCE, "X", 0,
+     "Stop where the gradient's largest component is below (1e-5)", 4},
+    {0, 0, NULL, 0, "Nearest neighbours (--method knn):", 5},
+    {"neighbours", KEY_NEIGHBOURS, "N", 0, "How many vote (20)", 5},
+    {"temperature", KEY_TEMPERATURE, "X", 0, "Their weight is exp(cosine / X) (0.07)", 5},
+    {0, 0, NULL, 0, "What may be wrong with the input:", 6},
+    {"max-missing", KEY_MISSING, "N", 0, "Labelled videos or events without embeddings (0)", 6},
+    {"allow-overlap", KEY_OVERLAP, NULL, 0, "Videos may be in training and test", 6},
+    {"allow-unseen", KEY_UNSEEN, NULL, 0,
+     "Test classes may be absent in training; they count as wrong", 6},
+    {0},
+};
+
+/* Stores, files and what to print; 0 where the key is not one of them. */
+static int parse_files(struct request *r, int key, char *arg, struct argp_state *state)
+{
+    struct probe_options *o = &r->probe;
+    switch (key) {
+    case KEY_EMBEDDINGS:
+        o->source.embeddings = arg;
+        break;
+    case KEY_TEST:
+        o->source.test = arg;
+        break;
+    case KEY_INDEX:
+        o->source.index = arg;
+        break;
+    case 'o':
+        o->out = arg;
+        break;
+    case KEY_CONFUSION:
+        o->confusion = arg;
+        break;
+    case KEY_SIMILARITY:
+        o->similarity = arg;
+        break;
+    case KEY_PREDICTIONS:
+        o->predictions = arg;
+        break;
+    case KEY_PRINT:
+        r->print = (enum print)cli_choice(state, "print", arg, print_names);
+        break;
+    default:
+        return 0;
+    }
+    return 1;
+}
+
+static int parse_classifier(struct request *r, int key, char *arg, struct argp_state *state)
+{
+    struct probe_options *o = &r->probe;
+    switch (key) {
+    case KEY_EPOCHS:
+        o->sgd.epochs = (uint64_t)cli_i64(state, "epochs", arg, 1, 1000000);
+        break;
+    case KEY_WARMUP:
+        r->warmup_given = true;
+        o->sgd.warmup_epochs = (uint64_t)cli_i64(state, "warmup-epochs", arg, 0, 1000000);
+        break;
+    case KEY_BATCH:
+        o->sgd.batch = (size_t)cli_i64(state, "batch", arg, 1, 1 << 20);
+        break;
+    case KEY_LR:
+        o->sgd.lr = cli_f64(state, "lr", arg, 1e-12, 1e12);
+        break;
+    case KEY_MOMENTUM:
+        o->sgd.momentum = cli_f64(state, "momentum", arg, 0, 1);
+        break;
+    case KEY_DECAY:
+        o->sgd.weight_decay = cli_f64(state, "weight-decay", arg, 0, 1e6);
+        break;
+    case KEY_SEED:
+        o->sgd.seed = (uint64_t)cli_i64(state, "seed", arg, 0, INT64_MAX);
+        break;
+    case KEY_L2:
+        o->lbfgs.l2 = cli_f64(state, "l2", arg, 0, 1e6);
+        break;
+    case KEY_ITERATIONS:
+        o->lbfgs.max_iterations = (uint64_t)cli_i64(state, "max-iterations", arg, 1, 1000000);
+        break;
+    case KEY_TOLERANCE:
+        o->lbfgs.tolerance = cli_f64(state, "tolerance", arg, 0, 1e6);
+        break;
+    case KEY_NEIGHBOURS:
+        o->k = (size_t)cli_i64(state, "neighbours", arg, 1, 1 << 20);
+        break;
+    case KEY_TEMPERATURE:
+        o->temperature = cli_f64(state, "temperature", arg, 1e-6, 1e6);
+        break;
+    default:
+        return 0;
+    }
+    return 1;
+}
+
+static void check_complete(struct request *r, struct argp_state *state)
+{
+    struct probe_options *o = &r->probe;
+    const char *missing = !o->source.embeddings ? "--embeddings STORE"
+                          : !o->source.index    ? "--index STORE"
+                          : !r->labels_given    ? "--labels class|events"
+                          : !o->out             ? "-o FILE"
+                                                : NULL;
+    if (missing)
+        argp_error(state, "%s is missing", missing);
+    if (!r->warmup_given && o->sgd.warmup_epochs > o->sgd.epochs / 2)
+        o->sgd.warmup_epochs = o->sgd.epochs / 2;
+    if (o->sgd.warmup_epochs >= o->sgd.epochs)
+        argp_error(state, "--warmup-epochs: must be less than --epochs");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct request *r = state->input;
+    struct probe_options *o = &r->probe;
+    if (parse_files(r, key, arg, state) || parse_classifier(r, key, arg, state))
+        return 0;
+    switch (key) {
+    case KEY_LABELS:
+        o->source.of_events = cli_choice(state, "labels", arg, label_names);
+        r->labels_given = true;
+        break;
+    case KEY_METHOD:
+        o->method = (enum probe_method)cli_choice(state, "method", arg, probe_method_names);
+        break;
+    case KEY_NORMALIZE:
+        o->normalize = cli_choice(state, "normalize", arg, normalize_names);
+        break;
+    case KEY_NO_BIAS:
+        o->bias = false;
+        break;
+    case KEY_PRECISION:
+        o->precision =
+            cli_choice(state, "precision", arg, precision_names) ? DTYPE_BF16 : DTYPE_F32;
+        break;
+    case KEY_MISSING:
+        o->source.max_missing = (uint64_t)cli_i64(state, "max-missing", arg, 0, INT64_MAX);
+        break;
+    case KEY_OVERLAP:
+        o->source.allow_overlap = true;
+        break;
+    case KEY_UNSEEN:
+        o->source.allow_unseen = true;
+        break;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", arg);
+        break;
+    case ARGP_KEY_END:
+        check_complete(r, state);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct argp argp = {.options = options,
+                              .parser = parse,
+                              .doc =
+                                  "Measures how well embeddings tell classes apart, with a linear "
+                                  "classifier or nearest neighbours."};
+    struct request r = {.probe = probe_defaults()};
+    struct cli cli = {
+        .tool = "teg-probe", .argp = &argp, .input = &r, .not_recorded = not_recorded};
+    struct json *metrics = NULL;
+    struct err e = {0};
+    if (cli_parse(&cli, argc, argv))
+        return cli_finish(&cli, ERR_FAIL, NULL);
+    stop_install();
+    r.probe.n_threads = cli.n_threads;
+    r.probe.argv = cli.argv;
+    int rc = probe_run(&r.probe, cli.ui, &metrics, &e);
+    if (rc == 0 && r.print == PRINT_TABLE)
+        probe_print(stdout, metrics);
+    if (rc == 0 && r.print == PRINT_JSON)
+        printf("%s\n", json_pretty(metrics));
+    json_free(metrics);
+    return cli_finish(&cli, rc, &e);
+}
