@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/base/hash.h"
 #include "common/base/json.h"
 #include "common/nn/arch.h"
 #include "kernels/backend.h"
@@ -93,6 +94,9 @@ int model_save(struct model *m, const char *path, bool optimizer, struct json *m
                struct err *e);
 /* Velocities only (the optimiser file beside a model). */
 int model_save_optimizer(struct model *m, const char *path, struct json *metadata, struct err *e);
+
+/* Hash of a model file's bytes: what it is called in other outputs' `inputs`. */
+int model_file_identity(const char *path, char out[HASH_TEXT_BYTES], struct err *e);
 
 struct safetensors;
 /* Reads the description from the metadata; errors say what the file is instead. */

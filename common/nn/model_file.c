@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/file.h"
 #include "common/nn/model.h"
 #include "common/store/safetensors.h"
 
@@ -188,6 +189,16 @@ int model_save_optimizer(struct model *m, const char *path, struct json *metadat
 }
 
 /* -- loading -- */
+
+int model_file_identity(const char *path, char out[HASH_TEXT_BYTES], struct err *e)
+{
+    struct buf bytes = {0};
+    int rc = file_read(path, &bytes, e);
+    if (rc == 0)
+        hash_text(hash_bytes(bytes.data, bytes.len), out);
+    buf_release(&bytes);
+    return rc;
+}
 
 int model_read_desc(const struct safetensors *f, struct model_desc *d, struct err *e)
 {

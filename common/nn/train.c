@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/nn/train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/file.h"
+#include "common/base/stop.h"
+#include "common/nn/checkpoint.h"
+#include "common/nn/loader.h"
+#include "common/nn/schedule.h"
+#include "common/nn/step.h"
+#include "common/nn/train_log.h"
+#include "common/store/safetensors.h"
+
+struct trainer {
+    const struct train_options *o;
+    struct objective objective;
+    struct backend *backend;
+    struct frames *frames;
+    struct samples *samples;
+    struct model *model;
+    struct step *step;
+    struct loader *loader;
+    struct train_log *log;
+    struct checkpoint checkpoint;
+    struct schedule schedule;
+    size_t length[N_ROLES];
+    size_t steps_per_epoch;
+    uint64_t at, end;   /* steps done, and of the whole run */
+    uint64_t requested; /* batches asked of the loader */
+    double peak_flops;
+    double began, last_checkpoint; /* clock */
+};
+
+/* Averages since the last record of the log. */
+struct window {
+    size_t n_steps;
+    double began, waited, loss;
+    struct loss_part part[OBJECTIVE_MAX];
+};
+
+void train_defaults(struct train_options *o)
+{
+    *o = (struct train_options){.backbone = "r3d50",
+                                .head_dim = 128,
+                                .head_layers = 3,
+                                .batch = 32,
+                                .crop_size = 224,
+                                .epochs = -1,
+                                .lr = -1.0,
+                                .warmup_epochs = -1.0,
+                                .momentum = 0.9,
+                                .weight_decay = 1e-6,
+                                .trust = 0.001,
+                                .log_every = 10,
+                                .checkpoint_minutes = 10.0,
+                                .stop_at = -1,
+                                .device = "auto"};
+    objective_parse(&o->objective, "teg-fg", NULL);
+}
+
+/* -- inputs -- */
+
+/* Every example is a long and a short clip, all of one length each. */
+static int check_epoch(struct trainer *t, struct err *e)
+{
+    const struct sample *rows;
+    size_t n;
+    if (samples_n_epochs(t->samples) == 0)
+        return err_set(e, "%s: no epochs", t->o->samples);
+    if (samples_epoch(t->samples, 0, &rows, &n, e) < 0)
+        return ERR_FAIL;
+    for (size_t i = 0; i < n; i++) {
+        const struct sample *s = &rows[i];
+        bool first = i < N_ROLES;
+        if (n % N_ROLES || s->role != (i % N_ROLES ? SAMPLE_SHORT : SAMPLE_LONG))
+            return err_set(e,
+                           "%s: row %zu of epoch 0 is not half of a long-short pair; pre-training "
+                           "needs --strategy contained, random or cvrl",
+                           t->o->samples, i);
+        if (!first && s->length != t->length[s->role])
+            return err_set(e, "%s: row %zu of epoch 0 has %u frames, others %zu", t->o->samples, i,
+                           s->length, t->length[s->role]);
+        t->length[s->role] = s->length;
+    }
+    t->steps_per_epoch = n / N_ROLES / t->o->batch;
+    if (t->steps_per_epoch == 0)
+        return err_set(e, "%s: an epoch has %zu examples, fewer than one batch of %zu (--batch)",
+                       t->o->samples, n / N_ROLES, t->o->batch);
+    return 0;
+}
+
+static int open_inputs(struct trainer *t, struct err *e)
+{
+    if (frames_open(&t->frames, t->o->frames, e) < 0 ||
+        samples_open(&t->samples, t->o->samples, e) < 0)
+        return ERR_FAIL;
+    if (store_check_input(samples_store(t->samples), "frames", frames_store(t->frames), e) < 0)
+        return ERR_FAIL;
+    return check_epoch(t, e);
+}
+
+static int plan_schedule(struct trainer *t, struct err *e)
+{
+    const struct train_options *o = t->o;
+    int64_t have = (int64_t)samples_n_epochs(t->samples), epochs = o->epochs < 0 ? have : o->epochs;
+    if (epochs > have)
+        return err_set(e, "%s: %lld epochs, %lld wanted (--epochs)", o->samples, (long long)have,
+                       (long long)epochs);
+    double warmup = o->warmup_epochs;
+    if (warmup < 0.0)
+        warmup = fmin(5.0, (double)epochs / 4.0);
+    t->end = (uint64_t)epochs * t->steps_per_epoch;
+    t->schedule.base = o->lr < 0.0 ? 0.32 * (double)o->batch / 1024.0 : o->lr;
+    t->schedule.total_steps = t->end;
+    t->schedule.warmup_steps = (uint64_t)(warmup * (double)t->steps_per_epoch);
+    if (t->end && t->schedule.warmup_steps >= t->end)
+        return err_set(e, "a warm-up of %g epochs leaves nothing of %lld (--warmup-epochs)", warmup,
+                       (long long)epochs);
+    return 0;
+}
+
+/* -- settings: all that decides the weights -- */
+
+static struct json *settings_json(const struct trainer *t)
+{
+    const struct train_options *o = t->o;
+    struct json *j = json_new_object();
+    char objective[512];
+    objective_text(&t->objective, objective, sizeof objective);
+    json_add(j, "task", json_new_str("pretrain"));
+    json_add(j, "backbone", json_new_str(o->backbone));
+    json_add(j, "objective", json_new_str(objective));
+    json_add(j, "negatives", json_new_str(t->objective.other_only ? "other" : "all"));
+    json_add(j, "temperature", json_new_f64(t->objective.temperature));
+    json_add(j, "head_width", json_new_i64((int64_t)t->model->desc.head_width));
+    json_add(j, "head_dim", json_new_i64((int64_t)o->head_dim));
+    json_add(j, "head_layers", json_new_i64(o->head_layers));
+    json_add(j, "batch", json_new_i64((int64_t)o->batch));
+    json_add(j, "micro_batch", json_new_i64((int64_t)(o->micro_batch ? o->micro_batch : o->batch)));
+    json_add(j, "crop_size", json_new_i64((int64_t)o->crop_size));
+    json_add(j, "precision", json_new_str(o->dtype == DTYPE_BF16 ? "bf16" : "f32"));
+    json_add(j, "steps", json_new_i64((int64_t)t->end));
+    json_add(j, "steps_per_epoch", json_new_i64((int64_t)t->steps_per_epoch));
+    json_add(j, "lr", json_new_f64(t->schedule.base));
+    json_add(j, "warmup_steps", json_new_i64((int64_t)t->schedule.warmup_steps));
+    json_add(j, "momentum", json_new_f64(o->momentum));
+    json_add(j, "weight_decay", json_new_f64(o->weight_decay));
+    json_add(j, "optimizer", json_new_str(o->lars ? "lars" : "sgd"));
+    if (o->lars)
+        json_add(j, "trust", json_new_f64(o->trust));
+    json_add(j, "seed", json_new_i64((int64_t)o->seed));
+    return j;
+}
+
+static int describe(struct trainer *t, struct err *e)
+{
+    struct json *inputs = json_new_object();
+    t->checkpoint.path = t->o->out;
+    t->checkpoint.settings = settings_json(t);
+    t->checkpoint.inputs = inputs;
+    json_add(inputs, "frames", json_new_str(store_meta(frames_store(t->frames))->identity));
+    json_add(inputs, "samples", json_new_str(store_meta(samples_store(t->samples))->identity));
+    if (!t->o->init)
+        return 0;
+    char identity[HASH_TEXT_BYTES];
+    if (model_file_identity(t->o->init, identity, e) < 0)
+        return ERR_FAIL;
+    return json_add(inputs, "init", json_new_str(identity));
+}
+
+/* -- the model, new, from a file, or as a checkpoint left it -- */
+
+static int load_init(struct trainer *t, struct err *e)
+{
+    struct safetensors *f = NULL;
+    struct model_desc d;
+    int rc = safetensors_open(&f, t->o->init, e);
+    if (rc == 0)
+        rc = model_read_desc(f, &d, e);
+    if (rc == 0 && strcmp(d.backbone, t->o->backbone) != 0)
+        rc = err_set(e, "it is a %s, not a %s (--model)", d.backbone, t->o->backbone);
+    if (rc == 0)
+        rc = model_load(t->model, f, false, false, e);
+    safetensors_close(f);
+    return rc < 0 ? err_add(e, "%s", t->o->init) : 0;
+}
+
+static int make_model(struct trainer *t, struct err *e)
+{
+    const struct train_options *o = t->o;
+    struct model_desc d = {
+        .head_width = o->head_width, .head_dim = o->head_dim, .head_layers = o->head_layers};
+    snprintf(d.backbone, sizeof d.backbone, "%s", o->backbone);
+    objective_heads(&t->objective, &d);
+    if (model_new(&t->model, t->backend, &d, e) < 0 || model_make_trainable(t->model, e) < 0 ||
+        model_init_weights(t->model, o->seed, e) < 0)
+        return ERR_FAIL;
+    return o->init ? load_init(t, e) : 0;
+}
+
+static int resume(struct trainer *t, struct err *e)
+{
+    struct progress_mark mark = {0};
+    if (file_exists(t->o->out) && !t->o->force)
+        return err_set(e, "%s: exists already; remove it or give --force", t->o->out);
+    if (t->o->force && checkpoint_discard(&t->checkpoint, e) < 0)
+        return ERR_FAIL;
+    int rc = checkpoint_resume(&t->checkpoint, t->model, &mark, e);
+    if (rc < 0)
+        return ERR_FAIL;
+    if (rc == 1)
+        ui_note(t->o->ui, "going on at step %llu of %llu", (unsigned long long)mark.step,
+                (unsigned long long)t->end);
+    t->at = mark.step;
+    return train_log_open(&t->log, t->o->log, mark.log_bytes, e);
+}
+
+/* -- log -- */
+
+static struct json *record_of(const struct trainer *t, const struct window *w)
+{
+    const struct train_options *o = t->o;
+    double seconds = ui_seconds() - w->began, n = (double)w->n_steps;
+    struct json *j = json_new_object(), *parts = json_new_array();
+    json_add(j, "step", json_new_i64((int64_t)t->at));
+    json_add(j, "epoch", json_new_f64((double)t->at / (double)t->steps_per_epoch));
+    json_add(j, "loss", json_new_f64(w->loss / n));
+    for (int i = 0; i < t->objective.n_parts; i++) {
+        struct json *p = json_new_object();
+        json_add(p, "head", json_new_str(t->objective.part[i].head));
+        json_add(p, "loss", json_new_f64(w->part[i].loss / n));
+        json_add(p, "positive_similarity", json_new_f64(w->part[i].positive_sim / n));
+        json_add(p, "negative_similarity", json_new_f64(w->part[i].negative_sim / n));
+        json_append(parts, p);
+    }
+    json_add(j, "parts", parts);
+    json_add(j, "lr", json_new_f64(schedule_lr(&t->schedule, t->at - 1)));
+    json_add(j, "clips_per_second", json_new_f64(n * N_ROLES * (double)o->batch / seconds));
+    json_add(j, "waiting_share", json_new_f64(w->waited / seconds));
+    json_add(j, "peak_share", json_new_f64(n * step_flops(t->step) / seconds / t->peak_flops));
+    return j;
+}
+
+static void window_add(struct window *w, const struct trainer *t, double loss, double waited)
+{
+    const struct loss_part *part = step_parts(t->step);
+    w->n_steps++;
+    w->loss += loss;
+    w->waited += waited;
+    for (int i = 0; i < t->objective.n_parts; i++) {
+        w->part[i].loss += part[i].loss;
+        w->part[i].positive_sim += part[i].positive_sim;
+        w->part[i].negative_sim += part[i].negative_sim;
+    }
+}
+
+/* -- the loop -- */
+
+static int save(struct trainer *t, struct err *e)
+{
+    struct progress_mark mark = {.step = t->at};
+    if (train_log_sync(t->log, &mark.log_bytes, e) < 0)
+        return ERR_FAIL;
+    t->last_checkpoint = ui_seconds();
+    return checkpoint_save(&t->checkpoint, t->model, &mark, e);
+}
+
+static int update(struct trainer *t, struct err *e)
+{
+    struct model *m = t->model;
+    struct optimizer_args a = {.params = m->params,
+                               .grads = m->grads,
+                               .velocity = m->velocity,
+                               .spans = m->span,
+                               .n_spans = m->n_trainable_tensors,
+                               .lr = (float)schedule_lr(&t->schedule, t->at),
+                               .momentum = (float)t->o->momentum,
+                               .weight_decay = (float)t->o->weight_decay,
+                               .lars = t->o->lars,
+                               .trust = (float)t->o->trust};
+    if (t->backend->ops->optimizer_step(t->backend, &a) < 0)
+        return err_set(e, "the optimiser failed");
+    return step_set_weights(t->step, e);
+}
+
+static int one_step(struct trainer *t, struct window *w, struct err *e)
+{
+    const struct clip_batch *batch;
+    double loss;
+    if (loader_next(t->loader, &batch, e) <= 0)
+        return ERR_FAIL;
+    struct step_input in = {{batch->pixels[CLIP_LONG], batch->pixels[CLIP_SHORT]},
+                            {batch->rows[CLIP_LONG], batch->rows[CLIP_SHORT]}};
+    if (step_run(t->step, &in, &loss, e) < 0)
+        return err_add(e, "step %llu", (unsigned long long)t->at);
+    if (update(t, e) < 0)
+        return ERR_FAIL;
+    t->at++;
+    window_add(w, t, loss, batch->waited);
+    ui_progress_add(t->o->ui, 1);
+    ui_progress_text(t->o->ui, "loss %.4f", loss);
+    return 0;
+}
+
+static int loop(struct trainer *t, struct err *e)
+{
+    struct window w = {.began = ui_seconds()};
+    uint64_t stop = t->o->stop_at < 0 ? t->end : (uint64_t)t->o->stop_at;
+    t->last_checkpoint = w.began;
+    while (t->at < t->end) {
+        if (one_step(t, &w, e) < 0)
+            return ERR_FAIL;
+        if (t->at % (uint64_t)t->o->log_every == 0 || t->at == t->end) {
+            if (train_log_add(t->log, record_of(t, &w), e) < 0)
+                return ERR_FAIL;
+            w = (struct window){.began = ui_seconds()};
+        }
+        bool stopping = stop_requested() || (t->at >= stop && t->at < t->end);
+        if (stopping || ui_seconds() - t->last_checkpoint > 60.0 * t->o->checkpoint_minutes)
+            if (save(t, e) < 0)
+                return ERR_FAIL;
+        if (stopping && t->at < t->end)
+            return err_code(e, ERR_STOPPED, "after step %llu of %llu; the same command goes on",
+                            (unsigned long long)t->at, (unsigned long long)t->end);
+    }
+    return 0;
+}
+
+/* The loader's source: batch after batch from where the run stands. */
+static int next_batch(void *user, struct clip_request *request, struct err *e)
+{
+    struct trainer *t = user;
+    if (t->requested == t->end)
+        return 0;
+    const struct sample *rows;
+    size_t n_rows, per_batch = N_ROLES * t->o->batch;
+    request->epoch = (size_t)(t->requested / t->steps_per_epoch);
+    request->first_row = (size_t)(t->requested % t->steps_per_epoch) * per_batch;
+    request->n_rows = per_batch;
+    if (samples_epoch(t->samples, request->epoch, &rows, &n_rows, e) < 0)
+        return ERR_FAIL;
+    if (request->first_row + per_batch > n_rows)
+        return err_set(e, "%s: epoch %zu has %zu rows, fewer than epoch 0", t->o->samples,
+                       request->epoch, n_rows);
+    request->rows = rows + request->first_row;
+    t->requested++;
+    return 1;
+}
+
+static int make_loader(struct trainer *t, struct err *e)
+{
+    struct loader_options o = {.frames = t->frames,
+                               .samples = t->samples,
+                               .backend = t->backend,
+                               .clips = {.crop_size = t->o->crop_size, .dtype = t->o->dtype},
+                               .source = next_batch,
+                               .user = t};
+    t->requested = t->at;
+    return loader_new(&t->loader, &o, e);
+}
+
+static int train(struct trainer *t, struct err *e)
+{
+    struct step_options so = {.batch = t->o->batch,
+                              .micro_batch = t->o->micro_batch ? t->o->micro_batch : t->o->batch,
+                              .length = {t->length[0], t->length[1]},
+                              .size = t->o->crop_size,
+                              .dtype = t->o->dtype};
+    if (step_new(&t->step, t->model, &t->objective, &so, e) < 0 ||
+        step_set_weights(t->step, e) < 0 || make_loader(t, e) < 0 ||
+        backend_peak_flops(t->backend, t->o->dtype, &t->peak_flops, e) < 0)
+        return ERR_FAIL;
+    ui_progress_start(t->o->ui, "training", t->end - t->at, "steps");
+    int rc = loop(t, e);
+    ui_progress_end(t->o->ui);
+    return rc;
+}
+
+static void trainer_release(struct trainer *t)
+{
+    loader_free(t->loader);
+    step_free(t->step);
+    model_free(t->model);
+    samples_close(t->samples);
+    frames_close(t->frames);
+    backend_close(t->backend);
+    json_free(t->checkpoint.settings);
+    json_free(t->checkpoint.inputs);
+}
+
+int train_run(const struct train_options *o, struct err *e)
+{
+    struct trainer t = {.o = o, .objective = o->objective};
+    struct backend_options bo = {.device = o->device, .n_threads = o->n_threads};
+    int rc = open_inputs(&t, e);
+    if (rc == 0)
+        rc = plan_schedule(&t, e);
+    if (rc == 0)
+        rc = backend_open(&t.backend, &bo, e);
+    if (rc == 0)
+        rc = make_model(&t, e);
+    if (rc == 0)
+        rc = describe(&t, e);
+    if (rc == 0)
+        rc = resume(&t, e);
+    if (rc == 0 && t.at < t.end)
+        rc = train(&t, e);
+    if (rc == 0)
+        rc = checkpoint_publish(&t.checkpoint, t.model, t.end, e);
+    int log_rc = train_log_close(t.log, rc == 0 ? e : NULL);
+    trainer_release(&t);
+    return rc < 0 ? rc : log_rc;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pre-training (teg-train --task pretrain): a pure function of frames, samples, settings and
+ * initial weights. Steps are numbered from 0; step s is batch s % steps_per_epoch of epoch s /
+ * steps_per_epoch of the samples store, the examples left over at an epoch's end are not used.
+ * Interrupted at any moment, the same call goes on.
+ */
+#ifndef TEG_NN_TRAIN_H
+#define TEG_NN_TRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/base/ui.h"
+#include "common/nn/objective.h"
+
+struct train_options {
+    const char *frames, *samples, *out; /* paths */
+    const char *init;                   /* model to start from, or NULL: weights from `seed` */
+    const char *log;                    /* JSON Lines, or NULL */
+    const char *backbone;               /* of arch_names */
+    struct objective objective;
+    size_t head_width, head_dim;
+    int head_layers;
+    size_t batch, micro_batch; /* micro_batch 0: batch */
+    size_t crop_size;
+    enum dtype dtype;
+    int64_t epochs;       /* -1: as many as the samples store has; 0: write the untrained model */
+    double lr;            /* of the whole batch; < 0: 0.32 * batch / 1024 */
+    double warmup_epochs; /* < 0: 5, or a quarter of the epochs where that is less */
+    double momentum, weight_decay;
+    bool lars;
+    double trust;
+    uint64_t seed;
+    int64_t log_every; /* steps between records */
+    double checkpoint_minutes;
+    int64_t stop_at; /* leave a checkpoint and stop after this step; -1: never */
+    bool force;
+    const char *device; /* "auto", "cpu", "cuda" */
+    size_t n_threads;
+    struct ui *ui;
+};
+
+/* The defaults of RECIPE sections 2 and 3. */
+void train_defaults(struct train_options *o);
+int train_run(const struct train_options *o, struct err *e);
+
+#endif

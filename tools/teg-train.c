@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "common/base/cli.h"
+#include "common/base/stop.h"
+#include "common/nn/train.h"
+
+enum option_key {
+    OPT_FRAMES = 256,
+    OPT_SAMPLES,
+    OPT_TASK,
+    OPT_MODEL,
+    OPT_INIT,
+    OPT_OBJECTIVE,
+    OPT_ALPHA,
+    OPT_AGGREGATE,
+    OPT_NEGATIVES,
+    OPT_TEMPERATURE,
+    OPT_HEAD_WIDTH,
+    OPT_HEAD_DIM,
+    OPT_HEAD_LAYERS,
+    OPT_BATCH,
+    OPT_MICRO_BATCH,
+    OPT_CROP_SIZE,
+    OPT_PRECISION,
+    OPT_EPOCHS,
+    OPT_LR,
+    OPT_WARMUP,
+    OPT_MOMENTUM,
+    OPT_DECAY,
+    OPT_OPTIMIZER,
+    OPT_TRUST,
+    OPT_SEED,
+    OPT_LOG,
+    OPT_LOG_EVERY,
+    OPT_CHECKPOINT,
+    OPT_STOP_AT,
+    OPT_FORCE,
+    OPT_DEVICE,
+};
+
+struct request {
+    struct train_options o;
+    double alpha; /* -1: not given */
+    size_t k_short, k_long;
+    double temperature; /* < 0: the objective's */
+    bool other_only;
+};
+
+static const struct argp_option options[] = {
+    {0, 0, 0, 0, "Inputs and outputs:", 1},
+    {"frames", OPT_FRAMES, "STORE", 0, "Frames store (teg-decode)", 0},
+    {"samples", OPT_SAMPLES, "STORE", 0, "Samples store with long-short pairs (teg-sample)", 0},
+    {"output", 'o', "MODEL", 0, "Model to write, a .safetensors file", 0},
+    {"init", OPT_INIT, "MODEL", 0, "Start from this model's weights", 0},
+    {"log", OPT_LOG, "FILE", 0, "Training log to write, JSON Lines", 0},
+    {"force", OPT_FORCE, 0, 0, "Replace the output and drop its checkpoint", 0},
+    {0, 0, 0, 0, "Model and objective:", 2},
+    {"task", OPT_TASK, "NAME", 0, "pretrain (default)", 0},
+    {"model", OPT_MODEL, "NAME", 0, "r3d50 (default) or r3d-tiny", 0},
+    {"objective", OPT_OBJECTIVE, "TEXT", 0,
+     "teg-fg (default), teg-ps, cvrl, or granularities HEAD:K_SHORT,K_LONG,WEIGHT;...", 0},
+    {"alpha", OPT_ALPHA, "X", 0,
+     "Weight of the fine-grained loss, 0..1; the persistent one gets 1 - X", 0},
+    {"aggregate", OPT_AGGREGATE, "KS,KL", 0,
+     "With --alpha: feature steps behind a fine-grained embedding (default 2,1)", 0},
+    {"negatives", OPT_NEGATIVES, "all|other", 0,
+     "Negatives of the anchor's own long clip too (all, default) or of other videos only", 0},
+    {"temperature", OPT_TEMPERATURE, "X", 0, "Default 0.1 (0.156 for Kinetics)", 0},
+    {"head-width", OPT_HEAD_WIDTH, "N", 0, "Hidden width of the heads (default the features')", 0},
+    {"head-dim", OPT_HEAD_DIM, "N", 0, "Size of an embedding (default 128)", 0},
+    {"head-layers", OPT_HEAD_LAYERS, "N", 0, "Hidden layers of the heads (default 3)", 0},
+    {"crop-size", OPT_CROP_SIZE, "N", 0, "Side of the network's input, pixels (default 224)", 0},
+    {"precision", OPT_PRECISION, "f32|bf16", 0, "Of activations (default f32)", 0},
+    {"device", OPT_DEVICE, "auto|cpu|cuda", 0, "Where to compute (default auto)", 0},
+    {0, 0, 0, 0, "Optimisation:", 3},
+    {"batch", OPT_BATCH, "N", 0, "Examples a step (default 32)", 0},
+    {"micro-batch", OPT_MICRO_BATCH, "N", 0,
+     "Examples in memory at a time; the loss stays that of the batch (default the batch)", 0},
+    {"epochs", OPT_EPOCHS, "N", 0,
+     "Epochs of the samples store to train (default all; 0 writes the untrained model)", 0},
+    {"lr", OPT_LR, "X", 0, "Learning rate of the batch (default 0.32 * batch / 1024)", 0},
+    {"warmup-epochs", OPT_WARMUP, "X", 0, "Default 5, at most a quarter of the epochs", 0},
+    {"momentum", OPT_MOMENTUM, "X", 0, "Default 0.9", 0},
+    {"weight-decay", OPT_DECAY, "X", 0, "Default 1e-6", 0},
+    {"optimizer", OPT_OPTIMIZER, "sgd|lars", 0, "Default sgd", 0},
+    {"trust", OPT_TRUST, "X", 0, "Trust coefficient of LARS (default 0.001)", 0},
+    {"seed", OPT_SEED, "N", 0, "Of the initial weights (default 0)", 0},
+    {0, 0, 0, 0, "Running:", 4},
+    {"log-every", OPT_LOG_EVERY, "N", 0, "Steps a log record averages over (default 10)", 0},
+    {"checkpoint-minutes", OPT_CHECKPOINT, "X", 0, "Between checkpoints (default 10)", 0},
+    {"stop-at", OPT_STOP_AT, "STEP", 0, "Write a checkpoint after this step and stop", 0},
+    {0},
+};
+
+static void parse_objective(struct argp_state *state, struct request *r, const char *text)
+{
+    struct err e = {0};
+    if (objective_parse(&r->o.objective, text, &e) < 0)
+        argp_error(state, "%s", e.text);
+}
+
+static void parse_aggregate(struct argp_state *state, struct request *r, const char *text)
+{
+    char k_short[16], k_long[16];
+    int end = 0;
+    if (sscanf(text, "%15[0-9],%15[0-9]%n", k_short, k_long, &end) != 2 || text[end])
+        argp_error(state, "--aggregate: \"%s\" is not KS,KL", text);
+    r->k_short = (size_t)cli_i64(state, "--aggregate", k_short, 1, 4096);
+    r->k_long = (size_t)cli_i64(state, "--aggregate", k_long, 1, 4096);
+}
+
+static error_t parse_model(int key, char *text, struct argp_state *state)
+{
+    static const char *const tasks[] = {"pretrain", NULL}, *const negatives[] = {"all", "other",
+                                                                                 NULL};
+    static const char *const precisions[] = {"f32", "bf16", NULL};
+    static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
+    struct request *r = state->input;
+    switch (key) {
+    case OPT_TASK:
+        cli_choice(state, "--task", text, tasks);
+        return 0;
+    case OPT_MODEL:
+        r->o.backbone = arch_names[cli_choice(state, "--model", text, arch_names)];
+        return 0;
+    case OPT_OBJECTIVE:
+        parse_objective(state, r, text);
+        return 0;
+    case OPT_ALPHA:
+        r->alpha = cli_f64(state, "--alpha", text, 0.0, 1.0);
+        return 0;
+    case OPT_AGGREGATE:
+        parse_aggregate(state, r, text);
+        return 0;
+    case OPT_NEGATIVES:
+        r->other_only = cli_choice(state, "--negatives", text, negatives) == 1;
+        return 0;
+    case OPT_TEMPERATURE:
+        r->temperature = cli_f64(state, "--temperature", text, 1e-4, 1e4);
+        return 0;
+    case OPT_HEAD_WIDTH:
+        r->o.head_width = (size_t)cli_i64(state, "--head-width", text, 1, 1 << 16);
+        return 0;
+    case OPT_HEAD_DIM:
+        r->o.head_dim = (size_t)cli_i64(state, "--head-dim", text, 1, 1 << 16);
+        return 0;
+    case OPT_HEAD_LAYERS:
+        r->o.head_layers = (int)cli_i64(state, "--head-layers", text, 0, ARCH_MAX_UNITS - 1);
+        return 0;
+    case OPT_CROP_SIZE:
+        r->o.crop_size = (size_t)cli_i64(state, "--crop-size", text, 16, 4096);
+        return 0;
+    case OPT_PRECISION:
+        r->o.dtype = cli_choice(state, "--precision", text, precisions) ? DTYPE_BF16 : DTYPE_F32;
+        return 0;
+    case OPT_DEVICE:
+        r->o.device = devices[cli_choice(state, "--device", text, devices)];
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse_optimisation(int key, char *text, struct argp_state *state)
+{
+    static const char *const optimizers[] = {"sgd", "lars", NULL};
+    struct train_options *o = &((struct request *)state->input)->o;
+    switch (key) {
+    case OPT_BATCH:
+        o->batch = (size_t)cli_i64(state, "--batch", text, 1, 1 << 20);
+        return 0;
+    case OPT_MICRO_BATCH:
+        o->micro_batch = (size_t)cli_i64(state, "--micro-batch", text, 1, 1 << 20);
+        return 0;
+    case OPT_EPOCHS:
+        o->epochs = cli_i64(state, "--epochs", text, 0, 99999999);
+        return 0;
+    case OPT_LR:
+        o->lr = cli_f64(state, "--lr", text, 0.0, 1e6);
+        return 0;
+    case OPT_WARMUP:
+        o->warmup_epochs = cli_f64(state, "--warmup-epochs", text, 0.0, 1e6);
+        return 0;
+    case OPT_MOMENTUM:
+        o->momentum = cli_f64(state, "--momentum", text, 0.0, 0.99999);
+        return 0;
+    case OPT_DECAY:
+        o->weight_decay = cli_f64(state, "--weight-decay", text, 0.0, 1.0);
+        return 0;
+    case OPT_OPTIMIZER:
+        o->lars = cli_choice(state, "--optimizer", text, optimizers) == 1;
+        return 0;
+    case OPT_TRUST:
+        o->trust = cli_f64(state, "--trust", text, 1e-9, 1e3);
+        return 0;
+    case OPT_SEED:
+        o->seed = (uint64_t)cli_i64(state, "--seed", text, 0, INT64_MAX);
+        return 0;
+    case OPT_LOG_EVERY:
+        o->log_every = cli_i64(state, "--log-every", text, 1, INT64_MAX);
+        return 0;
+    case OPT_CHECKPOINT:
+        o->checkpoint_minutes = cli_f64(state, "--checkpoint-minutes", text, 0.0, 1e6);
+        return 0;
+    case OPT_STOP_AT:
+        o->stop_at = cli_i64(state, "--stop-at", text, 1, INT64_MAX);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void check_request(struct argp_state *state, struct request *r)
+{
+    if (!r->o.frames || !r->o.samples || !r->o.out)
+        argp_error(state, "--frames, --samples and --output are needed");
+    if (r->o.micro_batch && r->o.batch % r->o.micro_batch != 0)
+        argp_error(state, "--micro-batch %zu does not divide --batch %zu", r->o.micro_batch,
+                   r->o.batch);
+    struct err e = {0};
+    if (r->alpha >= 0.0 &&
+        objective_from_alpha(&r->o.objective, r->alpha, r->k_short, r->k_long, &e) < 0)
+        argp_error(state, "%s", e.text);
+    if (r->temperature > 0.0)
+        r->o.objective.temperature = r->temperature;
+    r->o.objective.other_only = r->other_only;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct request *r = state->input;
+    switch (key) {
+    case OPT_FRAMES:
+        r->o.frames = text;
+        return 0;
+    case OPT_SAMPLES:
+        r->o.samples = text;
+        return 0;
+    case 'o':
+        r->o.out = text;
+        return 0;
+    case OPT_INIT:
+        r->o.init = text;
+        return 0;
+    case OPT_LOG:
+        r->o.log = text;
+        return 0;
+    case OPT_FORCE:
+        r->o.force = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument: %s", text);
+        return 0;
+    case ARGP_KEY_END:
+        check_request(state, r);
+        return 0;
+    default:
+        if (parse_model(key, text, state) == 0)
+            return 0;
+        return parse_optimisation(key, text, state);
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "--frames STORE --samples STORE -o MODEL",
+    .doc = "Learns video representations without labels (TeG).\v"
+           "An interrupted run goes on when the same command is given again.\n\n"
+           "Example:\n"
+           "  teg-train --frames frames.lmdb --samples samples.lmdb --objective teg-fg \\\n"
+           "    --batch 32 --log train.jsonl -o model.safetensors",
+};
+
+int main(int argc, char **argv)
+{
+    struct request r = {.alpha = -1.0, .k_short = 2, .k_long = 1, .temperature = -1.0};
+    train_defaults(&r.o);
+    struct cli cli = {.tool = "teg-train", .argp = &argp, .input = &r, .without = CLI_NO_LOG};
+    if (cli_parse(&cli, argc, argv) < 0)
+        return cli_finish(&cli, ERR_FAIL, NULL);
+    stop_install();
+    r.o.n_threads = cli.n_threads;
+    r.o.ui = cli.ui;
+    struct err e = {0};
+    int rc = train_run(&r.o, &e);
+    return cli_finish(&cli, rc, &e);
+}
