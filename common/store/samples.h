@@ -24,10 +24,10 @@ struct sample {
     uint32_t video;   /* position in `videos` */
     uint32_t example; /* number of the example within the epoch; long and short clip share it */
     int32_t start;    /* first frame, in stored frames; frame t of the clip is start + t * stride, put into */
-    uint16_t stride;  /* the video by `edge`: modulo n_frames, or clamped to its ends (then start may be < 0) */
+    uint16_t stride;  /* the video by `edge`: modulo n_frames, or clamped to its ends. Not put there in the table: < 0 and >= n_frames occur */
     uint16_t length;  /* frames */
     uint32_t clip;    /* clip number within the video: event, window, clip of a plan; 0 in pre-training */
-    uint16_t crop_x, crop_y, crop_w, crop_h; /* pixels of the stored picture */
+    uint16_t crop_x, crop_y, crop_w, crop_h; /* pixels of the picture in its true size */
     uint8_t role;     /* enum sample_role */
     uint8_t view;     /* number of the crop of a clip */
     uint8_t edge;     /* enum sample_edge */

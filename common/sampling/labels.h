@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Targets of clips, from the annotations of the index.
+ *
+ *     struct labeller l = {.kind = LABELS_EVENTS, .index = index};
+ *     labeller_video(&l, &video, &e);                 // once a video
+ *     int32_t target = labeller_target(&l, centre, event);
+ *     labeller_release(&l);
+ */
+#ifndef TEG_SAMPLING_LABELS_H
+#define TEG_SAMPLING_LABELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/sampling/selection.h"
+
+/* Where the column `target` comes from. */
+enum labels {
+    LABELS_CLASS,  /* class of the video */
+    LABELS_EVENTS, /* label of the clip's own event, else of the first one at the clip's centre */
+    LABELS_BOUNDARIES, /* 1 where a boundary is nearer to the clip's centre than `tolerance`, else 0
+                        */
+    LABELS_NONE,       /* -1 */
+};
+extern const char *const labels_names[]; /* in the order of the enum, NULL-ended */
+
+struct labeller {
+    enum labels kind;
+    double tolerance;          /* seconds, LABELS_BOUNDARIES */
+    const struct index *index; /* NULL: no targets but the class numbers of the selection */
+    const struct selected *video;
+    double *boundary; /* seconds; of the rater with the highest consistency (the first such one) */
+    size_t n_boundaries;
+    bool annotated; /* the video has a list of boundaries */
+};
+
+/*
+ * Makes `v` the video that targets are asked for. Boundaries are the index's `boundaries`, an array
+ * of raters' arrays of seconds, and `consistency`, one number a rater (absent: the first rater
+ * counts).
+ */
+int labeller_video(struct labeller *l, const struct selected *v, struct err *e);
+
+/* Target of a clip centred on `centre`; `event` is its own event's number, or -1. -1: no label
+ * known. */
+int32_t labeller_target(const struct labeller *l, int64_t centre, int64_t event);
+void labeller_release(struct labeller *l);
+
+/* Seconds at which a stored frame begins. */
+double labels_seconds(const struct frames_info *info, int64_t frame);
+
+#endif
