@@ -136,3 +136,30 @@ struct render_position render_position(size_t i, size_t n_in, size_t n_out)
     p.high = p.low + ((size_t)p.low + 1 < n_in);
     return p;
 }
+
+static uint8_t to_byte(float x)
+{
+    return (uint8_t)(255.0f * elem_clip(x) + 0.5f);
+}
+
+int render_picture(const struct clip_pixels *pixels, size_t frame, uint8_t *rgb, struct err *e)
+{
+    int rc = check_pixels(pixels, e);
+    if (rc < 0)
+        return rc;
+    struct elem_yuv m = yuv_constants(pixels->matrix, pixels->full_range);
+    size_t stride = (size_t)pixels->stored_width, width = (size_t)pixels->width;
+    const uint8_t *luma = pixels->picture[frame];
+    const uint8_t *chroma = luma + stride * (size_t)pixels->stored_height;
+    for (size_t y = 0; y < (size_t)pixels->height; y++)
+        for (size_t x = 0; x < width; x++) {
+            const uint8_t *uv = chroma + y / 2 * stride + x / 2 * 2;
+            struct elem_rgb c = elem_chroma(uv[0], uv[1], m);
+            float light = elem_luma(luma[y * stride + x], m);
+            uint8_t *out = rgb + 3 * (y * width + x);
+            out[0] = to_byte(light + c.r);
+            out[1] = to_byte(light + c.g);
+            out[2] = to_byte(light + c.b);
+        }
+    return 0;
+}

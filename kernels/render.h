@@ -23,6 +23,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/base/err.h"
 #include "kernels/backend.h"
@@ -51,5 +52,11 @@ struct render_position {
     float t;
 };
 struct render_position render_position(size_t i, size_t n_in, size_t n_out);
+
+/*
+ * Picture `frame` as people look at it: the true size, 8 bits, colours converted as in step 1 and
+ * rounded. rgb is [height, width, 3].
+ */
+int render_picture(const struct clip_pixels *pixels, size_t frame, uint8_t *rgb, struct err *e);
 
 #endif

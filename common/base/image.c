@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/image.h"
 
+#include <math.h>
 #include <png.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -115,6 +116,23 @@ void image_text(struct image *im, long x, long y, struct image_font font, const 
                     image_fill(im, dot, font.rgb);
             }
     }
+}
+
+uint32_t image_heat(double t)
+{
+    static const uint8_t stop[][3] = {{10, 10, 44},   {74, 28, 122},  {176, 46, 96},
+                                      {236, 106, 50}, {250, 190, 76}, {253, 250, 222}};
+    enum { LAST = sizeof stop / sizeof *stop - 1 };
+    if (isnan(t))
+        return 0x808080;
+    double at = t <= 0 ? 0 : t >= 1 ? LAST : t * LAST;
+    size_t low = at < LAST ? (size_t)at : LAST - 1;
+    uint32_t rgb = 0;
+    for (int c = 0; c < 3; c++) {
+        double x = stop[low][c] + (at - (double)low) * (stop[low + 1][c] - stop[low][c]);
+        rgb = rgb << 8 | (uint32_t)(x + 0.5);
+    }
+    return rgb;
 }
 
 /* -- PNG -- */

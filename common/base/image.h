@@ -34,6 +34,9 @@ void image_blit(struct image *im, long x, long y, const struct image *from);
 /* One line of ASCII 32..126, its cell's upper left corner at x, y; other bytes show as boxes. */
 void image_text(struct image *im, long x, long y, struct image_font font, const char *text);
 
+/* 0xRRGGBB for t in [0, 1]: dark blue over red to pale yellow, ever brighter; grey for NaN. */
+uint32_t image_heat(double t);
+
 int image_write_png(const char *path, const struct image *im, struct err *e); /* atomic */
 int image_read_png(const char *path, struct image *im, struct err *e);
 

@@ -57,7 +57,7 @@ static const char *wrong(const struct sample *r, size_t n_videos)
     return NULL;
 }
 
-static int check_rows(const struct sample *rows, size_t n, size_t n_videos, struct err *e)
+int samples_check_rows(const struct sample *rows, size_t n, size_t n_videos, struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
         const char *what = wrong(&rows[i], n_videos);
@@ -157,7 +157,7 @@ int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, s
     if (rc == 0 && (strcmp(a.descr, samples_descr()) != 0 || a.n_dims != 1))
         rc = err_set(e, "not a table of samples");
     if (rc == 0)
-        rc = check_rows(a.data, a.dim[0], samples_n_videos(s), e);
+        rc = samples_check_rows(a.data, a.dim[0], samples_n_videos(s), e);
     if (rc < 0)
         return err_add(e, "%s: %s", store_path(s->store), key);
     *rows = a.data;

@@ -60,6 +60,9 @@ size_t samples_n_epochs(const struct samples *s);
 /* A whole epoch, checked (video in range, sizes positive); the table is valid until the next call. */
 int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, size_t *n_rows, struct err *e);
 
+/* What samples_epoch checks of a table's rows; the error names the row. */
+int samples_check_rows(const struct sample *rows, size_t n_rows, size_t n_videos, struct err *e);
+
 /* Writes one epoch under its key. */
 int samples_put_epoch(struct store_writer *w, size_t epoch, const struct sample *rows, size_t n_rows,
                       struct err *e);

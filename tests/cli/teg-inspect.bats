@@ -1,0 +1,145 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What the commands print is checked in tests/unit/test_inspect.c; here is how the tool behaves.
+
+bats_require_minimum_version 1.5.0
+load support
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    TEG_BIN=$(cd "$BATS_TEST_DIRNAME/../.." && realpath "$TEG_BIN")
+    helper=$TEG_BIN/tests/unit/helper_store
+    model m.safetensors '\0\0\200\077'
+}
+
+# model FILE BYTES: one tensor "w", float32, [2,1]; BYTES are its last element.
+model() {
+    local header='{"w":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}'
+    { printf '%b\0\0\0\0\0\0\0' "\\x$(printf %x ${#header})"; printf '%s\0\0\0\0%b' "$header" "$2"; } >"$1"
+}
+
+# store FILE N: N records that are neither JSON nor arrays.
+store() {
+    [ -x "$helper" ] || skip "the helper programs are not built"
+    "$helper" "$1" "$2" sorted
+}
+
+@test "usage errors: status 2, one line and a hint" {
+    local arguments
+    while IFS='|' read -r arguments expected; do
+        # shellcheck disable=SC2086 # a list of words
+        tool teg-inspect $arguments
+        expect_status 2
+        [ -z "$output" ]
+        [ "${stderr%%$'\n'*}" = "teg-inspect: error: $expected" ]
+        [ "$(wc -l <<<"$stderr")" -eq 2 ]
+    done <<END
+|a command is missing
+look x|there is no command 'look'
+ls|ls: a file is missing
+ls a b|unexpected argument 'b'
+diff a|diff: a file is missing
+show a|show: a key is missing
+export a b|export: --npy or --png is missing
+export a --png b|export: a key is missing
+ls a --npy b|--npy and --png belong to export
+ls --deep a|unrecognized option '--deep'
+END
+}
+
+@test "ls: a summary, or a line on every record" {
+    tool teg-inspect ls m.safetensors
+    expect_status 0
+    [ "$output" = "model     safetensors
+elements  2 in 8 bytes
+records   1
+keys      w" ]
+    tool teg-inspect ls -l m.safetensors
+    expect_status 0
+    [ "$(awk 'NR == 2 { print $1, $2, $3, $4, $5 }' <<<"$output")" = "float32 [2,1] 8 8 w" ]
+    tool teg-inspect ls --long m.safetensors
+    expect_status 0
+}
+
+@test "show prints one record" {
+    tool teg-inspect show m.safetensors w
+    expect_status 0
+    [ "$output" = "float32 [2,1]
+min 0, max 1, mean 0.5, deviation 0.5
+0
+1" ]
+    tool teg-inspect show m.safetensors v
+    expect_status 1
+    [ "$stderr" = "teg-inspect: error: m.safetensors: there is no tensor 'v'" ]
+}
+
+@test "export writes a file that NumPy reads" {
+    tool teg-inspect export m.safetensors w --npy w.npy --png w.png
+    expect_status 0
+    [ -z "$output$stderr" ]
+    [ "$(head -c 8 w.png | od -An -tx1 | tr -d ' ')" = 89504e470d0a1a0a ]
+    python3 -c 'import numpy' 2>/dev/null || skip "NumPy is not installed"
+    [ "$(python3 -c 'import numpy; a = numpy.load("w.npy"); print(a.dtype, a.tolist())')" = "float32 [[0.0], [1.0]]" ]
+}
+
+@test "export leaves nothing behind where it fails" {
+    mkdir full
+    tool teg-inspect export m.safetensors w --npy /dev/full
+    expect_status 1
+    [[ "$stderr" == *"/dev/full: No space left on device" ]]
+    tool teg-inspect export m.safetensors w --png full
+    expect_status 1
+    [[ "$stderr" == *"full: is a folder" ]]
+    tool teg-inspect export m.safetensors w --npy none/w.npy
+    expect_status 1
+    [ -z "$(find . -name '*.tmp')" ]
+}
+
+@test "diff: status 1 and what differs" {
+    tool teg-inspect diff m.safetensors m.safetensors
+    expect_status 0
+    [ -z "$output$stderr" ]
+    model n.safetensors '\0\0\0\100'
+    tool teg-inspect diff m.safetensors n.safetensors
+    expect_status 1
+    [ "$output" = "w: 1 of 2 elements differ, by 1 at most; first [1, 0]: 1 | 2" ]
+    [[ "$stderr" == "teg-inspect: error: m.safetensors and n.safetensors differ: "* ]]
+}
+
+@test "verify names every bad record" {
+    store s.lmdb 100
+    tool teg-inspect verify s.lmdb
+    expect_status 1
+    [ "${#lines[@]}" -eq 100 ]
+    [ "$stderr" = "teg-inspect: error: s.lmdb: 100 of 100 records are bad" ]
+}
+
+@test "no file is too strange" {
+    store s.lmdb 200
+    local size at command
+    size=$(stat -c %s s.lmdb)
+    for at in 0 8 16 100 4095 4096 5000 $((size / 2)) $((size - 1)); do
+        { head -c "$at" s.lmdb; printf x; tail -c +$((at + 2)) s.lmdb; } >flipped
+        head -c "$at" s.lmdb >cut
+        for command in ls 'ls -l' verify; do
+            # shellcheck disable=SC2086 # a list of words
+            tool teg-inspect $command flipped
+            [ "$status" -le 1 ]
+            # shellcheck disable=SC2086
+            tool teg-inspect $command cut
+            expect_status 1
+            [[ "${stderr%%$'\n'*}" == "teg-inspect: error: cut: "* ]]
+        done
+    done
+    for file in . /dev/null none "$BATS_TEST_FILENAME"; do
+        tool teg-inspect ls "$file"
+        expect_status 1
+        [ "$(wc -l <<<"$stderr")" -eq 1 ]
+    done
+}
+
+@test "what was found is worth nothing where it cannot be written" {
+    run --separate-stderr sh -c '"$1" ls m.safetensors >/dev/full' sh "$TEG_BIN/teg-inspect"
+    expect_status 1
+    [ "$stderr" = "teg-inspect: error: standard output: No space left on device" ]
+}
