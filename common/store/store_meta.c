@@ -173,6 +173,8 @@ int meta_read_state(struct meta_state *state, const struct json *root, struct er
         return err_add(e, STORE_META_KEY);
     if (hash_from_text(content, &state->content) < 0)
         return err_set(e, STORE_META_KEY ": content is not 32 hexadecimal digits");
+    if (strlen(state->last) > STORE_MAX_KEY)
+        return err_set(e, STORE_META_KEY ": last is too long for a key");
     state->n_records = (uint64_t)n_records;
     return 0;
 }

@@ -189,8 +189,6 @@ static int take_over(struct store_writer *w, const struct blob *text, struct err
                 w->part);
     else if ((rc = meta_read_state(&state, root, e)) < 0)
         err_add(e, "%s", w->part);
-    else if (strlen(state.last) > STORE_MAX_KEY)
-        rc = err_set(e, "%s: " STORE_META_KEY ": last is no key", w->part);
     if (rc == 0) {
         w->n_records = state.n_records;
         w->content = state.content;

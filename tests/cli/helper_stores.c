@@ -1,251 +1,152 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes index.lmdb and frames.lmdb (without pictures) for tests of tools that read only what they
- * say of the videos: helper_stores FOLDER VIDEO...
- *
- * A VIDEO is a list of words NAME=VALUE, comma-separated: id; count (videos id000000 ...); frames
- * (none: not in the frames store); size (WIDTHxHEIGHT, 340x256); fps (30); split; class; events
- * (LABEL@START-END joined by
- * +); boundaries (seconds joined by +, raters by /); consistency (numbers joined by +); bad (reason
- * in the index); broken (reason in the frames store). A frames store of another index: first
- * argument --other.
+ * Writes a small store of each kind into a folder; what is in them follows from formulas that
+ * read_stores.py knows too.
+ * usage: helper_stores FOLDER
  */
-#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "common/base/buf.h"
-#include "common/base/num.h"
+#include "common/store/embeddings.h"
 #include "common/store/frames.h"
 #include "common/store/index.h"
+#include "common/store/samples.h"
 
-struct described {
-    struct video video;
-    struct frames_info info;
-    int64_t count;
-};
+enum { N_VIDEOS = 3, WIDTH = 33, HEIGHT = 22, CHANNELS = 4, STEPS = 2, N_ROWS = 50 };
 
-static _Noreturn void die(const char *format, ...)
+static const char *const ids[N_VIDEOS] = {"a", "a-b", "class/caf\u00e9"};
+static const char *folder;
+
+static int create(struct store_writer **w, const char *name, const char *schema, struct err *e)
 {
-    va_list list;
-    va_start(list, format);
-    fputs("helper_stores: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
-    va_end(list);
-    exit(2);
+    char path[4096];
+    struct store_spec spec = {.schema = schema, .version = 1, .tool = "helper_stores"};
+    snprintf(path, sizeof path, "%s/%s.lmdb", folder, name);
+    return store_create(w, path, &spec, e);
 }
 
-static char *copy(const char *text)
+static int put_json(struct store_writer *w, const char *key, struct json *j, struct err *e)
 {
-    char *s = strdup(text);
-    if (!s)
-        die("out of memory");
-    return s;
+    int rc =
+        j ? store_put(w, key, json_text(j), strlen(json_text(j)), e) : err_set(e, "out of memory");
+    json_free(j);
+    return rc;
 }
 
-static double number(const char *text)
+static int put_index(struct store_writer *w, struct err *e)
 {
-    double x;
-    struct err e = {0};
-    if (num_f64(text, -1e300, 1e300, &x, &e) < 0)
-        die("%s: %s", text, e.text);
-    return x;
-}
-
-/* "1.5+2" becomes [1.5, 2]. */
-static struct json *numbers(char *text)
-{
-    struct json *list = json_new_array();
-    for (char *at = text, *word; (word = strsep(&at, "+"));) {
-        if (*word)
-            json_append(list, json_new_f64(number(word)));
+    struct event events[] = {{0, 1.5, "run"}, {1.5, 2, NULL}};
+    for (int v = 0; v < N_VIDEOS; v++) {
+        struct video video = {
+            .path = "x.mp4", .width = WIDTH, .height = HEIGHT, .fps_num = 25, .fps_den = 1};
+        video.duration = 0.1 * v;
+        video.n_frames = v + 1;
+        video.ok = true;
+        video.events = events;
+        video.n_events = 2;
+        if (put_json(w, ids[v], video_to_json(&video), e) < 0)
+            return ERR_FAIL;
     }
-    return list;
+    return 0;
 }
 
-static void read_events(struct video *v, char *text)
+/* Video v has v + 1 frames. */
+static int put_frames(struct store_writer *w, struct codec *c, int v, struct err *e)
 {
-    for (char *at = text, *word; (word = strsep(&at, "+"));) {
-        char *label = strsep(&word, "@"), *start = strsep(&word, "-");
-        if (!start || !word)
-            die("%s: want LABEL@START-END", label);
-        v->events = realloc(v->events, (v->n_events + 1) * sizeof(*v->events));
-        if (!v->events)
-            die("out of memory");
-        v->events[v->n_events++] =
-            (struct event){number(start), number(word), *label ? copy(label) : NULL};
+    enum { STRIDE = WIDTH + WIDTH % 2, N = HEIGHT / 2 * 3 * STRIDE };
+    static uint8_t picture[N];
+    struct frames_info info = {.width = WIDTH,
+                               .height = HEIGHT,
+                               .n_frames = v + 1,
+                               .fps_num = 25,
+                               .fps_den = 1,
+                               .frame_step = 1,
+                               .ok = true};
+    struct buf value = {0};
+    char key[STORE_MAX_KEY + 1];
+    int rc = put_json(w, ids[v], frames_info_to_json(&info), e);
+    for (int t = 0; rc == 0 && t <= v; t++) {
+        for (int i = 0; i < N; i++)
+            picture[i] = (uint8_t)(i * 7 + t * 31 + v * 101 + i * i / 100);
+        rc = frames_key(key, ids[v], t, e);
+        if (rc == 0)
+            rc = frames_pack(c, picture, STRIDE, HEIGHT, &value, e);
+        if (rc == 0)
+            rc = store_put(w, key, value.data, value.len, e);
     }
+    buf_release(&value);
+    return rc;
 }
 
-static void read_boundaries(struct video *v, const char *name, char *text)
+static int put_samples(struct store_writer *w, struct err *e)
 {
-    struct json *value = json_new_array();
-    if (!v->extra)
-        v->extra = json_new_object();
-    if (strcmp(name, "consistency") == 0) {
-        json_free(value);
-        value = numbers(text);
-    } else {
-        for (char *at = text, *rater; (rater = strsep(&at, "/"));)
-            json_append(value, numbers(rater));
+    static struct sample rows[N_ROWS];
+    for (uint32_t i = 0; i < N_ROWS; i++)
+        rows[i] = (struct sample){.video = i % N_VIDEOS,
+                                  .example = i / 2,
+                                  .start = -(int32_t)i,
+                                  .stride = 4,
+                                  .length = 32,
+                                  .crop_x = (uint16_t)(2 * i),
+                                  .crop_w = 20,
+                                  .crop_h = 10,
+                                  .flip = i % 2,
+                                  .order = 23,
+                                  .brightness = 0.5f * (float)i,
+                                  .target = -1,
+                                  .weight = 1};
+    if (samples_put_epoch(w, 0, rows, N_ROWS, e) < 0 || samples_put_epoch(w, 1, rows, 0, e) < 0)
+        return ERR_FAIL;
+    return samples_put_videos(w, ids, N_VIDEOS, e);
+}
+
+/* One clip a video: dense float16, number i of video v is v + i / 4. */
+static int put_embeddings(struct store_writer *w, struct codec *c, struct err *e)
+{
+    struct embedding_shape shape = {STEPS, CHANNELS, true};
+    for (int v = 0; v < N_VIDEOS; v++) {
+        struct embedding_clip clip = {.clip = 7, .end = 1, .centre = 0.5, .target = v - 1};
+        float values[STEPS * CHANNELS];
+        for (int i = 0; i < STEPS * CHANNELS; i++)
+            values[i] = (float)v + 0.25f * (float)i;
+        if (embeddings_put_video(w, ids[v], &clip, 1, e) < 0 ||
+            embeddings_put(w, c, ids[v], 0, &shape, values, e) < 0)
+            return ERR_FAIL;
     }
-    json_add(v->extra, name, value);
+    return 0;
 }
 
-static void read_word(struct described *d, const char *name, char *value)
-{
-    struct err e = {0};
-    if (strcmp(name, "id") == 0)
-        d->video.id = copy(value);
-    else if (strcmp(name, "count") == 0)
-        d->count = (int64_t)number(value);
-    else if (strcmp(name, "frames") == 0)
-        d->info.n_frames = strcmp(value, "none") == 0 ? -1 : (int64_t)number(value);
-    else if (strcmp(name, "size") == 0)
-        sscanf(value, "%dx%d", &d->info.width, &d->info.height);
-    else if (strcmp(name, "fps") == 0 &&
-             num_fraction(value, &d->info.fps_num, &d->info.fps_den, &e) < 0)
-        die("%s", e.text);
-    else if (strcmp(name, "split") == 0)
-        d->video.split = copy(value);
-    else if (strcmp(name, "class") == 0)
-        d->video.class_name = copy(value);
-    else if (strcmp(name, "events") == 0)
-        read_events(&d->video, value);
-    else if (strcmp(name, "boundaries") == 0 || strcmp(name, "consistency") == 0)
-        read_boundaries(&d->video, name, value);
-    else if (strcmp(name, "bad") == 0)
-        d->video.reason = copy(value);
-    else if (strcmp(name, "broken") == 0)
-        snprintf(d->info.reason, sizeof(d->info.reason), "%s", value);
-    else if (strcmp(name, "fps") != 0)
-        die("%s: no such word", name);
-}
-
-static void describe(struct described *d, char *text)
-{
-    *d = (struct described){.info = {.width = 340,
-                                     .height = 256,
-                                     .n_frames = 300,
-                                     .fps_num = 30,
-                                     .fps_den = 1,
-                                     .frame_step = 1}};
-    for (char *at = text, *word; (word = strsep(&at, ","));) {
-        char *name = strsep(&word, "=");
-        read_word(d, name, word ? word : "");
-    }
-    struct video *v = &d->video;
-    struct frames_info *f = &d->info;
-    if (!v->id)
-        die("a video without id");
-    v->ok = !v->reason;
-    f->ok = !f->reason[0];
-    f->stored_width = f->width + f->width % 2;
-    f->stored_height = f->height + f->height % 2;
-    v->width = f->width;
-    v->height = f->height;
-    v->fps_num = f->fps_num;
-    v->fps_den = f->fps_den;
-    v->n_frames = f->n_frames > 0 ? f->n_frames : 0;
-    v->duration = (double)v->n_frames * (double)f->fps_den / (double)f->fps_num;
-    v->path = copy("video.mp4");
-    v->codec = copy("h264");
-}
-
-static struct store_writer *begin(const char *folder, const char *schema, struct json *settings,
-                                  struct json *inputs)
+static int write_stores(struct codec *c, struct err *e)
 {
     struct store_writer *w;
-    struct err e = {0};
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/%s.lmdb", folder, schema);
-    bool frames = strcmp(schema, FRAMES_SCHEMA) == 0;
-    struct store_spec spec = {.schema = schema,
-                              .version = frames ? FRAMES_VERSION : INDEX_VERSION,
-                              .tool = "helper_stores",
-                              .settings = settings,
-                              .inputs = inputs,
-                              .force = true};
-    if (store_create(&w, path, &spec, &e) < 0)
-        die("%s", e.text);
-    return w;
-}
-
-static void put(struct store_writer *w, const char *id, struct json *value)
-{
-    struct err e = {0};
-    const char *text = value ? json_text(value) : NULL;
-    if (!text || store_put(w, id, text, strlen(text), &e) < 0)
-        die("%s: %s", id, e.text);
-    json_free(value);
-}
-
-/* Puts the records of every description into one kind of store; returns how many. */
-static uint64_t put_all(struct store_writer *w, struct described *all, size_t n, bool frames)
-{
-    uint64_t total = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct described *d = &all[i];
-        if (frames && d->info.n_frames < 0)
-            continue;
-        char *stem = d->video.id;
-        for (int64_t k = 0; k < (d->count ? d->count : 1); k++, total++) {
-            char id[STORE_MAX_KEY + 1];
-            snprintf(id, sizeof(id), d->count ? "%s%06lld" : "%s", stem, (long long)k);
-            d->video.id = id;
-            put(w, id, frames ? frames_info_to_json(&d->info) : video_to_json(&d->video));
-        }
-        d->video.id = stem;
-    }
-    return total;
-}
-
-static void finish(struct store_writer *w, uint64_t count)
-{
-    struct err e = {0};
-    if (store_publish(w, count, &e) < 0)
-        die("%s", e.text);
-}
-
-/* {"index": identity of FOLDER/index.lmdb}, or of something else. */
-static struct json *inputs_of_frames(const char *folder, bool other)
-{
-    char path[4096];
-    struct index *index;
-    struct err e = {0};
-    snprintf(path, sizeof(path), "%s/index.lmdb", folder);
-    if (index_open(&index, path, &e) < 0)
-        die("%s", e.text);
-    struct json *inputs = json_new_object();
-    json_add(inputs, "index",
-             json_new_str(other ? "0123456789abcdef0123456789abcdef"
-                                : store_meta(index_store(index))->identity));
-    index_close(index);
-    return inputs;
+    if (create(&w, "index", INDEX_SCHEMA, e) < 0 || put_index(w, e) < 0 ||
+        store_publish(w, N_VIDEOS, e) < 0 || create(&w, "frames", FRAMES_SCHEMA, e) < 0)
+        return ERR_FAIL;
+    for (int v = 0; v < N_VIDEOS; v++)
+        if (put_frames(w, c, v, e) < 0)
+            return ERR_FAIL;
+    if (store_publish(w, N_VIDEOS, e) < 0 || create(&w, "samples", SAMPLES_SCHEMA, e) < 0 ||
+        put_samples(w, e) < 0 || store_publish(w, 2, e) < 0)
+        return ERR_FAIL;
+    if (create(&w, "embeddings", EMBEDDINGS_SCHEMA, e) < 0 || put_embeddings(w, c, e) < 0)
+        return ERR_FAIL;
+    return store_publish(w, N_VIDEOS, e);
 }
 
 int main(int argc, char **argv)
 {
-    bool other = argc > 1 && strcmp(argv[1], "--other") == 0;
-    if (argc < 2 + other)
-        die("want a folder and videos");
-    const char *folder = argv[1 + other];
-    size_t n = (size_t)(argc - 2 - other);
-    struct described *all = calloc(n + 1, sizeof(*all));
-    if (!all)
-        die("out of memory");
-    for (size_t i = 0; i < n; i++)
-        describe(&all[i], argv[2 + other + i]);
-    struct json *settings = json_new_object();
-    json_add(settings, "root", json_new_str("."));
-    struct store_writer *w = begin(folder, INDEX_SCHEMA, settings, NULL);
-    finish(w, put_all(w, all, n, false));
-    struct json *inputs = inputs_of_frames(folder, other);
-    w = begin(folder, FRAMES_SCHEMA, settings, inputs);
-    finish(w, put_all(w, all, n, true));
-    json_free(settings);
-    json_free(inputs);
-    for (size_t i = 0; i < n; i++)
-        video_release(&all[i].video);
-    free(all);
-    return 0;
+    struct err e = {0};
+    struct codec *c;
+    if (argc != 2)
+        return 2;
+    folder = argv[1];
+    int rc = codec_new(&c, &e);
+    if (rc == 0) {
+        rc = write_stores(c, &e);
+        codec_free(c);
+    }
+    if (rc < 0)
+        fprintf(stderr, "helper_stores: error: %s\n", e.text);
+    return rc < 0;
 }
