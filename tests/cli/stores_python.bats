@@ -12,6 +12,10 @@ setup_file() {
         export no_python="Python's lmdb, numpy or zstandard is not installed"
 }
 
+@test "no file but the stores is left" {
+    [ "$(ls "$stores")" = "$(printf '%s\n' embeddings.lmdb frames.lmdb index.lmdb samples.lmdb)" ]
+}
+
 @test "python: the form of every record" {
     [ -z "${no_python:-}" ] || skip "$no_python"
     run python3 tests/cli/read_stores.py check "$stores"/{index,frames,samples,embeddings}.lmdb
@@ -51,8 +55,4 @@ setup_file() {
         zstd -dc >"$BATS_TEST_TMPDIR/frame.npy"
     [ "$(head -c 6 "$BATS_TEST_TMPDIR/frame.npy" | tail -c 5)" = NUMPY ]
     [ "$(wc -c <"$BATS_TEST_TMPDIR/frame.npy")" -eq $((128 + 33 * 34)) ]
-}
-
-@test "no file but the stores is left" {
-    [ "$(ls "$stores")" = "$(printf '%s\n' embeddings.lmdb frames.lmdb index.lmdb samples.lmdb)" ]
 }
