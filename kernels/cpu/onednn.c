@@ -1,66 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Convolutions and matrix products by oneDNN, versions 2.6 and 3.x: the only file that includes it,
- * and the only one that knows which version it is.
- */
+/* Convolutions by oneDNN, and its engine. */
 #include "kernels/cpu/onednn.h"
 
-#include <dnnl.h>
 #include <stdlib.h>
 
 #include "common/base/buf.h"
 #include "kernels/backend.h"
-#include "kernels/cpu/cpu.h"
-
-/* -- the version switch -- */
-
-#if DNNL_VERSION_MAJOR >= 3
-#define MD_REF const_dnnl_memory_desc_t
-struct md {
-    dnnl_memory_desc_t d;
-};
-static MD_REF md_ref(const struct md *m)
-{
-    return m->d;
-}
-static void md_release(struct md *m)
-{
-    if (m->d)
-        dnnl_memory_desc_destroy(m->d);
-    m->d = NULL;
-}
-static dnnl_status_t md_init(struct md *m, int n_dims, const dnnl_dim_t *dims,
-                             dnnl_data_type_t type, dnnl_format_tag_t tag)
-{
-    return dnnl_memory_desc_create_with_tag(&m->d, n_dims, dims, type, tag);
-}
-static dnnl_status_t append_sum(dnnl_post_ops_t ops)
-{
-    return dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
-}
-#else
-#define MD_REF const dnnl_memory_desc_t *
-struct md {
-    dnnl_memory_desc_t d;
-};
-static MD_REF md_ref(const struct md *m)
-{
-    return &m->d;
-}
-static void md_release(struct md *m)
-{
-    (void)m;
-}
-static dnnl_status_t md_init(struct md *m, int n_dims, const dnnl_dim_t *dims,
-                             dnnl_data_type_t type, dnnl_format_tag_t tag)
-{
-    return dnnl_memory_desc_init_by_tag(&m->d, n_dims, dims, type, tag);
-}
-static dnnl_status_t append_sum(dnnl_post_ops_t ops)
-{
-    return dnnl_post_ops_append_sum(ops, 1.0f);
-}
-#endif
+#include "kernels/cpu/onednn_parts.h"
 
 enum pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
 
@@ -89,12 +35,6 @@ static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_
         pd, engine, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w_grad), bias, md_ref(&g->y),
         g->stride, g->dilation, g->pad, g->pad, hint, NULL);
 }
-static dnnl_status_t matmul_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                           const struct md md[3], dnnl_primitive_attr_t attr)
-{
-    return dnnl_matmul_primitive_desc_create(pd, engine, md_ref(&md[0]), md_ref(&md[1]), NULL,
-                                             md_ref(&md[2]), attr);
-}
 #else
 static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                          const struct conv_geometry *g, enum pass pass,
@@ -118,43 +58,9 @@ static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_
             g->stride, g->dilation, g->pad, g->pad);
     return rc == dnnl_success ? dnnl_primitive_desc_create(pd, &d, NULL, engine, hint) : rc;
 }
-static dnnl_status_t matmul_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                           const struct md md[3], dnnl_primitive_attr_t attr)
-{
-    dnnl_matmul_desc_t d;
-    dnnl_status_t rc =
-        dnnl_matmul_desc_init(&d, md_ref(&md[0]), md_ref(&md[1]), NULL, md_ref(&md[2]));
-    return rc == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, NULL) : rc;
-}
 #endif
 
 /* -- engine -- */
-
-struct onednn {
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
-};
-
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        dnnl_status_t status_ = (call);                                                            \
-        if (status_ != dnnl_success)                                                               \
-            return err_set(e, "oneDNN: %s", status_text(status_));                                 \
-    } while (0)
-
-static const char *status_text(dnnl_status_t status)
-{
-    switch (status) {
-    case dnnl_out_of_memory:
-        return "out of memory";
-    case dnnl_invalid_arguments:
-        return "invalid arguments";
-    case dnnl_unimplemented:
-        return "no implementation for this shape and precision on this processor";
-    default:
-        return "failed";
-    }
-}
 
 int onednn_open(struct onednn **out, struct err *e)
 {
@@ -219,11 +125,6 @@ struct conv {
     dnnl_primitive_t unpack[2]; /* packed gradient -> float32 gradient: overwriting, adding */
     float *bias, *bias_grad;    /* bias_grad holds one pass's result */
 };
-
-static dnnl_data_type_t data_type(enum dtype t)
-{
-    return t == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
-}
 
 /*
  * A view of a convolution with fewer dimensions over the same channels-last memory: (1, kh, kw) is
@@ -347,22 +248,6 @@ static void pass_release(struct pass_plan *p)
         dnnl_primitive_desc_destroy(p->desc);
 }
 
-/* Attributes with which a primitive adds to its target if `add`. */
-static dnnl_status_t attr_with_sum(dnnl_primitive_attr_t *attr, bool add)
-{
-    dnnl_post_ops_t ops = NULL;
-    dnnl_status_t rc = dnnl_primitive_attr_create(attr);
-    if (rc == dnnl_success)
-        rc = dnnl_post_ops_create(&ops);
-    if (rc == dnnl_success && add)
-        rc = append_sum(ops);
-    if (rc == dnnl_success)
-        rc = dnnl_primitive_attr_set_post_ops(*attr, ops);
-    if (ops)
-        dnnl_post_ops_destroy(ops);
-    return rc;
-}
-
 /* A reorder between two layouts, adding to the target if wanted. */
 static int reorder_init(dnnl_primitive_t *reorder, dnnl_engine_t engine, MD_REF from, MD_REF to,
                         bool add, struct err *e)
@@ -413,11 +298,6 @@ static int weights_init(struct conv *c, dnnl_engine_t engine, struct err *e)
                 return ERR_FAIL;
     }
     return 0;
-}
-
-static struct onednn *onednn_of(struct backend *b)
-{
-    return ((struct cpu_state *)b->state)->onednn;
 }
 
 int cpu_conv_new(struct backend *b, const struct conv_desc *desc, struct conv **out, struct err *e)
@@ -552,94 +432,4 @@ int cpu_conv_backward_weights(struct backend *b, struct conv *c,
         args->dbias[i] = c->bias_grad[i] + (args->accumulate ? args->dbias[i] : 0.0f);
     TRY(dnnl_memory_set_data_handle(c->user, args->dw));
     return reorder(onednn_of(b), c->unpack[args->accumulate], p->weights, c->user, e);
-}
-
-/* -- matrix product -- */
-
-struct matmul {
-    dnnl_primitive_t primitive;
-    dnnl_memory_t memory[3]; /* A, B, C */
-};
-
-static dnnl_status_t matmul_memory(struct matmul *m, struct md md[3], dnnl_engine_t engine,
-                                   const struct matmul_desc *desc)
-{
-    dnnl_dim_t M = (dnnl_dim_t)desc->m, N = (dnnl_dim_t)desc->n, K = (dnnl_dim_t)desc->k;
-    dnnl_dims_t dims[3] = {{M, K}, {K, N}, {M, N}};
-    dnnl_format_tag_t tag[3] = {desc->a_transposed ? dnnl_ba : dnnl_ab,
-                                desc->b_transposed ? dnnl_ba : dnnl_ab, dnnl_ab};
-    dnnl_status_t rc = dnnl_success;
-    for (int i = 0; i < 3 && rc == dnnl_success; i++) {
-        dnnl_data_type_t type = i == 2 ? dnnl_f32 : data_type(desc->dtype);
-        rc = md_init(&md[i], 2, dims[i], type, tag[i]);
-        if (rc == dnnl_success)
-            rc = dnnl_memory_create(&m->memory[i], md_ref(&md[i]), engine, DNNL_MEMORY_NONE);
-    }
-    return rc;
-}
-
-static dnnl_status_t matmul_primitive(struct matmul *m, const struct md md[3], dnnl_engine_t engine,
-                                      bool accumulate)
-{
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t pd = NULL;
-    dnnl_status_t rc = attr_with_sum(&attr, accumulate);
-    if (rc == dnnl_success)
-        rc = matmul_primitive_desc(&pd, engine, md, attr);
-    if (rc == dnnl_success)
-        rc = dnnl_primitive_create(&m->primitive, pd);
-    if (pd)
-        dnnl_primitive_desc_destroy(pd);
-    if (attr)
-        dnnl_primitive_attr_destroy(attr);
-    return rc;
-}
-
-int cpu_matmul_new(struct backend *b, const struct matmul_desc *desc, struct matmul **out,
-                   struct err *e)
-{
-    dnnl_engine_t engine = onednn_of(b)->engine;
-    struct md md[3];
-    memset(md, 0, sizeof md);
-    struct matmul *m = mem_new(1, sizeof *m, e);
-    if (!m)
-        return ERR_FAIL;
-    dnnl_status_t rc = matmul_memory(m, md, engine, desc);
-    if (rc == dnnl_success)
-        rc = matmul_primitive(m, md, engine, desc->accumulate);
-    for (int i = 0; i < 3; i++)
-        md_release(&md[i]);
-    if (rc != dnnl_success) {
-        cpu_matmul_free(b, m);
-        return err_set(e, "oneDNN: matrix product %zux%zux%zu: %s", desc->m, desc->n, desc->k,
-                       status_text(rc));
-    }
-    *out = m;
-    return 0;
-}
-
-int cpu_matmul_free(struct backend *b, struct matmul *m)
-{
-    (void)b;
-    if (!m)
-        return 0;
-    for (int i = 0; i < 3; i++)
-        if (m->memory[i])
-            dnnl_memory_destroy(m->memory[i]);
-    if (m->primitive)
-        dnnl_primitive_destroy(m->primitive);
-    free(m);
-    return 0;
-}
-
-int cpu_matmul_run(struct backend *b, struct matmul *m, const void *a_data, const void *b_data,
-                   float *c_data, struct err *e)
-{
-    TRY(dnnl_memory_set_data_handle(m->memory[0], (void *)a_data));
-    TRY(dnnl_memory_set_data_handle(m->memory[1], (void *)b_data));
-    TRY(dnnl_memory_set_data_handle(m->memory[2], c_data));
-    dnnl_exec_arg_t list[] = {{DNNL_ARG_SRC, m->memory[0]},
-                              {DNNL_ARG_WEIGHTS, m->memory[1]},
-                              {DNNL_ARG_DST, m->memory[2]}};
-    return execute(onednn_of(b), m->primitive, 3, list, e);
 }

@@ -36,7 +36,7 @@ only_in() {
     only_in 'png\.h' 'common/base/image\.c'
     only_in 'xxh' 'common/base/hash\.c'
     only_in 'lib(av|sw)' 'common/video/[a-z_]+\.[ch]'
-    only_in '(oneapi/)?dnnl' 'kernels/cpu/onednn\.[ch]'
+    only_in '(oneapi/)?dnnl' 'kernels/cpu/onednn[a-z_]*\.[ch]'
     only_in '(cuda|cublas|cudnn)' 'kernels/cuda/[a-z0-9_]+\.(c|h|cu|cuh)'
     only_in 'argp\.h' '(common/base/cli\.[ch]|tools/teg-[a-z-]+\.c)'
     for header in nccl.h mpi.h; do
