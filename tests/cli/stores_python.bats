@@ -29,6 +29,17 @@ setup_file() {
     python3 tests/cli/read_stores.py values "$stores"
 }
 
+@test "python: the six lines of schemas/README.md" {
+    [ -z "${no_python:-}" ] || skip "$no_python"
+    awk '/^```python/ { on = 1; next } /^```/ { on = 0 } on' schemas/README.md >"$BATS_TEST_TMPDIR/six.py"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/six.py")" -eq 6 ]
+    cd "$stores"
+    run python3 "$BATS_TEST_TMPDIR/six.py"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 10 ]
+    [ "${lines[3]}" = "a-b/00000000 (33, 34)" ]
+}
+
 @test "python: a reader that is not ours" {
     [ -z "${no_python:-}" ] || skip "$no_python"
     need_shared check/read_store.py
