@@ -181,6 +181,7 @@ support_src := $(filter-out $(test_src) $(bench_src),$(wildcard tests/*/*.c))
 object = $(patsubst %.c,$(BUILD)/%.o,$(patsubst %.cu,$(BUILD)/%.cu.o,$1))
 test_bin := $(test_src:%.c=$(BUILD)/%)
 bench_bin := $(bench_src:%.c=$(BUILD)/%)
+helper_bin := $(foreach t,$(test_bin),$(if $(filter helper_%,$(notdir $t)),$t))
 
 ifneq ($(filter-out $(bare_goals),$(goals)),)
 $(call stamp,$(BUILD)/flags,$(CC) $(CPPFLAGS) $(CFLAGS))

@@ -59,3 +59,10 @@ none() {
         esac
     done | none "linked with FFmpeg"
 }
+
+@test "the README lists every tool" {
+    local tool
+    for tool in $tools; do
+        grep -q "^| \`$tool\` |" README.md || echo "$tool"
+    done | none "missing in README.md"
+}
