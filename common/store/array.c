@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/store/array.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static size_t n_items(int n_dims, const size_t *dim)
@@ -28,17 +29,14 @@ static const char *take_quoted(const char *at, char *out, size_t size)
 /* "(2, 3)" behind a column's type: how many elements it has. */
 static const char *take_count(const char *at, size_t *n)
 {
+    static const char between[] = "(, \t\n";
     *n = 1;
-    at += strspn(at, ", ");
+    at += strspn(at, between + 1);
     if (*at != '(')
         return at;
-    while (*at && *at != ')') {
-        at += strspn(at, "(, ");
-        if (*at == ')')
-            break;
+    while (isdigit((unsigned char)*(at += strspn(at, between))))
         *n *= strtoull(at, (char **)&at, 10);
-    }
-    return *at ? at + 1 : at;
+    return at;
 }
 
 /* Bytes of an element of a type such as "<f4"; characters of "<U8" have four each. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "common/base/font.h"
@@ -85,6 +87,21 @@ static void test_font(void **state)
             assert_true(font_glyph(c)[row] < 1 << FONT_WIDTH);
 }
 
+static unsigned brightness(uint32_t rgb)
+{
+    return 299 * (rgb >> 16) + 587 * (rgb >> 8 & 0xff) + 114 * (rgb & 0xff);
+}
+
+static void test_heat(void **state)
+{
+    (void)state;
+    assert_int_equal(image_heat(-1), image_heat(0));
+    assert_int_equal(image_heat(2), image_heat(1));
+    assert_int_equal(image_heat(NAN), 0x808080);
+    for (int i = 0; i < 100; i++) /* also without colours the greater is the brighter */
+        assert_true(brightness(image_heat(i / 100.0)) < brightness(image_heat((i + 1) / 100.0)));
+}
+
 static void test_sizes(void **state)
 {
     (void)state;
@@ -134,8 +151,8 @@ static void test_png(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_drawing), cmocka_unit_test(test_text), cmocka_unit_test(test_font),
-        cmocka_unit_test(test_sizes),   cmocka_unit_test(test_png),
+        cmocka_unit_test(test_drawing), cmocka_unit_test(test_text),  cmocka_unit_test(test_font),
+        cmocka_unit_test(test_heat),    cmocka_unit_test(test_sizes), cmocka_unit_test(test_png),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
