@@ -344,8 +344,9 @@ static const void *stored_values(struct buf *scratch, const float *values, size_
 }
 
 int embeddings_put(struct store_writer *w, struct codec *c, const char *id, size_t clip,
-                   const struct embedding_shape *shape, const float *values, struct err *e)
+                   const struct embedding *x, struct err *e)
 {
+    const struct embedding_shape *shape = &x->shape;
     char key[STORE_MAX_KEY + 1];
     struct buf scratch = {0}, value = {0};
     size_t n, item_bytes = shape->half ? 2 : 4;
@@ -358,7 +359,7 @@ int embeddings_put(struct store_writer *w, struct codec *c, const char *id, size
         return err_set(e, "%s: embedding of %zu x %zu numbers", id, shape->n_steps,
                        shape->n_channels);
     int rc = items_key(key, id, (int64_t)clip, e);
-    a.data = rc == 0 ? stored_values(&scratch, values, n, shape->half, e) : NULL;
+    a.data = rc == 0 ? stored_values(&scratch, x->values, n, shape->half, e) : NULL;
     rc = a.data ? codec_pack(c, &a, &value, e) : ERR_FAIL;
     rc =
         rc < 0 ? err_add(e, "%s: clip %zu", id, clip) : store_put(w, key, value.data, value.len, e);

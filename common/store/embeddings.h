@@ -55,7 +55,11 @@ struct embedding_shape {
     size_t n_channels; /* C */
     bool half;         /* store float16 */
 };
+struct embedding {
+    struct embedding_shape shape;
+    const float *values; /* [n_steps * n_channels] or [n_channels]; finite, and not too large for float16 */
+};
 int embeddings_put(struct store_writer *w, struct codec *c, const char *id, size_t clip,
-                   const struct embedding_shape *shape, const float *values, struct err *e);
+                   const struct embedding *x, struct err *e);
 
 #endif

@@ -220,7 +220,7 @@ static int put_features(struct store_writer *w, struct codec *c, const struct ma
     int rc = x ? embeddings_put_video(w, m->id, clips, n, e) : ERR_FAIL;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         draw_clip(x, m, &clips[i]);
-        rc = embeddings_put(w, c, m->id, i, &shape, x, e);
+        rc = embeddings_put(w, c, m->id, i, &(struct embedding){shape, x}, e);
     }
     free(x);
     return rc;

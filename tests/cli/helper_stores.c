@@ -111,7 +111,7 @@ static int put_embeddings(struct store_writer *w, struct codec *c, struct err *e
         for (int i = 0; i < STEPS * CHANNELS; i++)
             values[i] = (float)v + 0.25f * (float)i;
         if (embeddings_put_video(w, ids[v], &clip, 1, e) < 0 ||
-            embeddings_put(w, c, ids[v], 0, &shape, values, e) < 0)
+            embeddings_put(w, c, ids[v], 0, &(struct embedding){shape, values}, e) < 0)
             return ERR_FAIL;
     }
     return 0;

@@ -103,7 +103,8 @@ static void make_store(const struct embedding_shape *shape)
         for (size_t clip = 0; clip < n_clips(v); clip++) {
             for (size_t i = 0; i < STEPS * CHANNELS; i++)
                 values[i] = number(v, clip, i);
-            support_ok(embeddings_put(w, c, ids[v], clip, shape, values, &e), &e);
+            support_ok(embeddings_put(w, c, ids[v], clip, &(struct embedding){*shape, values}, &e),
+                       &e);
         }
     }
     support_ok(store_publish(w, N_VIDEOS, &e), &e);
@@ -174,18 +175,22 @@ static void test_put_refused(void **state)
     struct embedding_shape shape = {0, 2, true};
     support_ok(codec_new(&c, &e), &e);
     support_ok(store_create(&w, path, &spec, &e), &e);
-    support_failed(embeddings_put(w, c, "v", 0, &shape, (float[]){0, 65520}, &e), &e,
-                   "v: clip 0: number 1 is 65520, which does not fit into float16");
-    support_failed(embeddings_put(w, c, "v", 0, &shape, (float[]){NAN, 0}, &e), &e,
-                   "which is not finite");
-    support_failed(embeddings_put(w, c, "v", 100000000, &shape, (float[]){0, 0}, &e), &e,
-                   "8 digits");
+    support_failed(
+        embeddings_put(w, c, "v", 0, &(struct embedding){shape, (float[]){0, 65520}}, &e), &e,
+        "v: clip 0: number 1 is 65520, which does not fit into float16");
+    support_failed(embeddings_put(w, c, "v", 0, &(struct embedding){shape, (float[]){NAN, 0}}, &e),
+                   &e, "which is not finite");
+    support_failed(
+        embeddings_put(w, c, "v", 100000000, &(struct embedding){shape, (float[]){0, 0}}, &e), &e,
+        "8 digits");
     shape.half = false;
-    support_ok(embeddings_put(w, c, "v", 0, &shape, (float[]){0, 65520}, &e), &e);
-    support_failed(embeddings_put(w, c, "v", 1, &shape, (float[]){0, INFINITY}, &e), &e,
-                   "is not finite");
+    support_ok(embeddings_put(w, c, "v", 0, &(struct embedding){shape, (float[]){0, 65520}}, &e),
+               &e);
+    support_failed(
+        embeddings_put(w, c, "v", 1, &(struct embedding){shape, (float[]){0, INFINITY}}, &e), &e,
+        "is not finite");
     shape.n_channels = 0;
-    support_failed(embeddings_put(w, c, "v", 1, &shape, (float[]){0}, &e), &e,
+    support_failed(embeddings_put(w, c, "v", 1, &(struct embedding){shape, (float[]){0}}, &e), &e,
                    "embedding of 0 x 0");
     store_abandon(w);
     codec_free(c);
@@ -262,8 +267,8 @@ static void test_other_shape(void **state)
     support_ok(codec_new(&c, &e), &e);
     support_ok(store_create(&w, path, &spec, &e), &e);
     support_ok(embeddings_put_video(w, "v", clips, 2, &e), &e);
-    support_ok(embeddings_put(w, c, "v", 0, &one, (float[]){1, 2}, &e), &e);
-    support_ok(embeddings_put(w, c, "v", 1, &two, (float[]){1, 2, 3}, &e), &e);
+    support_ok(embeddings_put(w, c, "v", 0, &(struct embedding){one, (float[]){1, 2}}, &e), &e);
+    support_ok(embeddings_put(w, c, "v", 1, &(struct embedding){two, (float[]){1, 2, 3}}, &e), &e);
     support_ok(store_publish(w, 1, &e), &e);
     codec_free(c);
     support_ok(embeddings_open(&m, path, &e), &e);

@@ -109,9 +109,9 @@ static void make_embeddings(const char *path, size_t steps, float special)
         support_ok(embeddings_put_video(w, id, clips, 2, &e), &e);
         for (int k = 0; k < 12; k++)
             values[k] = (float)(k * (video + 1)) / 4;
-        support_ok(embeddings_put(w, c, id, 0, &shape, values, &e), &e);
+        support_ok(embeddings_put(w, c, id, 0, &(struct embedding){shape, values}, &e), &e);
         values[5] = special;
-        support_ok(embeddings_put(w, c, id, 1, &shape, values, &e), &e);
+        support_ok(embeddings_put(w, c, id, 1, &(struct embedding){shape, values}, &e), &e);
     }
     codec_free(c);
     support_ok(store_publish(w, 2, &e), &e);
