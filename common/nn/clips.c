@@ -179,11 +179,11 @@ int clips_read(struct clips *c, size_t video, const struct sample *s, void *out,
     return rc < 0 ? err_add_code(e, rc, "video %s", frames_id(c->frames, video)) : 0;
 }
 
-long *clips_find_videos(const struct samples *samples, const struct frames *frames, struct err *e)
+long *clips_find_videos(const struct frames *frames, const char *const *ids, size_t n,
+                        struct err *e)
 {
-    size_t n = samples_n_videos(samples);
     long *video = mem_new(n ? n : 1, sizeof *video, e);
     for (size_t i = 0; video && i < n; i++)
-        video[i] = frames_find(frames, samples_id(samples, i));
+        video[i] = frames_find(frames, ids[i]);
     return video;
 }

@@ -51,10 +51,8 @@ size_t clips_bytes(const struct clips_options *o, size_t length);
 /* Frames decompressed so far. */
 uint64_t clips_n_decompressed(const struct clips *c);
 
-/*
- * For each id of `samples` its number in `frames`, or -1: [samples_n_videos]. Caller frees; NULL
- * when memory is exhausted.
- */
-long *clips_find_videos(const struct samples *samples, const struct frames *frames, struct err *e);
+/* For each of n ids its number in `frames`, or -1. Caller frees; NULL when memory is exhausted. */
+long *clips_find_videos(const struct frames *frames, const char *const *ids, size_t n,
+                        struct err *e);
 
 #endif

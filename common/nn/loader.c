@@ -100,8 +100,8 @@ int loader_walk_next(void *user, struct clip_request *request, struct err *e)
 
 static int bad_row(const struct loader *l, const struct slot *s, size_t row, struct err *e)
 {
-    return err_add(e, "%s: epoch %zu: clip %zu", store_path(samples_store(l->options.samples)),
-                   s->batch.epoch, s->batch.first_row + row);
+    return err_add(e, "%s: epoch %zu: clip %zu", l->options.origin, s->batch.epoch,
+                   s->batch.first_row + row);
 }
 
 static int slot_reserve(struct slot *s, size_t n_rows, struct err *e)
@@ -148,8 +148,10 @@ static int plan_rows(const struct loader *l, struct slot *s, size_t n_rows, stru
         else if (i >= b->n_roles && row->length != b->length[role])
             err_set(e, "%u frames, but %zu in the clips before it", (unsigned)row->length,
                     b->length[role]);
+        else if (row->video >= l->options.n_ids)
+            err_set(e, "video %u of %zu", (unsigned)row->video, l->options.n_ids);
         else if (l->video[row->video] < 0)
-            err_set(e, "video %s is not in %s", samples_id(l->options.samples, row->video),
+            err_set(e, "video %s is not in %s", l->options.ids[row->video],
                     store_path(frames_store(l->options.frames)));
         else {
             b->length[role] = row->length;
@@ -346,7 +348,7 @@ int loader_new(struct loader **out, const struct loader_options *o, struct err *
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->done, NULL);
     int rc = ERR_FAIL;
-    l->video = clips_find_videos(o->samples, o->frames, e);
+    l->video = clips_find_videos(o->frames, o->ids, o->n_ids, e);
     l->slots = mem_new(l->n_slots, sizeof *l->slots, e);
     l->workers = mem_new(l->options.n_threads, sizeof *l->workers, e);
     if (l->video && l->slots && l->workers)

@@ -5,8 +5,12 @@
  * the number of threads.
  *
  *     struct loader_walk walk = {.samples = samples, .epoch = 0, .n_examples = 8};
- *     struct loader_options o = {.frames = frames, .samples = samples, .backend = b, .clips = {224,
- * DTYPE_BF16}, .source = loader_walk_next, .user = &walk}; loader_new(&l, &o, &e); while ((rc =
+ *     struct loader_options o = {.frames = frames, .ids = samples_ids(samples),
+ *                                .n_ids = samples_n_videos(samples), .origin = "samples.lmdb",
+ *                                .backend = b, .clips = {224, DTYPE_BF16},
+ *                                .source = loader_walk_next, .user = &walk};
+ *     loader_new(&l, &o, &e);
+ *     while ((rc =
  * loader_next(l, &batch, &e)) > 0)
  *         ... batch->pixels[CLIP_LONG] is [n, T, S, S, 3], batch->rows[CLIP_LONG] [n] ...
  *     loader_free(l);
@@ -51,7 +55,9 @@ typedef int loader_source(void *user, struct clip_request *request, struct err *
 
 struct loader_options {
     struct frames *frames;
-    const struct samples *samples; /* for the ids; the source may read epochs from it */
+    const char *const *ids; /* what a row's `video` is a position in, [n_ids]; borrowed */
+    size_t n_ids;
+    const char *origin; /* where the rows come from, for errors: a path; borrowed */
     struct backend *backend;
     struct clips_options clips;
     size_t n_threads; /* 0: half of the backend's, at least 1: reading competes with computing */

@@ -354,7 +354,9 @@ static int next_batch(void *user, struct clip_request *request, struct err *e)
 static int make_loader(struct trainer *t, struct err *e)
 {
     struct loader_options o = {.frames = t->frames,
-                               .samples = t->samples,
+                               .ids = samples_ids(t->samples),
+                               .n_ids = samples_n_videos(t->samples),
+                               .origin = t->o->samples,
                                .backend = t->backend,
                                .clips = {.crop_size = t->o->crop_size, .dtype = t->o->dtype},
                                .source = next_batch,

@@ -12,7 +12,8 @@ enum { N_ORDERS = 24, KEY_BYTES = 32 };
 struct samples {
     struct store *store;
     struct codec *codec; /* holds the table given out last */
-    struct json *videos; /* array of strings */
+    struct json *videos;
+    const char **ids; /* its strings */ /* array of strings */
 };
 
 const char *samples_descr(void)
@@ -79,8 +80,11 @@ static int read_videos(struct samples *s, struct err *e)
         return err_add(e, "%s: " VIDEOS_KEY, store_path(s->store));
     if (json_kind(s->videos) != JSON_ARRAY)
         return err_set(e, "%s: " VIDEOS_KEY ": not an array", store_path(s->store));
+    s->ids = mem_new(json_len(s->videos) + 1, sizeof *s->ids, e);
+    if (!s->ids)
+        return ERR_FAIL;
     for (size_t i = 0; i < json_len(s->videos); i++)
-        if (!json_str(json_at(s->videos, i)))
+        if (!(s->ids[i] = json_str(json_at(s->videos, i))))
             return err_set(e, "%s: " VIDEOS_KEY ": %zu: not a string", store_path(s->store), i);
     return 0;
 }
@@ -107,6 +111,7 @@ void samples_close(struct samples *s)
 {
     if (!s)
         return;
+    free(s->ids);
     json_free(s->videos);
     codec_free(s->codec);
     store_close(s->store);
@@ -125,7 +130,12 @@ size_t samples_n_videos(const struct samples *s)
 
 const char *samples_id(const struct samples *s, size_t video)
 {
-    return json_str(json_at(s->videos, video));
+    return s->ids[video];
+}
+
+const char *const *samples_ids(const struct samples *s)
+{
+    return s->ids;
 }
 
 size_t samples_n_epochs(const struct samples *s)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The samples store (schema "samples"): every random choice of a run, made ahead. Key `videos` holds the
- * JSON list of ids, key `epoch/<8 digits>` one table: a structured .npy of `struct sample`, one row a
- * clip, in batch order. The rows of one example follow each other. See schemas/samples.md.
+ * The samples store (schema "samples"): every random choice of a run, made ahead. Key `videos`
+ * holds the JSON list of ids, key `epoch/<8 digits>` one table: a structured .npy of `struct
+ * sample`, one row a clip, in batch order. The rows of one example follow each other. See
+ * schemas/samples.md.
  */
 #ifndef TEG_STORE_SAMPLES_H
 #define TEG_STORE_SAMPLES_H
@@ -19,28 +20,33 @@ enum { SAMPLES_VERSION = 1 };
 enum sample_role { SAMPLE_LONG = 0, SAMPLE_SHORT = 1, SAMPLE_SINGLE = 2 };
 enum sample_edge { SAMPLE_WRAP = 0, SAMPLE_CLAMP = 1 };
 
-/* One clip. 64 bytes, little endian, the columns of the table in this order and under these names. */
+/* One clip. 64 bytes, little endian, the columns of the table in this order and under these names.
+ */
 struct sample {
     uint32_t video;   /* position in `videos` */
     uint32_t example; /* number of the example within the epoch; long and short clip share it */
-    int32_t start;    /* first frame, in stored frames; frame t of the clip is start + t * stride, put into */
-    uint16_t stride;  /* the video by `edge`: modulo n_frames, or clamped to its ends. Not put there in the table: < 0 and >= n_frames occur */
-    uint16_t length;  /* frames */
-    uint32_t clip;    /* clip number within the video: event, window, clip of a plan; 0 in pre-training */
+    int32_t start; /* first frame, in stored frames; frame t of the clip is start + t * stride, put
+                      into */
+    uint16_t stride; /* the video by `edge`: modulo n_frames, or clamped to its ends. Not put there
+                        in the table: < 0 and >= n_frames occur */
+    uint16_t length; /* frames */
+    uint32_t
+        clip; /* clip number within the video: event, window, clip of a plan; 0 in pre-training */
     uint16_t crop_x, crop_y, crop_w, crop_h; /* pixels of the picture in its true size */
-    uint8_t role;     /* enum sample_role */
-    uint8_t view;     /* number of the crop of a clip */
-    uint8_t edge;     /* enum sample_edge */
-    uint8_t flip;     /* 1: mirror left-right */
+    uint8_t role;                            /* enum sample_role */
+    uint8_t view;                            /* number of the crop of a clip */
+    uint8_t edge;                            /* enum sample_edge */
+    uint8_t flip;                            /* 1: mirror left-right */
     uint8_t jitter;   /* 1: apply brightness, contrast, saturation, hue in `order` */
-    uint8_t order;    /* which of the 24 permutations of (brightness, contrast, saturation, hue), lexicographic */
+    uint8_t order;    /* which of the 24 permutations of (brightness, contrast, saturation, hue),
+                         lexicographic */
     uint8_t grey;     /* 1: greyscale */
     uint8_t solarise; /* 1: x >= 0.5 becomes 1 - x */
     float brightness, contrast, saturation; /* factors */
-    float hue;        /* turn of the colour circle, -0.5..0.5 */
-    float blur;       /* sigma of the Gaussian in output pixels, at any output size; 0 none */
-    int32_t target;   /* class number; -1 none */
-    float weight;     /* of the example in a loss; 1 */
+    float hue;                              /* turn of the colour circle, -0.5..0.5 */
+    float blur;     /* sigma of the Gaussian in output pixels, at any output size; 0 none */
+    int32_t target; /* class number; -1 none */
+    float weight;   /* of the example in a loss; 1 */
 };
 _Static_assert(sizeof(struct sample) == 64, "struct sample is the file format");
 
@@ -56,16 +62,19 @@ void samples_close(struct samples *s);
 const struct store *samples_store(const struct samples *s);
 size_t samples_n_videos(const struct samples *s);
 const char *samples_id(const struct samples *s, size_t video);
+const char *const *samples_ids(const struct samples *s); /* [samples_n_videos] */
 size_t samples_n_epochs(const struct samples *s);
-/* A whole epoch, checked (video in range, sizes positive); the table is valid until the next call. */
-int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, size_t *n_rows, struct err *e);
+/* A whole epoch, checked (video in range, sizes positive); the table is valid until the next call.
+ */
+int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, size_t *n_rows,
+                  struct err *e);
 
 /* What samples_epoch checks of a table's rows; the error names the row. */
 int samples_check_rows(const struct sample *rows, size_t n_rows, size_t n_videos, struct err *e);
 
 /* Writes one epoch under its key. */
-int samples_put_epoch(struct store_writer *w, size_t epoch, const struct sample *rows, size_t n_rows,
-                      struct err *e);
+int samples_put_epoch(struct store_writer *w, size_t epoch, const struct sample *rows,
+                      size_t n_rows, struct err *e);
 int samples_put_videos(struct store_writer *w, const char *const *ids, size_t n, struct err *e);
 
 #endif

@@ -157,7 +157,7 @@ static void finds_videos_by_id(void **state)
     struct err e = {0};
     clip_support_samples(support_path(f->folder, "samples.lmdb"), &row, 1, 6);
     support_ok(samples_open(&samples, support_path(f->folder, "samples.lmdb"), &e), &e);
-    long *video = clips_find_videos(samples, f->frames, &e);
+    long *video = clips_find_videos(f->frames, samples_ids(samples), samples_n_videos(samples), &e);
     assert_non_null(video);
     for (long i = 0; i < 6; i++)
         assert_int_equal(video[i], i < N_VIDEOS ? i : -1);

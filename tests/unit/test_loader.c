@@ -117,7 +117,9 @@ static void start(struct run *r, struct fixture *f, size_t n_examples, size_t n_
     struct err e = {0};
     r->walk = (struct loader_walk){.samples = f->samples, .n_examples = n_examples};
     struct loader_options o = {.frames = f->frames,
-                               .samples = f->samples,
+                               .ids = samples_ids(f->samples),
+                               .n_ids = samples_n_videos(f->samples),
+                               .origin = store_path(samples_store(f->samples)),
                                .backend = f->backend,
                                .clips = {SIZE, DTYPE_F32},
                                .n_threads = n_threads,
@@ -266,7 +268,9 @@ static void source_fails(struct fixture *f, loader_source *source, void *user, c
     const struct clip_batch *b;
     struct loader *l;
     struct err e = {0};
-    struct loader_options o = {.frames = f->frames, .samples = f->samples, .backend = f->backend};
+    struct loader_options o = {.frames = f->frames, .origin = "t", .backend = f->backend};
+    o.ids = samples_ids(f->samples);
+    o.n_ids = samples_n_videos(f->samples);
     o.clips = (struct clips_options){SIZE, DTYPE_F32};
     o.source = source;
     o.user = user;

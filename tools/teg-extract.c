@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "common/base/cli.h"
+#include "common/base/stop.h"
+#include "common/nn/extract.h"
+#include "common/sampling/sampling.h"
+
+enum option_key {
+    OPT_MODEL = 256,
+    OPT_FRAMES,
+    OPT_SAMPLES,
+    OPT_EPOCH,
+    OPT_INDEX,
+    OPT_STRATEGY,
+    OPT_CLIP,
+    OPT_CLIPS,
+    OPT_FORM,
+    OPT_TYPE,
+    OPT_CROP_SIZE,
+    OPT_BATCH,
+    OPT_PRECISION,
+    OPT_DEVICE,
+    OPT_FORCE,
+};
+
+struct request {
+    struct extract_options o;
+    const char *strategy, *clip; /* NULL: the plan's defaults */
+    int64_t n_clips;             /* 0: the default */
+};
+
+static const struct argp_option options[] = {
+    {0, 0, 0, 0, "Inputs and outputs:", 1},
+    {"model", OPT_MODEL, "MODEL", 0, "Trained model, a .safetensors file", 0},
+    {"frames", OPT_FRAMES, "STORE", 0, "Frames store (teg-decode)", 0},
+    {"samples", OPT_SAMPLES, "STORE", 0, "Clips to take (teg-sample); default: a plan of its own",
+     0},
+    {"epoch", OPT_EPOCH, "N", 0, "Epoch of the samples store (default 0)", 0},
+    {"index", OPT_INDEX, "STORE", 0, "Without --samples: the index, for events and classes", 0},
+    {"output", 'o', "STORE", 0, "Embeddings store to write", 0},
+    {"force", OPT_FORCE, 0, 0, "Replace the output", 0},
+    {0, 0, 0, 0, "Without --samples:", 2},
+    {"strategy", OPT_STRATEGY, "NAME", 0,
+     "events (default where the index has some), uniform (default otherwise), window or dense", 0},
+    {"clip", OPT_CLIP, "LxS", 0, "Frames and stride of a clip (default 32x2)", 0},
+    {"clips", OPT_CLIPS, "N", 0, "Clips a video with uniform (default 10)", 0},
+    {0, 0, 0, 0, "Features:", 3},
+    {"form", OPT_FORM, "pooled|dense", 0, "One vector a clip (default) or one every two frames", 0},
+    {"type", OPT_TYPE, "float16|float32", 0, "Default float16", 0},
+    {"crop-size", OPT_CROP_SIZE, "N", 0, "Side of the network's input, pixels (default 224)", 0},
+    {"batch", OPT_BATCH, "N", 0, "Clips at a time (default 8)", 0},
+    {"precision", OPT_PRECISION, "f32|bf16", 0, "Of activations (default f32)", 0},
+    {"device", OPT_DEVICE, "auto|cpu|cuda", 0, "Where to compute (default auto)", 0},
+    {0},
+};
+
+static error_t parse_inputs(int key, char *text, struct argp_state *state)
+{
+    struct request *r = state->input;
+    switch (key) {
+    case OPT_MODEL:
+        r->o.model = text;
+        return 0;
+    case OPT_FRAMES:
+        r->o.frames = text;
+        return 0;
+    case OPT_SAMPLES:
+        r->o.samples = text;
+        return 0;
+    case OPT_EPOCH:
+        r->o.epoch = (size_t)cli_i64(state, "--epoch", text, 0, 99999999);
+        return 0;
+    case OPT_INDEX:
+        r->o.index = text;
+        return 0;
+    case OPT_STRATEGY:
+        r->strategy = text;
+        return 0;
+    case OPT_CLIP:
+        r->clip = text;
+        return 0;
+    case OPT_CLIPS:
+        r->n_clips = cli_i64(state, "--clips", text, 1, 1 << 20);
+        return 0;
+    case 'o':
+        r->o.out = text;
+        return 0;
+    case OPT_FORCE:
+        r->o.force = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Plans of a fixed set of clips; the others draw at random, which is teg-sample's business. */
+static void choose_plan(struct argp_state *state, struct request *r)
+{
+    static const char *const names[] = {"uniform", "events", "window", "dense", NULL};
+    static const enum strategy strategies[] = {STRATEGY_UNIFORM, STRATEGY_EVENTS, STRATEGY_WINDOW,
+                                               STRATEGY_DENSE};
+    bool asked = r->strategy || r->clip || r->n_clips;
+    if (asked && r->o.samples)
+        argp_error(state, "--strategy, --clip and --clips do not go with --samples");
+    if (!asked)
+        return;
+    const char *name = r->strategy ? r->strategy : "uniform";
+    sampling_defaults(strategies[cli_choice(state, "--strategy", name, names)], &r->o.plan);
+    struct err e = {0};
+    if (r->clip && clip_shape_parse(r->clip, &r->o.plan.shape[0], &e) < 0)
+        argp_error(state, "--clip: %s", e.text);
+    if (r->n_clips)
+        r->o.plan.n_clips = r->n_clips;
+    r->o.plan_given = true;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    static const char *const forms[] = {"pooled", "dense", NULL};
+    static const char *const types[] = {"float16", "float32", NULL};
+    static const char *const precisions[] = {"f32", "bf16", NULL};
+    static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
+    struct request *r = state->input;
+    switch (key) {
+    case OPT_FORM:
+        r->o.dense = cli_choice(state, "--form", text, forms) == 1;
+        return 0;
+    case OPT_TYPE:
+        r->o.half = cli_choice(state, "--type", text, types) == 0;
+        return 0;
+    case OPT_CROP_SIZE:
+        r->o.crop_size = (size_t)cli_i64(state, "--crop-size", text, 16, 4096);
+        return 0;
+    case OPT_BATCH:
+        r->o.batch = (size_t)cli_i64(state, "--batch", text, 1, 1 << 16);
+        return 0;
+    case OPT_PRECISION:
+        r->o.dtype = cli_choice(state, "--precision", text, precisions) ? DTYPE_BF16 : DTYPE_F32;
+        return 0;
+    case OPT_DEVICE:
+        r->o.device = devices[cli_choice(state, "--device", text, devices)];
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument: %s", text);
+        return 0;
+    case ARGP_KEY_END:
+        if (!r->o.model || !r->o.frames || !r->o.out)
+            argp_error(state, "--model, --frames and --output are needed");
+        if (r->o.index && r->o.samples)
+            argp_error(state, "--index does not go with --samples, which names its clips itself");
+        choose_plan(state, r);
+        return 0;
+    default:
+        return parse_inputs(key, text, state);
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "--model MODEL --frames STORE [--samples STORE | --index STORE] -o STORE",
+    .doc = "Features of video clips by a trained model.\v"
+           "An interrupted run goes on when the same command is given again.\n\n"
+           "Example:\n"
+           "  teg-extract --model model.safetensors --frames frames.lmdb --index index.lmdb \\\n"
+           "    -o embeddings.lmdb",
+};
+
+int main(int argc, char **argv)
+{
+    struct request r = {0};
+    extract_defaults(&r.o);
+    struct cli cli = {.tool = "teg-extract", .argp = &argp, .input = &r};
+    if (cli_parse(&cli, argc, argv) < 0)
+        return cli_finish(&cli, ERR_FAIL, NULL);
+    stop_install();
+    r.o.n_threads = cli.n_threads;
+    r.o.ui = cli.ui;
+    r.o.argv = cli.argv;
+    struct err e = {0};
+    int rc = extract_run(&r.o, &e);
+    return cli_finish(&cli, rc, &e);
+}
