@@ -38,8 +38,10 @@ int inspect_show(const struct inspect *i, struct err *e);
  */
 int inspect_verify(const struct inspect *i, struct err *e);
 
-/* An array as a .npy file, as it is stored; a frame, or an array of up to two dimensions, as a PNG
- * picture. */
+/*
+ * An array as a .npy file; a frame, or an array of up to two dimensions, as a PNG picture. Frames
+ * are the decoded NV12 pictures, bfloat16 becomes float32.
+ */
 int inspect_export(const struct inspect *i, struct err *e);
 
 /* What is different in `other`: members of the meta record, keys, contents. Fails where anything

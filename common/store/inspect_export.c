@@ -56,12 +56,6 @@ static int write_npy(const char *path, struct array a, struct err *e)
 
 /* -- frames as pictures -- */
 
-static bool holds_frames(const struct source *s)
-{
-    struct store *store = source_store(s);
-    return store && strcmp(store_meta(store)->schema, FRAMES_SCHEMA) == 0;
-}
-
 /* What the record of the video says of its frame `key`. */
 static int read_info(struct source *s, const char *key, struct frames_info *info, struct err *e)
 {
@@ -84,25 +78,17 @@ static int draw_frame(struct image *im, const struct array *a, const struct fram
     if (strcmp(a->descr, "|u1") != 0 || a->n_dims != 2 || a->dim[0] != n_rows ||
         a->dim[1] != stride)
         return err_set(e, "not a picture |u1 [%zu, %zu]", n_rows, stride);
-    struct buf picture = {0};
-    int rc = buf_append(&picture, a->data, a->data_bytes, e);
-    if (rc == 0)
-        rc = image_init(im, (size_t)info->width, (size_t)info->height, 0, e);
-    if (rc == 0) {
-        const uint8_t *pictures[] = {picture.data};
-        struct clip_pixels pixels = {.picture = pictures,
-                                     .n_frames = 1,
-                                     .width = info->width,
-                                     .height = info->height,
-                                     .stored_width = info->stored_width,
-                                     .stored_height = info->stored_height,
-                                     .matrix = (int)info->matrix,
-                                     .full_range = info->full_range};
-        frames_undo_difference(picture.data, n_rows, stride);
-        rc = render_picture(&pixels, 0, im->rgb, e);
-    }
-    buf_release(&picture);
-    return rc;
+    const uint8_t *pictures[] = {a->data};
+    struct clip_pixels pixels = {.picture = pictures,
+                                 .n_frames = 1,
+                                 .width = info->width,
+                                 .height = info->height,
+                                 .stored_width = info->stored_width,
+                                 .stored_height = info->stored_height,
+                                 .matrix = (int)info->matrix,
+                                 .full_range = info->full_range};
+    int rc = image_init(im, (size_t)info->width, (size_t)info->height, 0, e);
+    return rc < 0 ? rc : render_picture(&pixels, 0, im->rgb, e);
 }
 
 /* -- arrays as pictures -- */
@@ -150,9 +136,9 @@ static int write_png(const char *path, struct source *s, const struct record *r,
 {
     struct image im = {0};
     struct frames_info info;
-    int rc = holds_frames(s) ? read_info(s, r->key, &info, e) : 0;
+    int rc = source_holds_frames(s) ? read_info(s, r->key, &info, e) : 0;
     if (rc == 0)
-        rc = holds_frames(s) ? draw_frame(&im, a, &info, e) : draw_array(&im, a, e);
+        rc = source_holds_frames(s) ? draw_frame(&im, a, &info, e) : draw_array(&im, a, e);
     if (rc < 0)
         err_add(e, "%s: %s", source_path(s), r->key);
     else

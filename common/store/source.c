@@ -11,6 +11,7 @@
 
 #include "common/base/buf.h"
 #include "common/store/codec.h"
+#include "common/store/frames.h"
 #include "common/store/safetensors.h"
 
 #define TENSORS_META "__metadata__"
@@ -21,6 +22,8 @@ struct source {
     struct safetensors *tensors;
     size_t next; /* tensor */
     struct codec *codec;
+    bool holds_frames;
+    struct buf picture;
 };
 
 /* -- opening -- */
@@ -71,6 +74,7 @@ int source_open(struct source **out, const char *path, struct err *e)
         source_close(s);
         return rc;
     }
+    s->holds_frames = s->store && strcmp(store_meta(s->store)->schema, FRAMES_SCHEMA) == 0;
     *out = s;
     return 0;
 }
@@ -82,8 +86,14 @@ void source_close(struct source *s)
     store_close(s->store);
     safetensors_close(s->tensors);
     codec_free(s->codec);
+    buf_release(&s->picture);
     free(s->path);
     free(s);
+}
+
+bool source_holds_frames(const struct source *s)
+{
+    return s->holds_frames;
 }
 
 const char *source_path(const struct source *s)
@@ -165,6 +175,19 @@ int source_get(struct source *s, const char *key, struct record *r, struct err *
     return 0;
 }
 
+static int undo_difference(struct source *s, struct array *a, struct err *e)
+{
+    if (strcmp(a->descr, "|u1") != 0 || a->n_dims != 2)
+        return 0;
+    buf_clear(&s->picture);
+    int rc = buf_append(&s->picture, a->data, a->data_bytes, e);
+    if (rc == 0) {
+        frames_undo_difference(s->picture.data, a->dim[0], a->dim[1]);
+        a->data = s->picture.data;
+    }
+    return rc;
+}
+
 int source_array(struct source *s, const struct record *r, struct array *a, struct err *e)
 {
     struct npy npy;
@@ -175,6 +198,8 @@ int source_array(struct source *s, const struct record *r, struct array *a, stru
     int rc = codec_unpack(s->codec, r->value.data, r->value.len, &npy, e);
     if (rc == 0)
         rc = array_from_npy(a, &npy, e);
+    if (rc == 0 && s->holds_frames)
+        rc = undo_difference(s, a, e);
     return rc < 0 ? err_add(e, "%s: %s", s->path, r->key) : 0;
 }
 

@@ -27,6 +27,7 @@ void source_close(struct source *s);
 const char *source_path(const struct source *s);
 /* NULL for a .safetensors file. */
 struct store *source_store(const struct source *s);
+bool source_holds_frames(const struct source *s);
 /* The object that describes the whole file: `!meta`, `__metadata__`. */
 struct json *source_meta(const struct source *s);
 /* The key under which source_get finds it. */
@@ -38,7 +39,10 @@ int source_next(struct source *s, struct record *r, struct err *e);
 int source_rewind(struct source *s, struct err *e);
 int source_get(struct source *s, const char *key, struct record *r, struct err *e);
 
-/* The content of a record; errors name file and key. An array is valid until the next call. */
+/*
+ * The content of a record; errors name file and key. An array is valid until the next call. A
+ * picture of a frames store comes as it was decoded, its row differences undone.
+ */
 int source_array(struct source *s, const struct record *r, struct array *a, struct err *e);
 struct json *source_json(struct source *s, const struct record *r, struct err *e);
 

@@ -565,6 +565,27 @@ static void test_export_matrix(void **state)
     image_release(&im);
 }
 
+/* The decoded picture, not the differences that are stored. */
+static void test_export_picture(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct outcome o;
+    struct buf b = {0};
+    struct npy a;
+    uint8_t picture[36];
+    const char *path = support_path(folder, "f.lmdb"), *npy = support_path(folder, "f.npy");
+    make_frames(path);
+    run(&o, inspect_export, (struct inspect){.path = path, .key = "v0/00000001", .npy = npy});
+    succeeds(&o);
+    support_ok(file_read(npy, &b, &e), &e);
+    support_ok(npy_parse(&a, b.data, b.len, &e), &e);
+    clip_support_picture(picture, 0, 1, sizeof picture);
+    assert_true(a.n_dims == 2 && a.dim[0] == 6 && a.dim[1] == 6);
+    assert_memory_equal(a.data, picture, sizeof picture);
+    buf_release(&b);
+}
+
 /* A frame of known Y'CbCr, against BT.601, BT.709 and BT.2020 computed here in double. */
 static void test_export_frame(void **state)
 {
@@ -686,6 +707,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_foreign_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_export_npy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_export_matrix, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_export_picture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_export_frame, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_diff, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_diff_others, set_up, tear_down),
