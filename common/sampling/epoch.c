@@ -2,7 +2,6 @@
 #include "common/sampling/epoch.h"
 
 #include "common/base/buf.h"
-#include "common/base/num.h"
 #include "common/base/rng.h"
 #include "common/sampling/clip_list.h"
 #include "common/store/codec.h"

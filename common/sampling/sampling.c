@@ -4,7 +4,6 @@
 #include "common/base/buf.h"
 #include "common/base/num.h"
 #include "common/base/pool.h"
-#include "common/base/version.h"
 
 /* Memory that epochs under way may take. */
 static const size_t window_bytes = (size_t)1 << 30;
@@ -198,6 +197,23 @@ static int write_store(struct writing *w, struct json *inputs, struct err *e)
     return rc;
 }
 
+static void report_written(const struct sampling_request *r, size_t n_videos, size_t n_rows,
+                           double seconds)
+{
+    struct json *record = json_new_object();
+    int rc = json_add(record, "event", json_new_str("sampled"));
+    rc |= json_add(record, "videos", json_new_i64((int64_t)n_videos));
+    rc |= json_add(record, "rows", json_new_i64((int64_t)n_rows));
+    rc |= json_add(record, "epochs", json_new_i64(r->options.n_epochs));
+    rc |= json_add(record, "seconds", json_new_f64(seconds));
+    if (rc == 0)
+        ui_log(r->ui, record);
+    else
+        json_free(record);
+    ui_note(r->ui, "%zu videos, %zu rows an epoch, %lld epochs", n_videos, n_rows,
+            (long long)r->options.n_epochs);
+}
+
 static int sample_from(const struct sampling_request *r, struct frames *frames,
                        const struct index *index, struct err *e)
 {
@@ -205,6 +221,7 @@ static int sample_from(const struct sampling_request *r, struct frames *frames,
     struct epochs *epochs = NULL;
     struct json *inputs = input_identities(frames, index);
     const struct sampling_options *o = &r->options;
+    double start = ui_seconds();
     int rc = selection_init(&selection, frames, index, o->split, e);
     if (rc >= 0)
         rc = report_left_out(r, &selection, e);
@@ -215,8 +232,7 @@ static int sample_from(const struct sampling_request *r, struct frames *frames,
         rc = write_store(&w, inputs, e);
     }
     if (rc >= 0)
-        ui_note(r->ui, "%zu videos, %zu rows an epoch, %lld epochs", selection.n,
-                epochs_n_rows(epochs), (long long)o->n_epochs);
+        report_written(r, selection.n, epochs_n_rows(epochs), ui_seconds() - start);
     epochs_free(epochs);
     selection_release(&selection);
     json_free(inputs);

@@ -28,33 +28,46 @@ static int check_size(const char *id, const struct frames_info *info, struct err
     return 0;
 }
 
-/* Takes one video in, or lists why not. `record` is NULL without an index. */
-static int consider(struct selection *s, struct frames *frames, const struct index *index,
-                    const struct video *record, struct err *e)
+/* Takes a video (its id and record are filled in) or lists why not. */
+static int consider(struct selection *s, struct frames *frames, struct selected v, struct err *e)
 {
-    const char *id = record ? record->id : frames_id(frames, s->n_wanted);
     s->n_wanted++;
-    if (record && !record->ok)
-        return leave_out(s, id, record->reason ? record->reason : "marked bad in the index", e);
-    long at = frames_find(frames, id);
+    if (v.record && !v.record->ok)
+        return leave_out(s, v.id, v.record->reason, e);
+    long at = frames_find(frames, v.id);
     if (at < 0)
-        return leave_out(s, id, "not in the frames store", e);
-    const struct frames_info *info = frames_video(frames, (size_t)at);
-    if (info->n_frames < 1)
-        return leave_out(s, id, info->reason[0] ? info->reason : "no frames", e);
-    if (check_size(id, info, e) < 0)
+        return leave_out(s, v.id, "not in the frames store", e);
+    v.id = frames_id(frames, (size_t)at);
+    v.info = frames_video(frames, (size_t)at);
+    if (v.info->n_frames < 1)
+        return leave_out(s, v.id, v.info->reason[0] ? v.info->reason : "no frames", e);
+    if (check_size(v.id, v.info, e) < 0)
         return ERR_FAIL;
-    int number = -1;
-    if (record && record->class_name)
-        number = index_class_number(index, false, record->class_name);
-    s->n_partial += !info->ok;
-    s->video[s->n++] = (struct selected){frames_id(frames, (size_t)at), record, info, number};
+    s->n_partial += !v.info->ok;
+    s->video[s->n++] = v;
     return 0;
 }
 
 static bool in_split(const struct video *v, const char *split)
 {
     return !split || (v->split && strcmp(v->split, split) == 0);
+}
+
+static int consider_all(struct selection *s, struct frames *frames, const struct index *index,
+                        const char *split, struct err *e)
+{
+    size_t n = index ? index_n_videos(index) : frames_n_videos(frames);
+    for (size_t i = 0; i < n; i++) {
+        const struct video *record = index ? index_video(index, i) : NULL;
+        struct selected v = {record ? record->id : frames_id(frames, i), record, NULL, -1};
+        if (record && !in_split(record, split))
+            continue;
+        if (record && record->class_name)
+            v.class_number = index_class_number(index, false, record->class_name);
+        if (consider(s, frames, v, e) < 0)
+            return err_add(e, "%s", store_path(frames_store(frames)));
+    }
+    return 0;
 }
 
 int selection_init(struct selection *s, struct frames *frames, const struct index *index,
@@ -70,12 +83,7 @@ int selection_init(struct selection *s, struct frames *frames, const struct inde
     if (!s->video)
         return ERR_FAIL;
     s->left_out = json_new_array();
-    int rc = s->left_out ? 0 : err_set(e, "out of memory");
-    for (size_t i = 0; i < n && rc >= 0; i++) {
-        const struct video *record = index ? index_video(index, i) : NULL;
-        if ((!record || in_split(record, split)) && consider(s, frames, index, record, e) < 0)
-            rc = err_add(e, "%s", store_path(frames_store(frames)));
-    }
+    int rc = s->left_out ? consider_all(s, frames, index, split, e) : err_set(e, "out of memory");
     if (rc < 0)
         selection_release(s);
     return rc;

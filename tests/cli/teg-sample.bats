@@ -120,13 +120,21 @@ assert rows["start"][0] == 68'
 }
 
 @test "events: one clip centred on each, with its label as target" {
-    stores . id=a,events=walk@0-2+run@2-4+@4-6,frames=180 id=b id=c,events=eat@8-12,fps=30000/1001
+    stores . id=a,events=walk@0-2+run@2-4+@4-6,frames=180 id=b id=c,events=eat@8-12+eat@1.3013-1.3013,fps=30000/1001
     samples events s.lmdb --clip 32x2
     rows s.lmdb 0 '
-assert list(rows["video"]) == [0, 0, 0, 2] and list(rows["clip"]) == [0, 1, 2, 0]
-assert list(rows["target"]) == [2, 1, -1, 0] and set(rows["edge"]) == {1}
-assert list(rows["start"]) == [30 - 31, 90 - 31, 150 - 31, 299 - 31]
+assert list(rows["video"]) == [0, 0, 0, 2, 2] and list(rows["clip"]) == [0, 1, 2, 0, 1]
+assert list(rows["target"]) == [2, 1, -1, 0, 0] and set(rows["edge"]) == {1}
+assert list(rows["start"]) == [30 - 31, 90 - 31, 150 - 31, 299 - 31, 39 - 31]
 assert meta["summary"]["videos_without_clips"] == 1 and ids == ["a", "b", "c"]'
+}
+
+@test "labels of events for clips in other places: the first event at the centre" {
+    stores . id=a,frames=180,events=walk@0-2+run@2-4+eat@3-4.5
+    samples window s.lmdb --step 30 --labels events
+    rows s.lmdb 0 'assert list(rows["target"]) == [2, 2, 1, 1, 0, -1]'
+    samples events c.lmdb --labels class
+    rows c.lmdb 0 'assert list(rows["target"]) == [-1, -1, -1]'
 }
 
 @test "window: boundaries within the tolerance are targets" {
@@ -251,6 +259,13 @@ assert meta["summary"]["left_out"] == [{"id": "bad", "reason": "unreadable"},
     tool teg-sample --frames frames.lmdb --index index.lmdb -o s.lmdb
     expect_status 2
     [[ $stderr == *"--strategy is missing"* ]]
+}
+
+@test "the log says what was written" {
+    stores . id=v,count=10
+    samples contained s.lmdb --epochs 3 --log log.jsonl
+    grep -q '"event":"sampled","videos":10,"rows":20,"epochs":3,"seconds":' log.jsonl
+    [[ $stderr == *"teg-sample: note: 10 videos, 20 rows an epoch, 3 epochs"* ]]
 }
 
 @test "the same bytes with any number of threads" {

@@ -87,6 +87,8 @@ static void test_without_an_index(void **state)
     o.labels = LABELS_EVENTS;
     support_ok(plan_make(&p, frames, NULL, &o, &e), &e);
     assert_int_equal(p.n_rows, 2);
+    assert_string_equal(p.id[0], "a");
+    assert_string_equal(p.id[1], "b");
     assert_int_equal(p.rows[0].target, -1);
     plan_release(&p);
     o.labels = LABELS_CLASS;
