@@ -18,6 +18,8 @@ static int draw(const struct preview_options *o, const char *schema, struct imag
                        schema);
     if (of_frames && !o->id)
         return err_set(e, "%s: which video? give its id", o->store);
+    if (!of_frames && o->id)
+        return err_set(e, "%s: a samples store shows examples, not video %s", o->store, o->id);
     if (!of_frames && !o->frames)
         return err_set(e, "%s: the frames store of these samples is missing (--frames)", o->store);
     int rc = backend_open(&p.backend, &(struct backend_options){"cpu", o->n_threads}, e);
@@ -25,7 +27,9 @@ static int draw(const struct preview_options *o, const char *schema, struct imag
         rc = frames_open(&p.frames, of_frames ? o->store : o->frames, e);
     if (rc == 0 && of_frames)
         rc = preview_video(&p, sheet, e);
-    else if (rc == 0 && (rc = samples_open(&p.samples, o->store, e)) == 0)
+    else if (rc == 0 && (rc = samples_open(&p.samples, o->store, e)) == 0 &&
+             (rc = store_check_input(samples_store(p.samples), "frames", frames_store(p.frames),
+                                     e)) == 0)
         rc = preview_example(&p, sheet, e);
     samples_close(p.samples);
     frames_close(p.frames);

@@ -9,8 +9,8 @@ mkdir "$videos"
 if [ -d ../shared/data/long ]; then
     cp ../shared/data/long/torchcodec/nasa_13013.mp4 ../shared/data/long/firefox_wpt/movie_300.mp4 "$videos"
 else
-    "$TEG_BIN/teg-synth" --dataset vidsitu --videos 4 --seed 1 -o "$TMPDIR/synth" >&2
-    videos=$TMPDIR/synth
+    "$TEG_BIN/teg-synth" -q --dataset events --videos 4 --size 256 -o "$TMPDIR/synth"
+    videos=$TMPDIR/synth/videos
 fi
 "$TEG_BIN/teg-index" --quiet --videos "$videos" -o "$TMPDIR/index.lmdb"
 "$TEG_BIN/teg-decode" --quiet --index "$TMPDIR/index.lmdb" -o "$TMPDIR/frames.lmdb"

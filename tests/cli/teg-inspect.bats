@@ -43,6 +43,12 @@ show a|show: a key is missing
 export a b|export: --npy or --png is missing
 export a --png b|export: a key is missing
 ls a --npy b|--npy and --png belong to export
+preview a|preview: -o is missing
+preview -o b|preview: a file is missing
+preview a b c -o d|unexpected argument 'c'
+preview a -o b --aggregate 2|--aggregate: '2' is not KS,KL
+preview a -o b --png c|--npy and --png belong to export
+ls a --epoch 3|ls: an option of preview was given
 ls --deep a|unrecognized option '--deep'
 END
 }
@@ -93,6 +99,53 @@ min 0, max 1, mean 0.5, deviation 0.5
     tool teg-inspect export m.safetensors w --npy none/w.npy
     expect_status 1
     [ -z "$(find . -name '*.tmp')" ]
+}
+
+# Width and height of a PNG file.
+png_size() {
+    [ "$(head -c 8 "$1" | od -An -tx1 | tr -d ' ')" = 89504e470d0a1a0a ]
+    od -An -j 16 -N 8 --endian=big -tu4 "$1" | awk '{ print $1 "x" $2 }'
+}
+
+@test "preview draws frames of a video and the clips of an example" {
+    local name
+    for name in teg-synth teg-index teg-decode teg-sample; do
+        [ -x "$TEG_BIN/$name" ] || skip "$name is not built"
+    done
+    "$TEG_BIN/teg-synth" -q --dataset events --videos 2 --events 2 --frames 40 --size 48 -o synth
+    "$TEG_BIN/teg-index" -q --videos synth/videos -o index.lmdb
+    "$TEG_BIN/teg-decode" -q --index index.lmdb -o frames.lmdb
+    "$TEG_BIN/teg-sample" -q --index index.lmdb --frames frames.lmdb --strategy contained --long 8x4 \
+        --short 8x2 --labels none --epochs 1 -o samples.lmdb
+    local video
+    video=$("$TEG_BIN/teg-inspect" show samples.lmdb videos | tr -d '[]", \n' | sed 's/\(train-[0-9]*\).*/\1/')
+
+    tool teg-inspect preview frames.lmdb "$video" --tiles 3 -o video.png
+    expect_status 0
+    [ -z "$output$stderr" ]
+    [ "$(png_size video.png)" = 716x310 ] # 3 tiles of 224
+    tool teg-inspect preview samples.lmdb --frames frames.lmdb --example 1 --crop-size 100 -o example.png
+    expect_status 0
+    [ "$(png_size example.png)" = 846x764 ] # 8 tiles of 100, a line for each clip
+    cp example.png before.png
+    tool teg-inspect preview samples.lmdb --frames frames.lmdb --example 1 --crop-size 100 -o example.png
+    cmp example.png before.png
+
+    while IFS='|' read -r arguments expected; do
+        # shellcheck disable=SC2086 # a list of words
+        tool teg-inspect preview $arguments -o none.png
+        expect_status 1
+        [ "$stderr" = "teg-inspect: error: $expected" ] || { echo "$stderr" >&2 && return 1; }
+        [ ! -e none.png ]
+    done <<END
+frames.lmdb|frames.lmdb: which video? give its id
+frames.lmdb nobody|frames.lmdb: there is no video nobody
+samples.lmdb|samples.lmdb: the frames store of these samples is missing (--frames)
+samples.lmdb --frames frames.lmdb --example 7|samples.lmdb: epoch 0 has no example 7
+samples.lmdb --frames frames.lmdb --aggregate 3,1|the short clip has 4 feature steps, which cannot be put together by 3
+samples.lmdb x --frames frames.lmdb|samples.lmdb: a samples store shows examples, not video x
+index.lmdb|index.lmdb: a store of schema index; frames and samples can be shown
+END
 }
 
 @test "diff: status 1 and what differs" {

@@ -57,19 +57,26 @@ static inline void clip_support_frames(const char *path, struct frames_info *vid
     buf_release(&value);
 }
 
-/* One epoch of rows over the videos "v0" ... */
-static inline void clip_support_samples(const char *path, const struct sample *rows, size_t n_rows,
-                                        size_t n_videos)
+/* One epoch of rows over the videos "v0" ... of the frames store. */
+static inline void clip_support_samples(const char *path, const char *frames_path,
+                                        const struct sample *rows, size_t n_rows, size_t n_videos)
 {
     static const char *const ids[] = {"v0", "v1", "v2", "v3", "v4", "v5"};
     struct err e = {0};
+    struct store *frames;
     struct store_writer *w;
-    struct store_spec spec = {.schema = SAMPLES_SCHEMA, .version = SAMPLES_VERSION, .tool = "test"};
+    struct json *inputs = json_new_object();
+    struct store_spec spec = {
+        .schema = SAMPLES_SCHEMA, .version = SAMPLES_VERSION, .tool = "test", .inputs = inputs};
     assert_true(n_videos <= sizeof ids / sizeof ids[0]);
+    support_ok(store_open(&frames, frames_path, FRAMES_SCHEMA, FRAMES_VERSION, &e), &e);
+    json_add(inputs, "frames", json_new_str(store_meta(frames)->identity));
     support_ok(store_create(&w, path, &spec, &e), &e);
     support_ok(samples_put_epoch(w, 0, rows, n_rows, &e), &e);
     support_ok(samples_put_videos(w, ids, n_videos, &e), &e);
     support_ok(store_publish(w, 1, &e), &e);
+    store_close(frames);
+    json_free(inputs);
 }
 
 /* A clip of a whole picture of the video, without any change of colour. */

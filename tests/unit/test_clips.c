@@ -155,7 +155,8 @@ static void finds_videos_by_id(void **state)
     struct sample row = clip_support_sample(0, &f->video[0]);
     struct samples *samples;
     struct err e = {0};
-    clip_support_samples(support_path(f->folder, "samples.lmdb"), &row, 1, 6);
+    clip_support_samples(support_path(f->folder, "samples.lmdb"),
+                         support_path(f->folder, "frames.lmdb"), &row, 1, 6);
     support_ok(samples_open(&samples, support_path(f->folder, "samples.lmdb"), &e), &e);
     long *video = clips_find_videos(f->frames, samples_ids(samples), samples_n_videos(samples), &e);
     assert_non_null(video);

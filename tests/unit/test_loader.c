@@ -79,7 +79,8 @@ static void use_rows(struct fixture *f, size_t n_rows)
     samples_close(f->samples);
     f->samples = NULL;
     support_remove(support_path(f->folder, "samples.lmdb"));
-    clip_support_samples(support_path(f->folder, "samples.lmdb"), f->rows, n_rows, N_IDS);
+    clip_support_samples(support_path(f->folder, "samples.lmdb"),
+                         support_path(f->folder, "frames.lmdb"), f->rows, n_rows, N_IDS);
     support_ok(samples_open(&f->samples, support_path(f->folder, "samples.lmdb"), &e), &e);
     f->n_rows = n_rows;
 }

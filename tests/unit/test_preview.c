@@ -43,7 +43,7 @@ static int set_up(void **state)
     f.rows[1].start = 4;
     f.rows[1].crop_x = 11, f.rows[1].crop_w = 25;
     f.rows[2].example = 1, f.rows[3].example = 2;
-    clip_support_samples(f.samples, f.rows, 4, 2);
+    clip_support_samples(f.samples, f.frames, f.rows, 4, 2);
     *state = &f;
     return 0;
 }
@@ -194,7 +194,15 @@ static void mistakes_are_named(void **state)
     o = defaults(f);
     o.frames = NULL;
     fails(&o, "the frames store of these samples is missing");
-    o.store = f->frames;
+    char other[300];
+    struct frames_info video = f->video[1];
+    snprintf(other, sizeof other, "%s/other.lmdb", f->folder);
+    clip_support_frames(other, &video, 1);
+    o.frames = other;
+    fails(&o, "samples.lmdb was made from frames ");
+    o.id = "v0";
+    fails(&o, "a samples store shows examples, not video v0");
+    o.id = NULL, o.store = f->frames;
     fails(&o, "which video");
     o.id = "v7";
     fails(&o, "there is no video v7");
