@@ -6,8 +6,8 @@
  * unwinding.
  *
  *     struct err e = {0};
- *     if (store_open(&s, path, "frames", &e) < 0)
- *         return err_add(&e, "%s", path);      -> "frames.lmdb: not a store: ..."
+ *     if (video_from_json(&video, json, &e) < 0)
+ *         return err_add(&e, "%s: %s", path, id);   -> "index.lmdb: v7: member 'fps' is missing"
  */
 #ifndef TEG_BASE_ERR_H
 #define TEG_BASE_ERR_H

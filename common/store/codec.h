@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The value of a tensor record: one zstd frame, content size and checksum on, around one .npy array.
- * zstd is included by codec.c alone. A codec owns one context of each direction and is used by one thread.
+ * The value of a tensor record: one zstd frame, content size and checksum on, around one .npy
+ * array. zstd is included by codec.c alone. A codec owns one context of each direction and is used
+ * by one thread.
  */
 #ifndef TEG_STORE_CODEC_H
 #define TEG_STORE_CODEC_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The embeddings store (schema "embeddings"): key `<id>` holds JSON {"clips": [{"clip", "view", "start", "end",
- * "centre" in seconds, "target"?}, ...]}, key `<id>/<8 digits>` the array of the clip at that position of
- * the list: [T', C] (dense) or [C] (pooled), float16 or float32. See schemas/embeddings.md.
+ * The embeddings store (schema "embeddings"): key `<id>` holds JSON {"clips": [{"clip", "view",
+ * "start", "end", "centre" in seconds, "target"?}, ...]}, key `<id>/<8 digits>` the array of the
+ * clip at that position of the list: [T', C] (dense) or [C] (pooled), float16 or float32. See
+ * schemas/embeddings.md.
  */
 #ifndef TEG_STORE_EMBEDDINGS_H
 #define TEG_STORE_EMBEDDINGS_H
@@ -19,7 +20,7 @@
 enum { EMBEDDINGS_VERSION = 1 };
 
 struct embedding_clip {
-    uint32_t clip;             /* event number, window number ... as in the sample table */
+    uint32_t clip; /* event number, window number ... as in the sample table */
     uint32_t view;
     double start, end, centre; /* seconds in the video */
     int32_t target;            /* class number the plan carried; -1 none */
@@ -27,7 +28,8 @@ struct embedding_clip {
 
 struct embeddings;
 int embeddings_open(struct embeddings **m, const char *path, struct err *e);
-/* A handle for another thread: the same videos and clips, its own codec. Close copies before the original. */
+/* A handle for another thread: the same videos and clips, its own codec. Close copies before the
+ * original. */
 int embeddings_share(struct embeddings **copy, struct embeddings *m, struct err *e);
 void embeddings_close(struct embeddings *m);
 const struct store *embeddings_store(const struct embeddings *m);
@@ -45,11 +47,12 @@ int embeddings_read(struct embeddings *m, size_t video, size_t clip, float *out,
 
 /* The record of a video; `clips` of the second is the caller's to free. */
 struct json *embeddings_video_to_json(const struct embedding_clip *clips, size_t n);
-int embeddings_video_from_json(struct embedding_clip **clips, size_t *n, const struct json *j, struct err *e);
+int embeddings_video_from_json(struct embedding_clip **clips, size_t *n, const struct json *j,
+                               struct err *e);
 
 /* Writing: the record of a video, then its arrays (descr "<f4" or "<f2"; n_steps 0 = pooled). */
-int embeddings_put_video(struct store_writer *w, const char *id, const struct embedding_clip *clips, size_t n,
-                         struct err *e);
+int embeddings_put_video(struct store_writer *w, const char *id, const struct embedding_clip *clips,
+                         size_t n, struct err *e);
 struct embedding_shape {
     size_t n_steps;    /* 0: pooled, [C] */
     size_t n_channels; /* C */
@@ -57,7 +60,8 @@ struct embedding_shape {
 };
 struct embedding {
     struct embedding_shape shape;
-    const float *values; /* [n_steps * n_channels] or [n_channels]; finite, and not too large for float16 */
+    const float
+        *values; /* [n_steps * n_channels] or [n_channels]; finite, and not too large for float16 */
 };
 int embeddings_put(struct store_writer *w, struct codec *c, const char *id, size_t clip,
                    const struct embedding *x, struct err *e);

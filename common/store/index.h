@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The index store (schema "index"): one JSON record a video, key = video id. What importers fill, what
- * every later tool reads labels from. See schemas/index.md.
+ * The index store (schema "index"): one JSON record a video, key = video id. What importers fill,
+ * what every later tool reads labels from. See schemas/index.md.
  */
 #ifndef TEG_STORE_INDEX_H
 #define TEG_STORE_INDEX_H
@@ -24,31 +24,34 @@ struct event {
 };
 
 struct video {
-    char *id;            /* key; see index_check_id */
-    char *path;          /* relative to the index's root */
-    char *split;         /* "train", "val", "test" or NULL */
-    char *class_name;    /* video-level class or NULL */
-    int width, height;   /* pixels as coded, before rotation; 0 where bad */
-    int rotation;        /* degrees clockwise to be applied for display: 0, 90, 180, 270 */
+    char *id;          /* key; see index_check_id */
+    char *path;        /* relative to the index's root */
+    char *split;       /* "train", "val", "test" or NULL */
+    char *class_name;  /* video-level class or NULL */
+    int width, height; /* pixels as coded, before rotation; 0 where bad */
+    int rotation;      /* degrees clockwise to be applied for display: 0, 90, 180, 270 */
     int64_t fps_num, fps_den;
-    int64_t n_frames;    /* counted where verified, else as the container says or duration * fps; 0 unknown */
-    double duration;     /* seconds */
-    char *codec;         /* FFmpeg's name, "h264" */
+    int64_t n_frames; /* counted where verified, else as the container says or duration * fps; 0
+                         unknown */
+    double duration;  /* seconds */
+    char *codec;      /* FFmpeg's name, "h264" */
     bool variable_rate;
-    bool verified;       /* every frame was decoded once */
-    bool ok;             /* false: `reason` says why */
-    char *reason;        /* also set with ok where something is odd but usable; or NULL */
+    bool verified; /* every frame was decoded once */
+    bool ok;       /* false: `reason` says why */
+    char *reason;  /* also set with ok where something is odd but usable; or NULL */
     struct event *events;
     size_t n_events;
-    struct json *extra;  /* annotations of other kinds by name: "boundaries", "boxes" ...; or NULL */
+    struct json *extra; /* annotations of other kinds by name: "boundaries", "boxes" ...; or NULL */
 };
 
 void video_release(struct video *v); /* frees the members, zeroes */
-struct json *video_to_json(const struct video *v); /* members in a fixed order, absent ones left out */
+struct json *
+video_to_json(const struct video *v); /* members in a fixed order, absent ones left out */
 int video_from_json(struct video *v, const struct json *j, struct err *e); /* fills a zeroed v */
 
 /* An id is 1..480 bytes of UTF-8, without control characters, not starting with '!', and its last
- * '/'-separated part is not exactly 8 digits (that form names a frame). The error says which rule. */
+ * '/'-separated part is not exactly 8 digits (that form names a frame). The error says which rule.
+ */
 int index_check_id(const char *id, struct err *e);
 
 struct index; /* a whole index in memory, in key order */

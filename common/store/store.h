@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A store: one LMDB file of records in key order, and `!meta` that says what it is (schemas/README.md).
- * LMDB is included by store_read.c and store_write.c alone. Errors begin with the store's path.
+ * A store: one LMDB file of records in key order, and `!meta` that says what it is
+ * (schemas/README.md). LMDB is included by store_lmdb.h alone. Errors begin with the store's
+ * path.
  *
- * Writing. Everything goes to PATH.part; store_publish makes it PATH. A restarted tool opens the same
- * `.part` and goes on behind the last record. The bytes of a published file depend on the records and
- * their order only: commits happen after fixed numbers of puts, never by time, so a run that was killed
- * and resumed ends with the file of a run that was not.
+ * Writing. Everything goes to PATH.part; store_publish makes it PATH. A restarted tool opens the
+ * same `.part` and goes on behind the last record. The bytes of a published file depend on the
+ * records and their order only: commits happen after fixed numbers of puts, never by time, so a run
+ * that was killed and resumed ends with the file of a run that was not.
  *
  *     struct store_spec spec = {.schema = "frames", .version = 1, .tool = "teg-decode", ...};
  *     store_create(&w, path, &spec, &e);
@@ -41,12 +42,12 @@ struct store_meta {
     const char *schema;
     int version;
     const char *tool;
-    uint64_t count;                  /* items: videos (index, frames, embeddings), epochs (samples) */
+    uint64_t count; /* items: videos (index, frames, embeddings), epochs (samples) */
     bool complete;
-    char identity[HASH_TEXT_BYTES];  /* hash of the bytes of `!meta` */
-    struct json *settings;           /* object */
-    struct json *inputs;             /* object: name -> identity of the store or model it was made from */
-    struct json *root;               /* the whole record */
+    char identity[HASH_TEXT_BYTES]; /* hash of the bytes of `!meta` */
+    struct json *settings;          /* object */
+    struct json *inputs; /* object: name -> identity of the store or model it was made from */
+    struct json *root;   /* the whole record */
 };
 
 /* -- reading -- */
@@ -67,17 +68,19 @@ int store_get(struct store *s, const char *key, struct blob *value, struct err *
 
 /*
  * Records in key order, `!meta` left out, starting at the first key >= `from` (NULL: at the first).
- * store_next: 1 a record, 0 the end, < 0 an error. `key` (NUL-terminated) is valid until the next call.
+ * store_next: 1 a record, 0 the end, < 0 an error. `key` (NUL-terminated) is valid until the next
+ * call.
  */
 int store_seek(struct store *s, const char *from, struct err *e);
 int store_next(struct store *s, const char **key, struct blob *value, struct err *e);
 
-/* Refuses where `s` was not made from the store `from` under the name `input` ("index", "frames"). */
-int store_check_input(const struct store *s, const char *input, const struct store *from, struct err *e);
+/* Refuses where `s` was not made from the store `from`, its input named "index", "frames" ... */
+int store_check_input(const struct store *s, const char *input, const struct store *from,
+                      struct err *e);
 
 /*
- * Reads all of a store: every page of the file, and every record against the content hash of `!meta`.
- * Incomplete stores are checked as far as they are written.
+ * Reads all of a store: every page of the file, and every record against the content hash of
+ * `!meta`. Incomplete stores are checked as far as they are written.
  */
 int store_verify(const char *path, struct err *e);
 
@@ -95,25 +98,29 @@ struct store_spec {
 
 struct store_writer;
 /*
- * Opens PATH.part, new or to be resumed. Fails where PATH exists already (unless force), where the .part was
- * begun with another spec (the first difference is named), or where another process is writing it.
+ * Opens PATH.part, new or to be resumed. Fails where PATH exists already (unless force), where the
+ * .part was begun with another spec (the first difference is named), or where another process is
+ * writing it.
  */
-int store_create(struct store_writer **w, const char *path, const struct store_spec *spec, struct err *e);
+int store_create(struct store_writer **w, const char *path, const struct store_spec *spec,
+                 struct err *e);
 bool store_resumed(const struct store_writer *w);
 /* The key put last (by this run or the one before), "" in a new store; valid until the next put. */
 const char *store_last_key(const struct store_writer *w);
-/* Looks into what is written so far (also uncommitted puts); borrowed until the next call with `w`. */
+/* Looks into all that was put so far, committed or not; borrowed until the next call with `w`. */
 int store_peek(struct store_writer *w, const char *key, struct blob *value, struct err *e);
 /* Keys must be new. Ascending keys are appended; any other order is right too, only slower. */
-int store_put(struct store_writer *w, const char *key, const void *value, size_t len, struct err *e);
+int store_put(struct store_writer *w, const char *key, const void *value, size_t len,
+              struct err *e);
 /*
- * Ends a transaction here, durably, if at least `min_puts` records wait. Call at fixed places of the record
- * sequence. (Puts also commit by themselves after every 256 records or 64 MiB.)
+ * Ends a transaction here, durably, if at least `min_puts` records wait. Call at fixed places of
+ * the record sequence. (Puts also commit by themselves after every 256 records or 64 MiB.)
  */
 int store_commit(struct store_writer *w, size_t min_puts, struct err *e);
 /* Adds member `name` to `!meta`'s `summary` object at publication; takes `value` over. */
 int store_summary(struct store_writer *w, const char *name, struct json *value, struct err *e);
-/* Completes `!meta` (count, content hash), syncs, renames to PATH. Frees w also on failure, when the .part stays. */
+/* Completes `!meta` (count, content hash), syncs, renames to PATH. Frees w in any case; where it
+ * fails, the .part stays. */
 int store_publish(struct store_writer *w, uint64_t count, struct err *e);
 /* Drops what is not committed, leaves the .part for the next run, frees w; NULL allowed. */
 void store_abandon(struct store_writer *w);
