@@ -5,10 +5,18 @@
 #define TEG_TESTS_OPS_TOLERANCES_H
 
 /* pixels in [0, 1] */
-#define TOLERANCE_PIXEL 1e-5f /* float32 against float64: a chain of some 20 roundings, 6e-8 each  \
-                               */
+#define TOLERANCE_PIXEL                                                                            \
+    1e-5f /* float32 against float64: a chain of some 20 roundings, 6e-8 each                      \
+           */
 #define TOLERANCE_PIXEL_BF16 0.002f /* half a unit in the last place of bfloat16 below 1: 2^-9 */
 #define TOLERANCE_COLOUR_BAR                                                                       \
     (2.0f / 255.0f) /* published 8-bit Y'CbCr is rounded in all three components */
+
+/* tensors, relative to the norm of the right answer */
+#define TOLERANCE_F32 2e-6 /* sums of up to 1e5 products in float32: 6e-8 times a small factor */
+#define TOLERANCE_BF16                                                                             \
+    4e-3 /* one rounding of the result to bfloat16: 2^-9 at most, each element                     \
+          */
+#define TOLERANCE_FINITE_DIFFERENCE 2e-3 /* central differences of a float32 loss */
 
 #endif

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Batch normalisation with residual and ReLU, forward and backward, against the definitions in
+ * double. */
+#include "tests/ops/oracle.h"
+
+struct shape {
+    size_t rows, channels;
+};
+
+static const struct shape shapes[] = {
+    {1, 16}, {7, 3}, {37, 16}, {64, 48}, {1000, 33}, {257, 64}, {4096, 16}, {130, 2048},
+};
+
+enum { MAX_CHANNELS = 2048 };
+
+/* One normalisation with its channel vectors. */
+struct norm {
+    struct tensor c;
+    float gamma[MAX_CHANNELS], beta[MAX_CHANNELS], running_mean[MAX_CHANNELS],
+        running_var[MAX_CHANNELS];
+    float mean[MAX_CHANNELS], inv_std[MAX_CHANNELS], scale[MAX_CHANNELS], shift[MAX_CHANNELS];
+    double true_mean[MAX_CHANNELS], true_inv_std[MAX_CHANNELS];
+    double sums[2 * MAX_CHANNELS], grad_sums[2 * MAX_CHANNELS];
+};
+
+static const float eps = 1e-5f;
+
+/* The mean is far from zero, so that sums which cancel show. */
+static void norm_init(struct norm *n, const struct shape *s, enum dtype type, uint64_t item)
+{
+    tensor_random(&n->c, s->rows * s->channels, type, 3.0, item);
+    struct rng r;
+    rng_init(&r, 78, 2, item);
+    for (size_t k = 0; k < s->channels; k++) {
+        n->gamma[k] = 1.0f + 0.3f * (float)rng_normal(&r);
+        n->beta[k] = 0.3f * (float)rng_normal(&r);
+        n->running_mean[k] = 3.0f + 0.1f * (float)rng_normal(&r);
+        n->running_var[k] = 0.5f + (float)rng_f64(&r);
+    }
+}
+
+static void true_statistics(struct norm *n, const struct shape *s, bool running)
+{
+    for (size_t k = 0; k < s->channels; k++) {
+        double sum = 0.0, square = 0.0;
+        for (size_t r = 0; r < s->rows; r++)
+            sum += n->c.value[r * s->channels + k];
+        double mean = running ? (double)n->running_mean[k] : sum / (double)s->rows;
+        for (size_t r = 0; r < s->rows; r++) {
+            double d = n->c.value[r * s->channels + k] - mean;
+            square += d * d;
+        }
+        double var = running ? (double)n->running_var[k] : square / (double)s->rows;
+        n->true_mean[k] = mean;
+        n->true_inv_std[k] = 1.0 / sqrt(var + (double)eps);
+    }
+}
+
+static void finish(struct norm *n, struct backend *b, const struct shape *s, bool running,
+                   bool update)
+{
+    for (size_t k = 0; k < s->channels; k++) {
+        n->sums[k] = n->sums[s->channels + k] = 0.0;
+        for (size_t r = 0; r < s->rows; r++) {
+            double v = n->c.value[r * s->channels + k];
+            n->sums[k] += v;
+            n->sums[s->channels + k] += v * v;
+        }
+    }
+    struct norm_finish_args a = {.channels = s->channels,
+                                 .count = (double)s->rows,
+                                 .sums = running ? NULL : n->sums,
+                                 .gamma = n->gamma,
+                                 .beta = n->beta,
+                                 .eps = eps,
+                                 .momentum = 0.9f,
+                                 .update = update,
+                                 .running_mean = n->running_mean,
+                                 .running_var = n->running_var,
+                                 .mean = n->mean,
+                                 .inv_std = n->inv_std,
+                                 .scale = n->scale,
+                                 .shift = n->shift};
+    assert_int_equal(b->ops->norm_finish(b, &a), 0);
+}
+
+static double normalised(const struct norm *n, size_t i, size_t k)
+{
+    return (n->c.value[i] - n->true_mean[k]) * n->true_inv_std[k];
+}
+
+static double output(const struct norm *n, size_t i, size_t k)
+{
+    return normalised(n, i, k) * (double)n->gamma[k] + (double)n->beta[k];
+}
+
+/* -- forward -- */
+
+enum { PLAIN, RESIDUAL, SHORTCUT, N_KINDS };
+
+static void check_apply(struct backend *b, const struct shape *s, enum dtype type, int kind)
+{
+    struct norm *n = calloc(2, sizeof *n);
+    struct tensor y;
+    norm_init(&n[0], s, type, 1);
+    norm_init(&n[1], s, type, 2);
+    tensor_random(&y, s->rows * s->channels, type, 0.0, 3);
+    double *want = calloc(y.n, sizeof *want);
+    for (int i = 0; i < 2; i++) {
+        true_statistics(&n[i], s, false);
+        finish(&n[i], b, s, false, false);
+    }
+    for (size_t i = 0; i < y.n; i++) {
+        size_t k = i % s->channels;
+        double v = output(&n[0], i, k);
+        v += kind == RESIDUAL ? n[1].c.value[i] : kind == SHORTCUT ? output(&n[1], i, k) : 0.0;
+        want[i] = v > 0.0 ? v : 0.0;
+    }
+    struct norm_apply_args a = {.rows = s->rows,
+                                .channels = s->channels,
+                                .dtype = type,
+                                .c = n[0].c.data,
+                                .scale = n[0].scale,
+                                .shift = n[0].shift,
+                                .residual = kind == PLAIN ? NULL : n[1].c.data,
+                                .residual_scale = kind == SHORTCUT ? n[1].scale : NULL,
+                                .residual_shift = kind == SHORTCUT ? n[1].shift : NULL,
+                                .relu = true,
+                                .y = y.data};
+    assert_int_equal(b->ops->norm_apply(b, &a), 0);
+    double limit = tolerance(type) + (s->rows == 1 ? 1e-2 : 0.0); /* one row: 0 / sqrt(eps) */
+    assert_within(relative_error(&y, want), limit);
+    tensor_release(&n[0].c);
+    tensor_release(&n[1].c);
+    tensor_release(&y);
+    free(want);
+    free(n);
+}
+
+static void applies(void **state)
+{
+    (void)state;
+    struct backend *b = open_backend(2);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (int kind = 0; kind < N_KINDS; kind++) {
+            check_apply(b, &shapes[i], DTYPE_F32, kind);
+            check_apply(b, &shapes[i], DTYPE_BF16, kind);
+        }
+    backend_close(b);
+}
+
+/* -- backward, by the textbook formula -- */
+
+static double upstream(const struct tensor *dy, const struct tensor *dy2, const struct tensor *y,
+                       const struct norm *n, size_t i, size_t channels)
+{
+    double g = dy->value[i] + (dy2 ? dy2->value[i] : 0.0);
+    double at = y ? y->value[i]
+                  : (double)elem_affine((float)n->c.value[i], n->scale[i % channels],
+                                        n->shift[i % channels]);
+    return at > 0.0 ? g : 0.0;
+}
+
+static void true_grad(const struct norm *n, const struct shape *s, const double *g, bool frozen,
+                      double *dc, double *d_gamma, double *d_beta)
+{
+    for (size_t k = 0; k < s->channels; k++) {
+        double sum_g = 0.0, sum_gx = 0.0;
+        for (size_t r = 0; r < s->rows; r++) {
+            size_t i = r * s->channels + k;
+            sum_g += g[i];
+            sum_gx += g[i] * normalised(n, i, k);
+        }
+        d_gamma[k] = sum_gx;
+        d_beta[k] = sum_g;
+        for (size_t r = 0; r < s->rows; r++) {
+            size_t i = r * s->channels + k;
+            double centred = g[i];
+            if (!frozen)
+                centred -= (sum_g + normalised(n, i, k) * sum_gx) / (double)s->rows;
+            dc[i] = (double)n->gamma[k] * n->true_inv_std[k] * centred;
+        }
+    }
+}
+
+/* What pass.c does for one unit, with a residual (mask from y, g kept) or without (mask from c). */
+struct grad_case {
+    bool residual, shortcut, second, frozen;
+};
+
+static void run_grad(struct backend *b, const struct shape *s, struct norm *n,
+                     const struct grad_case *k, struct tensor *dy, struct tensor *dy2,
+                     struct tensor *y, struct tensor *dc)
+{
+    enum dtype type = dy->type;
+    float *v = calloc(5 * s->channels, sizeof *v);
+    bool kept = k->residual || k->second;
+    struct norm_grad_args a = {.rows = s->rows,
+                               .channels = s->channels,
+                               .dtype = type,
+                               .dy = dy->data,
+                               .dy2 = k->second ? dy2->data : NULL,
+                               .c = n[0].c.data,
+                               .mean = n[0].mean,
+                               .scale = n[0].scale,
+                               .shift = n[0].shift,
+                               .y = k->residual ? y->data : NULL,
+                               .relu = true,
+                               .g = kept ? dy->data : NULL,
+                               .sums = n[0].grad_sums,
+                               .c2 = k->shortcut ? n[1].c.data : NULL,
+                               .mean2 = n[1].mean,
+                               .sums2 = n[1].grad_sums};
+    assert_int_equal(b->ops->norm_grad(b, &a), 0);
+    for (int i = k->shortcut; i >= 0; i--) {
+        struct norm_grad_finish_args f = {.channels = s->channels,
+                                          .count = (double)s->rows,
+                                          .sums = n[i].grad_sums,
+                                          .gamma = n[i].gamma,
+                                          .inv_std = n[i].inv_std,
+                                          .d_gamma = v,
+                                          .d_beta = v + s->channels,
+                                          .frozen = k->frozen,
+                                          .a = v + 2 * s->channels,
+                                          .b = v + 3 * s->channels,
+                                          .k = v + 4 * s->channels};
+        memset(v, 0, 2 * s->channels * sizeof *v);
+        assert_int_equal(b->ops->norm_grad_finish(b, &f), 0);
+        struct norm_grad_apply_args p = {.rows = s->rows,
+                                         .channels = s->channels,
+                                         .dtype = type,
+                                         .g = dy->data,
+                                         .c = n[i].c.data,
+                                         .scale = kept ? NULL : n[i].scale,
+                                         .shift = kept ? NULL : n[i].shift,
+                                         .mean = n[i].mean,
+                                         .a = f.a,
+                                         .b = f.b,
+                                         .k = f.k,
+                                         .dc = dc[i].data};
+        assert_int_equal(b->ops->norm_grad_apply(b, &p), 0);
+        memcpy(n[i].running_mean, v, s->channels * sizeof *v); /* d_gamma, d_beta for the checks */
+        memcpy(n[i].running_var, v + s->channels, s->channels * sizeof *v);
+    }
+    free(v);
+}
+
+static void check_grad(struct backend *b, const struct shape *s, enum dtype type,
+                       const struct grad_case *k)
+{
+    size_t count = s->rows * s->channels;
+    struct norm *n = calloc(2, sizeof *n);
+    struct tensor dy, dy2, y, dc[2];
+    double *g = calloc(count, sizeof *g), *want = calloc(count, sizeof *want);
+    double *d_gamma = calloc(s->channels, sizeof *g), *d_beta = calloc(s->channels, sizeof *g);
+    tensor_random(&dy, count, type, 0.2, 5);
+    tensor_random(&dy2, count, type, 0.0, 6);
+    tensor_random(&y, count, type, 0.0, 7);
+    for (uint64_t i = 0; i < 2; i++) {
+        norm_init(&n[i], s, type, i + 1);
+        true_statistics(&n[i], s, k->frozen);
+        finish(&n[i], b, s, k->frozen, false);
+        tensor_random(&dc[i], count, type, 0.0, 8);
+    }
+    for (size_t i = 0; i < count; i++)
+        g[i] =
+            upstream(&dy, k->second ? &dy2 : NULL, k->residual ? &y : NULL, &n[0], i, s->channels);
+    run_grad(b, s, n, k, &dy, &dy2, &y, dc);
+    double rounding = type == DTYPE_F32 ? 5.0 * TOLERANCE_F32 : 2.0 * TOLERANCE_BF16;
+    for (int i = 0; i <= (int)k->shortcut; i++) {
+        true_grad(&n[i], s, g, k->frozen, want, d_gamma, d_beta);
+        assert_within(relative_error(&dc[i], want), rounding);
+        assert_within(relative_error_f32(n[i].running_mean, d_gamma, s->channels),
+                      5.0 * TOLERANCE_F32);
+        assert_within(relative_error_f32(n[i].running_var, d_beta, s->channels),
+                      5.0 * TOLERANCE_F32);
+        tensor_release(&n[i].c);
+        tensor_release(&dc[i]);
+    }
+    if (!k->shortcut) {
+        tensor_release(&n[1].c);
+        tensor_release(&dc[1]);
+    }
+    tensor_release(&dy);
+    tensor_release(&dy2);
+    tensor_release(&y);
+    free(n);
+    free(g);
+    free(want);
+    free(d_gamma);
+    free(d_beta);
+}
+
+static void gradients(void **state)
+{
+    static const struct grad_case cases[] = {
+        {false, false, false, false}, {false, false, true, false}, {true, false, false, false},
+        {true, false, true, false},   {true, true, true, false},   {false, false, false, true},
+        {true, true, true, true},
+    };
+    (void)state;
+    struct backend *b = open_backend(2);
+    for (size_t i = 2; i < sizeof shapes / sizeof shapes[0]; i++) /* a few rows are needed */
+        for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+            check_grad(b, &shapes[i], DTYPE_F32, &cases[k]);
+            check_grad(b, &shapes[i], DTYPE_BF16, &cases[k]);
+        }
+    backend_close(b);
+}
+
+static void running_statistics_follow(void **state)
+{
+    (void)state;
+    struct backend *b = open_backend(1);
+    struct shape s = {50, 5};
+    struct norm *n = calloc(1, sizeof *n);
+    norm_init(n, &s, DTYPE_F32, 1);
+    float before[5];
+    memcpy(before, n->running_var, sizeof before);
+    true_statistics(n, &s, false);
+    finish(n, b, &s, false, true);
+    for (size_t k = 0; k < s.channels; k++) {
+        double var = 1.0 / (n->true_inv_std[k] * n->true_inv_std[k]) - (double)eps;
+        double want = 0.9 * (double)before[k] + 0.1 * var * 50.0 / 49.0;
+        assert_within(fabs((double)n->running_var[k] - want), TOLERANCE_F32);
+    }
+    tensor_release(&n->c);
+    free(n);
+    backend_close(b);
+}
+
+/* Any number of threads gives the same bits. */
+static void threads_do_not_matter(void **state)
+{
+    (void)state;
+    struct tensor x;
+    enum { ROWS = 30000, CHANNELS = 48 };
+    double sums[3][2 * CHANNELS];
+    tensor_random(&x, (size_t)ROWS * CHANNELS, DTYPE_F32, 1.0, 9);
+    float one[CHANNELS], zero[CHANNELS] = {0};
+    for (int i = 0; i < CHANNELS; i++)
+        one[i] = 1.0f;
+    for (size_t threads = 1; threads <= 3; threads++) {
+        struct backend *b = open_backend(threads);
+        struct norm_grad_args a = {.rows = ROWS,
+                                   .channels = CHANNELS,
+                                   .dtype = DTYPE_F32,
+                                   .dy = x.data,
+                                   .c = x.data,
+                                   .mean = zero,
+                                   .scale = one,
+                                   .shift = zero,
+                                   .relu = true,
+                                   .sums = sums[threads - 1]};
+        assert_int_equal(b->ops->norm_grad(b, &a), 0);
+        backend_close(b);
+    }
+    assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
+    assert_memory_equal(sums[0], sums[2], sizeof sums[0]);
+    tensor_release(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(applies),
+        cmocka_unit_test(gradients),
+        cmocka_unit_test(running_statistics_follow),
+        cmocka_unit_test(threads_do_not_matter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Max pooling fused with BN and ReLU, spatial means, conversions, and their gradients. */
+#include "tests/ops/oracle.h"
+
+struct shape {
+    size_t planes, height, width, channels;
+};
+
+static const struct shape shapes[] = {
+    {2, 8, 8, 16}, {3, 7, 5, 16}, {1, 1, 1, 3}, {2, 2, 9, 33}, {1, 13, 12, 64},
+};
+
+struct pools {
+    struct tensor c, y, dy, dy2, g;
+    float scale[64], shift[64];
+    uint8_t *arg;
+    double *want_y, *want_g;
+    size_t ho, wo;
+};
+
+static void pools_init(struct pools *p, const struct shape *s, enum dtype type)
+{
+    p->ho = (s->height - 1) / 2 + 1;
+    p->wo = (s->width - 1) / 2 + 1;
+    size_t n_in = s->planes * s->height * s->width * s->channels;
+    size_t n_out = s->planes * p->ho * p->wo * s->channels;
+    tensor_random(&p->c, n_in, type, 0.0, 1);
+    tensor_random(&p->g, n_in, type, 0.0, 2);
+    tensor_random(&p->y, n_out, type, 0.0, 3);
+    tensor_random(&p->dy, n_out, type, 0.0, 4);
+    tensor_random(&p->dy2, n_out, type, 0.0, 5);
+    p->arg = calloc(n_out, 1);
+    p->want_y = calloc(n_out, sizeof *p->want_y);
+    p->want_g = calloc(n_in, sizeof *p->want_g);
+    struct rng r;
+    rng_init(&r, 6, 6, 0);
+    for (size_t k = 0; k < s->channels; k++) {
+        p->scale[k] =
+            (float)rng_normal(&r); /* negative ones too: the order of values turns round */
+        p->shift[k] = 0.3f * (float)rng_normal(&r);
+    }
+}
+
+static void pools_release(struct pools *p)
+{
+    struct tensor *all[] = {&p->c, &p->y, &p->dy, &p->dy2, &p->g};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        tensor_release(all[i]);
+    free(p->arg);
+    free(p->want_y);
+    free(p->want_g);
+}
+
+/* Fills want_y and want_g for one output element. */
+static void true_window(struct pools *p, const struct shape *s, size_t plane, size_t oy, size_t ox,
+                        size_t k)
+{
+    float best = 0.0f;
+    size_t arg = SIZE_MAX, o = ((plane * p->ho + oy) * p->wo + ox) * s->channels + k;
+    for (size_t a = 0; a < 3; a++)
+        for (size_t b = 0; b < 3; b++) {
+            size_t y = 2 * oy + a - 1, x = 2 * ox + b - 1;
+            if (y >= s->height || x >= s->width)
+                continue;
+            size_t i = ((plane * s->height + y) * s->width + x) * s->channels + k;
+            float v = (float)p->c.value[i] * p->scale[k] + p->shift[k];
+            if (v > best) {
+                best = v;
+                arg = i;
+            }
+        }
+    p->want_y[o] = (double)best;
+    if (arg != SIZE_MAX)
+        p->want_g[arg] += p->dy.value[o] + p->dy2.value[o];
+}
+
+static void check_pool(struct backend *b, const struct shape *s, enum dtype type)
+{
+    struct pools p;
+    pools_init(&p, s, type);
+    for (size_t plane = 0; plane < s->planes; plane++)
+        for (size_t oy = 0; oy < p.ho; oy++)
+            for (size_t ox = 0; ox < p.wo; ox++)
+                for (size_t k = 0; k < s->channels; k++)
+                    true_window(&p, s, plane, oy, ox, k);
+    struct norm_pool_args f = {.planes = s->planes,
+                               .height = s->height,
+                               .width = s->width,
+                               .channels = s->channels,
+                               .dtype = type,
+                               .c = p.c.data,
+                               .scale = p.scale,
+                               .shift = p.shift,
+                               .y = p.y.data,
+                               .arg = p.arg};
+    struct pool_grad_args g = {.planes = s->planes,
+                               .height = s->height,
+                               .width = s->width,
+                               .channels = s->channels,
+                               .dtype = type,
+                               .dy = p.dy.data,
+                               .dy2 = p.dy2.data,
+                               .arg = p.arg,
+                               .g = p.g.data};
+    assert_int_equal(b->ops->norm_pool(b, &f), 0);
+    assert_int_equal(b->ops->pool_grad(b, &g), 0);
+    assert_within(relative_error(&p.y, p.want_y), type == DTYPE_F32 ? 0.0 : TOLERANCE_BF16);
+    assert_within(relative_error(&p.g, p.want_g), tolerance(type));
+    pools_release(&p);
+}
+
+static void pools(void **state)
+{
+    (void)state;
+    struct backend *b = open_backend(2);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        check_pool(b, &shapes[i], DTYPE_F32);
+        check_pool(b, &shapes[i], DTYPE_BF16);
+    }
+    backend_close(b);
+}
+
+static void check_mean(struct backend *b, enum dtype type)
+{
+    size_t shape[3] = {5, 7, 33}, n = 5 * 7 * 33;
+    struct tensor x, dx;
+    float y[5 * 33], dy[5 * 33];
+    double want_y[5 * 33] = {0}, want_dx[5 * 7 * 33];
+    tensor_random(&x, n, type, 0.5, 1);
+    tensor_random(&dx, n, type, 0.0, 2);
+    for (size_t i = 0; i < 5 * 33; i++)
+        dy[i] = (float)i - 80.0f;
+    for (size_t i = 0; i < n; i++) {
+        size_t row = i / (7 * 33), k = i % 33;
+        want_y[row * 33 + k] += x.value[i] / 7.0;
+        want_dx[i] = (double)dy[row * 33 + k] / 7.0;
+    }
+    assert_int_equal(b->ops->mean_inner(b, x.data, type, shape, y), 0);
+    assert_int_equal(b->ops->mean_inner_grad(b, dy, dx.data, type, shape), 0);
+    assert_within(relative_error_f32(y, want_y, 5 * 33), TOLERANCE_F32);
+    assert_within(relative_error(&dx, want_dx), tolerance(type));
+    tensor_release(&x);
+    tensor_release(&dx);
+}
+
+static void means(void **state)
+{
+    (void)state;
+    struct backend *b = open_backend(2);
+    check_mean(b, DTYPE_F32);
+    check_mean(b, DTYPE_BF16);
+    backend_close(b);
+}
+
+static void conversions(void **state)
+{
+    (void)state;
+    struct backend *b = open_backend(2);
+    enum { N = 100003 };
+    struct tensor x, low;
+    float *back = calloc(N, sizeof *back);
+    tensor_random(&x, N, DTYPE_F32, 0.0, 1);
+    tensor_random(&low, N, DTYPE_BF16, 0.0, 2);
+    ((float *)x.data)[7] = INFINITY;
+    ((float *)x.data)[8] = NAN;
+    assert_int_equal(b->ops->convert(b, low.data, DTYPE_BF16, x.data, DTYPE_F32, N), 0);
+    assert_int_equal(b->ops->convert(b, back, DTYPE_F32, low.data, DTYPE_BF16, N), 0);
+    assert_true(isinf(back[7]));
+    assert_true(isnan(back[8]));
+    for (size_t i = 9; i < N; i++)
+        assert_within(fabs((double)back[i] - x.value[i]), fabs(x.value[i]) / 256.0);
+    memset(back, 0, 4 * sizeof *back);
+    assert_int_equal(b->ops->accumulate(b, back, x.data, DTYPE_F32, 4, true), 0);
+    assert_int_equal(b->ops->accumulate(b, back, x.data, DTYPE_F32, 4, true), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(back[i] == 2.0f * ((float *)x.data)[i]);
+    tensor_release(&x);
+    tensor_release(&low);
+    free(back);
+    backend_close(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pools),
+        cmocka_unit_test(means),
+        cmocka_unit_test(conversions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
