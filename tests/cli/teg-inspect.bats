@@ -159,6 +159,47 @@ END
     [[ "$stderr" == "teg-inspect: error: m.safetensors and n.safetensors differ: "* ]]
 }
 
+@test "stores of all kinds" {
+    local kind
+    [ -x "$TEG_BIN/tests/cli/helper_stores" ] || skip "the helper programs are not built"
+    "$TEG_BIN/tests/cli/helper_stores" .
+    for kind in index frames samples embeddings; do
+        tool teg-inspect ls "$kind.lmdb"
+        expect_status 0
+        [ "${lines[0]}" = "store     $kind, version 1" ]
+        tool teg-inspect ls --long "$kind.lmdb"
+        expect_status 0
+        tool teg-inspect verify "$kind.lmdb"
+        expect_status 0
+        [[ "$output" == "$kind.lmdb: good: $kind, "* ]]
+        tool teg-inspect show "$kind.lmdb" '!meta'
+        expect_status 0
+        tool teg-inspect diff "$kind.lmdb" "$kind.lmdb"
+        expect_status 0
+    done
+    tool teg-inspect show samples.lmdb epoch/00000000
+    expect_status 0
+    [[ "${lines[1]}" == *"  video  example  start  stride  length  clip  "* ]]
+    tool teg-inspect export frames.lmdb a/00000000 --png a.png
+    expect_status 0
+    # Width and height stand at byte 16 of a PNG file.
+    [ "$(od -An -tx1 -j 16 -N 8 a.png | tr -d ' ')" = 0000002100000016 ]
+}
+
+@test "a record that was damaged on the disk is found and named" {
+    [ -x "$TEG_BIN/tests/cli/helper_stores" ] || skip "the helper programs are not built"
+    "$TEG_BIN/tests/cli/helper_stores" .
+    # Four bytes inside the first zstd frame of the file.
+    local at
+    at=$(LC_ALL=C grep -obUaP '\x28\xb5\x2f\xfd' frames.lmdb | head -n 1 | cut -d: -f1)
+    printf '\x00\x00\x00\x00' | dd of=frames.lmdb bs=1 seek=$((at + 20)) conv=notrunc status=none
+    tool teg-inspect verify frames.lmdb
+    expect_status 1
+    [[ "$output" =~ ^frames.lmdb:\ [a-z/0-9-]+/0000000[0-9]:\  ]]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ "$stderr" == "teg-inspect: error: frames.lmdb: 1 of "*" records are bad" ]]
+}
+
 @test "verify names every bad record" {
     store s.lmdb 100
     tool teg-inspect verify s.lmdb
