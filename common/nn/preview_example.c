@@ -39,10 +39,10 @@ struct example {
     struct preview *preview;
     size_t video; /* in the frames store */
     struct strip strip[MAX_CLIPS];
-    size_t n_strips;
-    bool pair;       /* strips are the long and the short clip */
-    uint32_t *match; /* [n_embeddings of the short clip] */
-    size_t tile;     /* side of a tile */
+    size_t n_strips, n_rows; /* clips shown, and all there are */
+    bool pair;               /* strips are the long and the short clip */
+    uint32_t *match;         /* [n_embeddings of the short clip] */
+    size_t tile;             /* side of a tile */
 };
 
 /* -- what is shown -- */
@@ -61,8 +61,8 @@ static int find_rows(struct example *x, struct err *e)
     int rc = samples_epoch(x->preview->samples, o->epoch, &rows, &n_rows, e);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < n_rows && x->n_strips < MAX_CLIPS; i++)
-        if (rows[i].example == o->example)
+    for (size_t i = 0; i < n_rows; i++)
+        if (rows[i].example == o->example && x->n_rows++ < MAX_CLIPS)
             x->strip[x->n_strips++].row = rows[i];
     if (x->n_strips == 0)
         return err_set(e, "%s: epoch %zu has no example %zu", o->store, o->epoch, o->example);
@@ -377,11 +377,14 @@ static void put_heading(const struct example *x, struct image *sheet)
     const struct preview_options *o = x->preview->options;
     const struct frames_info *info = frames_video(x->preview->frames, x->video);
     sheet_title(sheet, SHEET_MARGIN, SHEET_MARGIN, frames_id(x->preview->frames, x->video));
+    char shown[80] = "";
+    if (x->n_rows > x->n_strips)
+        snprintf(shown, sizeof shown, " (the first %zu of its %zu clips)", x->n_strips, x->n_rows);
     sheet_printf(
         &(struct sheet_pen){sheet, SHEET_MARGIN, SHEET_MARGIN + SHEET_TITLE - 2, SHEET_FAINT},
-        "epoch %zu, example %zu; video of %" PRId64 " frames, %.4g a second, %dx%d", o->epoch,
-        o->example, info->n_frames, (double)info->fps_num / (double)info->fps_den, info->width,
-        info->height);
+        "epoch %zu, example %zu%s; video of %" PRId64 " frames, %.4g a second, %dx%d", o->epoch,
+        o->example, shown, info->n_frames, (double)info->fps_num / (double)info->fps_den,
+        info->width, info->height);
 }
 
 static int draw_example(struct example *x, struct image *sheet, struct err *e)
