@@ -130,7 +130,7 @@ struct norm_grad_args {
     bool relu;                  /* false: no mask */
     void *g;                    /* [rows, C]: receives g; may be dy; NULL: not kept */
     double *sums;               /* [2, C] out: sum g, sum g * (c - mean) */
-    const void *c2;     /* a second normalisation fed by the same g (projection shortcut), or NULL */
+    const void *c2; /* a second normalisation fed by the same g (projection shortcut), or NULL */
     const float *mean2; /* [C] of c2 */
     double *sums2;      /* [2, C] out for c2 */
 };
@@ -213,7 +213,8 @@ struct contrast_args {
 
 struct softmax_xent_args {
     size_t rows, classes;
-    const float *logits;   /* [rows, classes] */
+    size_t stride;       /* elements from one row to the next, of logits and d_logits; 0: classes */
+    const float *logits; /* [rows, classes] */
     const int32_t *target; /* [rows], host memory; 0 .. classes-1, anything else fails */
     const float *weight;   /* [rows] or NULL (host memory) */
     float scale;           /* of the gradient */

@@ -13,14 +13,21 @@
 #include "common/nn/schedule.h"
 #include "kernels/elem.h"
 
-enum { BLOCK_ROWS = 4096, RNG_STREAM_PROBE_ORDER = 0x70726f62 };
+enum { BLOCK_ROWS = 4096, CLASS_MULTIPLE = 16, RNG_STREAM_PROBE_ORDER = 0x70726f62 };
 
+/*
+ * Weights are padded to a multiple of 16 classes, with which products are faster. The weights of
+ * the padding stay zero, as do its logits and their gradients: the softmax does not see them.
+ */
 struct linear {
     struct backend *b;
     const struct backend_ops *ops;
     struct linear_shape shape;
-    float *w, *grad, *velocity; /* [width, n_classes] */
+    size_t padded;              /* classes and padding */
+    float *w, *grad, *velocity; /* [padded, width] */
     void *w_cast;               /* w in the type of the products; w itself where that is float32 */
+    struct param_span *spans;   /* for weight decay: channels and bias of each class */
+    size_t n_spans;
 };
 
 /* What a pass does besides the logits: nothing, write the gradient to m->grad, add it there. */
@@ -30,38 +37,59 @@ enum pass_kind { PASS_FORWARD, PASS_GRADIENT, PASS_ADD_GRADIENT };
 struct pass {
     size_t rows;
     struct matmul *forward, *backward;
-    float *logits;   /* [rows, n_classes]; then their gradient */
+    float *logits;   /* [rows, padded]; then their gradient */
     void *grad_cast; /* the gradient in the type of the products; or logits */
 };
 
 static size_t n_weights(const struct linear *m)
 {
-    return m->shape.width * m->shape.n_classes;
+    return m->shape.width * m->padded;
+}
+
+/* Only with weight decay are there spans to tell apart. */
+static int make_spans(struct linear *m, bool decay, struct err *e)
+{
+    const struct linear_shape *s = &m->shape;
+    m->n_spans = decay ? 2 * s->n_classes : 1;
+    m->spans = mem_grow(m->spans, m->n_spans, sizeof *m->spans, e);
+    if (!m->spans)
+        return ERR_FAIL;
+    m->spans[0] = (struct param_span){.len = n_weights(m)};
+    for (size_t k = 0; decay && k < s->n_classes; k++) {
+        m->spans[2 * k] =
+            (struct param_span){.offset = k * s->width, .len = s->n_channels, .decay = true};
+        m->spans[2 * k + 1] = (struct param_span){.offset = k * s->width + s->n_channels,
+                                                  .len = s->width - s->n_channels};
+    }
+    return 0;
+}
+
+static int alloc_zero(struct linear *m, void **memory, size_t n, enum dtype dtype, struct err *e)
+{
+    size_t bytes;
+    if (!size_mul(n, dtype_bytes(dtype), &bytes))
+        return err_set(e, "too many classes");
+    if (m->ops->alloc(m->b, bytes, memory, e) < 0)
+        return ERR_FAIL;
+    return m->ops->zero(m->b, *memory, bytes, e);
 }
 
 int linear_new(struct linear **out, const struct linear_shape *shape, struct backend *b,
                struct err *e)
 {
     struct linear *m = mem_new(1, sizeof *m, e);
-    size_t n, bytes;
+    size_t n;
     if (!m)
         return ERR_FAIL;
     *m = (struct linear){.b = b, .ops = b->ops, .shape = *shape};
-    int rc = size_mul(shape->width, shape->n_classes, &n) && size_mul(n, sizeof *m->w, &bytes)
-                 ? 0
-                 : err_set(e, "too many classes");
+    m->padded = (shape->n_classes + CLASS_MULTIPLE - 1) / CLASS_MULTIPLE * CLASS_MULTIPLE;
+    int rc = size_mul(shape->width, m->padded, &n) ? 0 : err_set(e, "too many classes");
     float **vectors[] = {&m->w, &m->grad, &m->velocity};
-    for (size_t i = 0; rc == 0 && i < 3; i++) {
-        rc = m->ops->alloc(b, bytes, (void **)vectors[i], e);
-        if (rc == 0)
-            rc = m->ops->zero(b, *vectors[i], bytes, e);
-    }
+    for (size_t i = 0; rc == 0 && i < 3; i++)
+        rc = alloc_zero(m, (void **)vectors[i], n, DTYPE_F32, e);
     m->w_cast = m->w;
-    if (rc == 0 && shape->dtype != DTYPE_F32) {
-        rc = m->ops->alloc(b, n * dtype_bytes(shape->dtype), &m->w_cast, e);
-        if (rc == 0)
-            rc = m->ops->zero(b, m->w_cast, n * dtype_bytes(shape->dtype), e);
-    }
+    if (rc == 0 && shape->dtype != DTYPE_F32)
+        rc = alloc_zero(m, &m->w_cast, n, shape->dtype, e);
     if (rc < 0)
         linear_free(m);
     else
@@ -78,6 +106,7 @@ void linear_free(struct linear *m)
     m->ops->release(m->b, m->w);
     m->ops->release(m->b, m->grad);
     m->ops->release(m->b, m->velocity);
+    free(m->spans);
     free(m);
 }
 
@@ -105,16 +134,17 @@ static int pass_init(struct linear *m, struct pass *p, size_t rows, enum pass_ki
                      struct err *e)
 {
     const struct linear_shape *s = &m->shape;
-    struct matmul_desc forward = {.m = rows, .n = s->n_classes, .k = s->width, .dtype = s->dtype};
-    struct matmul_desc backward = {.m = s->width,
-                                   .n = s->n_classes,
+    struct matmul_desc forward = {
+        .m = rows, .n = m->padded, .k = s->width, .b_transposed = true, .dtype = s->dtype};
+    struct matmul_desc backward = {.m = m->padded,
+                                   .n = s->width,
                                    .k = rows,
                                    .a_transposed = true,
                                    .accumulate = kind == PASS_ADD_GRADIENT,
                                    .dtype = s->dtype};
     size_t n;
     *p = (struct pass){.rows = rows};
-    if (!size_mul(rows, s->n_classes, &n) || n > SIZE_MAX / sizeof(float))
+    if (!size_mul(rows, m->padded, &n) || n > SIZE_MAX / sizeof(float))
         return err_set(e, "too many classes");
     int rc = m->ops->alloc(m->b, n * sizeof(float), (void **)&p->logits, e);
     p->grad_cast = p->logits;
@@ -137,13 +167,14 @@ static int pass_gradient(struct linear *m, struct pass *p, const void *x,
         return ERR_FAIL;
     loss->rows = p->rows;
     loss->classes = m->shape.n_classes;
+    loss->stride = m->padded;
     loss->logits = loss->d_logits = p->logits;
     if (m->ops->softmax_xent(m->b, loss) < 0)
         return err_set(e, "a label is not a class number");
     if (p->grad_cast != p->logits && m->ops->convert(m->b, p->grad_cast, m->shape.dtype, p->logits,
-                                                     DTYPE_F32, p->rows * m->shape.n_classes) < 0)
+                                                     DTYPE_F32, p->rows * m->padded) < 0)
         return err_set(e, "a conversion failed");
-    return m->ops->matmul_run(m->b, p->backward, x, p->grad_cast, m->grad, e);
+    return m->ops->matmul_run(m->b, p->backward, p->grad_cast, x, m->grad, e);
 }
 
 /* -- SGD -- */
@@ -180,6 +211,8 @@ static int sgd_init(struct sgd *s, struct err *e)
     s->order = mem_new(n, sizeof *s->order, e);
     s->batch_label = mem_new(batch, sizeof *s->batch_label, e);
     size_t row_bytes = s->m->shape.width * dtype_bytes(s->m->shape.dtype);
+    if (make_spans(s->m, o->weight_decay > 0, e) < 0)
+        return ERR_FAIL;
     if (!s->order || !s->batch_label ||
         s->m->ops->alloc(s->m->b, batch * row_bytes, &s->batch, e) < 0)
         return ERR_FAIL;
@@ -204,14 +237,11 @@ static int sgd_step(struct sgd *s, const uint32_t *rows, struct softmax_xent_arg
         (struct softmax_xent_args){.target = s->batch_label, .scale = 1.0f / (float)s->pass.rows};
     if (pass_gradient(m, &s->pass, s->batch, loss, e) < 0)
         return ERR_FAIL;
-    size_t n_decayed = shape->n_channels * shape->n_classes;
-    struct param_span spans[] = {{.offset = 0, .len = n_decayed, .decay = true},
-                                 {.offset = n_decayed, .len = n_weights(m) - n_decayed}};
     struct optimizer_args step = {.params = m->w,
                                   .grads = m->grad,
                                   .velocity = m->velocity,
-                                  .spans = spans,
-                                  .n_spans = spans[1].len ? 2 : 1,
+                                  .spans = m->spans,
+                                  .n_spans = m->n_spans,
                                   .lr = (float)schedule_lr(&s->schedule, s->step++),
                                   .momentum = (float)s->options->momentum,
                                   .weight_decay = (float)s->options->weight_decay};
@@ -325,10 +355,11 @@ static int evaluate(void *user, const float *w, float *grad, double *value, stru
     if (m->ops->download(m->b, grad, m->grad, n * sizeof *grad, e) < 0)
         return ERR_FAIL;
     double penalty = 0;
-    for (size_t i = 0; i < m->shape.n_channels * m->shape.n_classes; i++) {
-        penalty += (double)w[i] * w[i];
-        grad[i] += (float)(o->options->l2 * w[i]);
-    }
+    for (size_t i = 0; i < n; i++)
+        if (i % m->shape.width < m->shape.n_channels) {
+            penalty += (double)w[i] * w[i];
+            grad[i] += (float)(o->options->l2 * w[i]);
+        }
     o->at.loss /= (double)o->examples->n;
     o->at.accuracy /= (double)o->examples->n;
     *value = o->at.loss + 0.5 * o->options->l2 * penalty;
@@ -398,7 +429,8 @@ static void add_softmax(const float *logits, size_t n, float *p, double *scores)
 int linear_predict(struct linear *m, const struct linear_examples *examples, const uint32_t *group,
                    double *scores, struct err *e)
 {
-    size_t n = m->shape.n_classes, row_bytes = m->shape.width * dtype_bytes(m->shape.dtype);
+    size_t n = m->padded, n_classes = m->shape.n_classes,
+           row_bytes = m->shape.width * dtype_bytes(m->shape.dtype);
     struct pass pass = {0};
     float *logits = mem_new(BLOCK_ROWS * n, sizeof *logits, e), *p = mem_new(n, sizeof *p, e);
     int rc = logits && p ? 0 : ERR_FAIL;
@@ -414,7 +446,7 @@ int linear_predict(struct linear *m, const struct linear_examples *examples, con
         if (rc == 0)
             rc = m->ops->download(m->b, logits, pass.logits, rows * n * sizeof *logits, e);
         for (size_t j = 0; rc == 0 && j < rows; j++)
-            add_softmax(logits + j * n, n, p, scores + group[i + j] * n);
+            add_softmax(logits + j * n, n_classes, p, scores + group[i + j] * n_classes);
     }
     pass_release(m, &pass);
     free(logits);

@@ -60,8 +60,9 @@ CPU_CLONES static void row_scale(float *y, size_t n, float factor)
 /* One row; its gradient is (softmax - one-hot) * weight * scale. */
 static void softmax_row(const struct softmax_xent_args *a, size_t row, struct part *part)
 {
-    const float *x = a->logits + row * a->classes;
-    float *d = a->d_logits ? a->d_logits + row * a->classes : NULL;
+    size_t at = row * (a->stride ? a->stride : a->classes);
+    const float *x = a->logits + at;
+    float *d = a->d_logits ? a->d_logits + at : NULL;
     size_t target = (size_t)a->target[row];
     float weight = a->weight ? a->weight[row] : 1.0f;
     float max = row_max(x, a->classes), at_target = x[target];

@@ -22,10 +22,15 @@ static struct backend *open_backend(size_t n_threads)
     return b;
 }
 
-static float element(const float *x, size_t row, size_t column, size_t rows, size_t columns,
-                     bool transposed)
+/* op(A)[i, l], op(B)[l, j] */
+static double a_at(const struct problem *p, size_t i, size_t l)
 {
-    return transposed ? x[column * rows + row] : x[row * columns + column];
+    return p->a[p->d.a_transposed ? l * p->d.m + i : i * p->d.k + l];
+}
+
+static double b_at(const struct problem *p, size_t l, size_t j)
+{
+    return p->b[p->d.b_transposed ? j * p->d.k + l : l * p->d.n + j];
 }
 
 static void fill(struct problem *p, struct rng *r)
@@ -47,8 +52,7 @@ static void fill(struct problem *p, struct rng *r)
         for (size_t j = 0; j < n; j++) {
             double sum = p->d.accumulate ? p->c[GUARD + i * n + j] : 0;
             for (size_t l = 0; l < k; l++)
-                sum += (double)element(p->a, i, l, m, k, p->d.a_transposed) *
-                       element(p->b, l, j, k, n, p->d.b_transposed);
+                sum += a_at(p, i, l) * b_at(p, l, j);
             p->want[i * n + j] = (float)sum;
         }
 }

@@ -19,4 +19,11 @@
           */
 #define TOLERANCE_FINITE_DIFFERENCE 2e-3 /* central differences of a float32 loss */
 
+/* softmax and losses */
+#define TOLERANCE_SOFTMAX                                                                          \
+    1e-6 /* a probability in float32: exp within 6e-8, a division, a factor                        \
+          */
+#define TOLERANCE_LOSS       1e-6 /* of the loss: the sum of a row in float32, then float64 */
+#define TOLERANCE_DIFFERENCE 1e-3 /* central differences with step 1/64: a third derivative < 1 */
+
 #endif
