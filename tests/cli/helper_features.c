@@ -46,7 +46,6 @@ static struct setting settings[] = {
     {"bad", 0},        /* so many of the last training videos are bad */
     {"skip", 0},       /* so many of the first videos have no embeddings */
     {"unlabelled", 0}, /* so many of the first videos have no class and no event labels */
-    {"nan", 0},        /* 1: one number is not a number */
     {"drop_class", 0}, /* 1: training videos of class 0 have no embeddings */
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
@@ -197,18 +196,17 @@ static void draw_clip(float *x, const struct made *m, const struct embedding_cli
         draw(x + t * n, 4, get("random") > 0 ? m->number * 100 + clip->clip : label, 1);
         draw(x + t * n, 5, item, get("noise"));
     }
-    if (get("nan") > 0 && m->number == 3)
-        x[1] = NAN;
 }
 
 static int put_features(struct store_writer *w, struct codec *c, const struct made *m,
                         struct err *e)
 {
     struct embedding_clip clips[512];
-    struct embedding_shape shape = {
-        .n_steps = get_n("steps"), .n_channels = get_n("channels"), .half = get("half") > 0};
+    struct embedding one = {.shape = {.n_steps = get_n("steps"),
+                                      .n_channels = get_n("channels"),
+                                      .half = get("half") > 0}};
     size_t n = 0, n_clips = get_n("events") ? get_n("events") : get_n("clips");
-    float *x = mem_new((shape.n_steps ? shape.n_steps : 1) * shape.n_channels, sizeof *x, e);
+    float *x = mem_new((get_n("steps") ? get_n("steps") : 1) * get_n("channels"), sizeof *x, e);
     for (uint32_t i = 0; i < n_clips; i++)
         for (uint32_t v = 0; v < get_n("views"); v++)
             clips[n++] = (struct embedding_clip){.clip = i,
@@ -217,10 +215,11 @@ static int put_features(struct store_writer *w, struct codec *c, const struct ma
                                                  .end = 2.0 * i + 2,
                                                  .centre = 2.0 * i + 1,
                                                  .target = -1};
+    one.values = x;
     int rc = x ? embeddings_put_video(w, m->id, clips, n, e) : ERR_FAIL;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         draw_clip(x, m, &clips[i]);
-        rc = embeddings_put(w, c, m->id, i, &(struct embedding){shape, x}, e);
+        rc = embeddings_put(w, c, m->id, i, &one, e);
     }
     free(x);
     return rc;
