@@ -60,7 +60,10 @@ static void make_samples(const char *path, float blur)
         rows[i].start = (int32_t)i - 1;
         rows[i].blur = blur;
     }
-    clip_support_samples(path, rows, 30, 2);
+    const char *frames = support_path(folder, "of-samples.lmdb");
+    if (!file_exists(frames))
+        make_frames(frames);
+    clip_support_samples(path, frames, rows, 30, 2);
 }
 
 static struct store_writer *create(const char *path, const char *schema, int version)
