@@ -20,8 +20,7 @@ enum { SAMPLES_VERSION = 1 };
 enum sample_role { SAMPLE_LONG = 0, SAMPLE_SHORT = 1, SAMPLE_SINGLE = 2 };
 enum sample_edge { SAMPLE_WRAP = 0, SAMPLE_CLAMP = 1 };
 
-/* One clip. 64 bytes, little endian, the columns of the table in this order and under these names.
- */
+/* One clip. 64 bytes, little endian: the columns of the table, in this order, with these names. */
 struct sample {
     uint32_t video;   /* position in `videos` */
     uint32_t example; /* number of the example within the epoch; long and short clip share it */
@@ -64,8 +63,7 @@ size_t samples_n_videos(const struct samples *s);
 const char *samples_id(const struct samples *s, size_t video);
 const char *const *samples_ids(const struct samples *s); /* [samples_n_videos] */
 size_t samples_n_epochs(const struct samples *s);
-/* A whole epoch, checked (video in range, sizes positive); the table is valid until the next call.
- */
+/* A whole epoch, checked (video in range, sizes positive ...); valid until the next call. */
 int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, size_t *n_rows,
                   struct err *e);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What reading and writing a store share of LMDB. Included by store_read.c and store_write.c alone.
- */
+/* What reading and writing a store share of LMDB. Internal to the store. */
 #ifndef TEG_STORE_STORE_LMDB_H
 #define TEG_STORE_STORE_LMDB_H
 

@@ -15,8 +15,7 @@ struct meta_state {
 /* The members that the writer's request decides: schema ... inputs. NULL and `e` on failure. */
 struct json *meta_head(const struct store_spec *spec, struct err *e);
 
-/* Fails with the first difference between the head of `!meta` that is there and the one wanted now.
- */
+/* Fails with the first difference between the head that is there and the one wanted now. */
 int meta_compare(const struct json *there, const struct json *head, struct err *e);
 
 /*
