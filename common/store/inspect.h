@@ -28,7 +28,10 @@ struct inspect {
 /* What the file is, and its keys; with `all` a line on each record: type, shape, sizes, key. */
 int inspect_ls(const struct inspect *i, struct err *e);
 
-/* One record: JSON indented, tables in columns, small arrays whole, large ones by their statistics.
+/*
+ * One record: JSON indented, tables in columns, small arrays whole, large ones by their statistics.
+ * Of a JSON file (metrics), the value at a path of member names and positions:
+ * "classes/3/accuracy".
  */
 int inspect_show(const struct inspect *i, struct err *e);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/num.h"
 #include "common/store/source.h"
 
 enum { MAX_ELEMENTS = 1000, MAX_ROWS = 20, LINE_BYTES = 78 };
@@ -182,9 +183,60 @@ static int show_record(const struct inspect *i, struct source *s, struct err *e)
     return 0;
 }
 
+/* -- JSON files: metrics, settings -- */
+
+/* Is this JSON text? No store and no .safetensors file starts so: there are zeros among their first
+ * eight bytes. */
+static bool is_json(const char *path)
+{
+    char start[8] = {0};
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(start, 1, sizeof start, f) : 0;
+    if (f)
+        fclose(f);
+    return n > 0 && (start[0] == '{' || start[0] == '[') && !memchr(start, 0, n);
+}
+
+/* The value at a path of member names and positions, "classes/3/accuracy"; "/" is the whole. NULL:
+ * none. */
+static struct json *find_value(struct json *v, const char *path, struct err *e)
+{
+    char name[256];
+    while (v && *path) {
+        size_t len = strcspn(path, "/");
+        int64_t at;
+        snprintf(name, sizeof name, "%.*s", (int)len, path);
+        path += len + (path[len] == '/');
+        if (len == 0)
+            continue;
+        if (json_kind(v) != JSON_ARRAY)
+            v = json_member(v, name);
+        else
+            v = num_i64(name, 0, INT64_MAX, &at, NULL) < 0 ? NULL : json_at(v, (size_t)at);
+        if (!v)
+            err_set(e, "there is no '%s'", name);
+    }
+    return v;
+}
+
+/* Text and numbers stand alone, so that a script can take them. */
+static int show_json(const struct inspect *i, struct err *e)
+{
+    struct json *whole = json_load(i->path, e);
+    if (!whole)
+        return ERR_FAIL;
+    struct json *v = find_value(whole, i->key, e);
+    if (v)
+        fprintf(i->out, "%s\n", json_kind(v) == JSON_STRING ? json_str(v) : json_pretty(v));
+    json_free(whole);
+    return v ? 0 : err_add_code(e, ERR_NOT_FOUND, "%s: %s", i->path, i->key);
+}
+
 int inspect_show(const struct inspect *i, struct err *e)
 {
     struct source *s;
+    if (is_json(i->path))
+        return show_json(i, e);
     int rc = source_open(&s, i->path, e);
     if (rc < 0)
         return rc;

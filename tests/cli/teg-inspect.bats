@@ -79,6 +79,35 @@ min 0, max 1, mean 0.5, deviation 0.5
     [ "$stderr" = "teg-inspect: error: m.safetensors: there is no tensor 'v'" ]
 }
 
+@test "show prints one value of a JSON file" {
+    echo '{"top1": 0.25, "name": "a b", "list": [{"n": 3}, [true]], "a/b": 0}' >"$BATS_TEST_TMPDIR/m.json"
+    value() {
+        tool teg-inspect show "$BATS_TEST_TMPDIR/m.json" "$1"
+        expect_status 0
+        [ "$output" = "$2" ]
+    }
+    value top1 0.25
+    value name 'a b'
+    value list/0/n 3
+    value list/1/0 true
+    value list/1 '[
+  true
+]'
+    tool teg-inspect show "$BATS_TEST_TMPDIR/m.json" /
+    expect_status 0
+    [ "$(printf '%s\n' "$output" | head -n 2)" = '{
+  "top1": 0.25,' ]
+    for path in top2 top1/x list/2 list/-1 list/x; do
+        tool teg-inspect show "$BATS_TEST_TMPDIR/m.json" "$path"
+        expect_status 1
+        [[ $stderr == *"m.json: $path: there is no "* ]]
+    done
+    echo '{"top1": ' >"$BATS_TEST_TMPDIR/m.json"
+    tool teg-inspect show "$BATS_TEST_TMPDIR/m.json" top1
+    expect_status 1
+    [[ $stderr == *"m.json:"* ]]
+}
+
 @test "export writes a file that NumPy reads" {
     tool teg-inspect export m.safetensors w --npy w.npy --png w.png
     expect_status 0
