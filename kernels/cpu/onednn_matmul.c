@@ -43,14 +43,26 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/*
+ * Tiles of n that leave no single row or column at the end: oneDNN 3.7 mistakes such a view of a
+ * wider matrix for a dense vector.
+ */
+static size_t leave_no_single(size_t n, size_t len)
+{
+    enum { STEP = 8 };
+    while (len < n && n % len == 1)
+        len += STEP;
+    return smaller(len, n);
+}
+
 /* About MIN_TILES tiles or more: of rows where there are enough, else of columns too. */
 static void choose_tiles(struct matmul *m)
 {
     size_t rows = round_up(m->desc.m / MIN_TILES);
     rows = smaller(rows ? rows : TILE_STEP, MAX_TILE_ROWS);
-    m->rows = smaller(rows, m->desc.m);
+    m->rows = leave_no_single(m->desc.m, rows);
     size_t wanted = div_up(MIN_TILES, div_up(m->desc.m, m->rows));
-    m->columns = smaller(round_up(div_up(m->desc.n, wanted)), m->desc.n);
+    m->columns = leave_no_single(m->desc.n, round_up(div_up(m->desc.n, wanted)));
 }
 
 /* Length of a tile, or of the last one, where n is cut into such. */
