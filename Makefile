@@ -265,7 +265,7 @@ lint: ## cppcheck on the C sources, shellcheck on the scripts, where installed
 	    --inline-suppr common kernels/cpu tools
 	@! command -v shellcheck >/dev/null || shellcheck tests/run .ci/run $$(find tests pipelines -name '*.sh')
 
-bench: tools $(bench_bin) $(filter %/helper_stores,$(test_bin)) ## speeds and ratios against peers and limits
+bench: tools $(bench_bin) $(helper_bin) ## speeds and ratios against peers and limits
 	tests/bench/run --build $(BUILD)
 
 # ---- Using ------------------------------------------------------------------------------------------

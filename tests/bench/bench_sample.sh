@@ -6,7 +6,7 @@ set -eu -o pipefail
 cd "$TMPDIR"
 
 n_videos=20000
-"$TEG_BIN/tests/cli/helper_stores" . id=v,count=$n_videos
+"$TEG_BIN/tests/cli/helper_videos" . id=v,count=$n_videos
 
 # Seconds that a command takes.
 seconds() {

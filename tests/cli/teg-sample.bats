@@ -10,9 +10,9 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return
 }
 
-# Makes index.lmdb and frames.lmdb; see helper_stores.c for the words.
+# Makes index.lmdb and frames.lmdb; see helper_videos.c for the words.
 stores() {
-    "$TEG_BIN/tests/cli/helper_stores" "$@"
+    "$TEG_BIN/tests/cli/helper_videos" "$@"
 }
 
 # sample STRATEGY OUT [OPTION...] from the stores of the folder.

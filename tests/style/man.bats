@@ -36,7 +36,7 @@ none() {
         "$TEG_BIN/$tool" --help | sed -nE 's/^ {2,6}(-[a-zA-Z?], )?(--[a-z0-9-]+).*/\2/p' | sort -u >"$BATS_TEST_TMPDIR/help"
         [ -s "$BATS_TEST_TMPDIR/help" ]
         mandoc -Tascii -Owidth=200 "tools/$tool.1" | sed 's|.\x08||g' | sed -n '/^OPTIONS/,/^[A-Z]/p' |
-            sed -nE 's/^ {5}(-[a-zA-Z?], )?(--[a-z0-9-]+).*/\2/p' |
+            sed -nE 's/^ {5}(-.*)/\1/p' | sed 's/  .*//' | grep -oE '(^|, )--[a-z0-9-]+' | tr -d ', ' |
             sort -u >"$BATS_TEST_TMPDIR/man"
         diff -u "$BATS_TEST_TMPDIR/man" "$BATS_TEST_TMPDIR/help" | sed "1,2d; /^@@/d; s/^/$tool: /" | grep -E ': [-+]'
     done | none "- in the man page only, + in --help only"

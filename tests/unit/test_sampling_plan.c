@@ -11,7 +11,7 @@ static void open_stores(const char *videos, struct index **index, struct frames 
     const char *bin = getenv("TEG_BIN");
     char command[1024];
     struct err e = {0};
-    snprintf(command, sizeof command, "%s/tests/cli/helper_stores %s %s", bin ? bin : "build",
+    snprintf(command, sizeof command, "%s/tests/cli/helper_videos %s %s", bin ? bin : "build",
              folder, videos);
     assert_int_equal(system(command), 0);
     support_ok(index_open(index, support_path(folder, "index.lmdb"), &e), &e);
