@@ -88,7 +88,7 @@ only_in() {
     awk -f tests/style/functions.awk $c_files >"$BATS_TEST_TMPDIR/functions"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/functions")" -gt 50 ]
     awk '$3 > 80 || ($2 == "main" && $3 > 40)' "$BATS_TEST_TMPDIR/functions" | none "too long"
-    awk '$4 > 5' "$BATS_TEST_TMPDIR/functions" | none "too many parameters"
+    awk '$4 > 5 && !/^tests\//' "$BATS_TEST_TMPDIR/functions" | none "too many parameters"
 }
 
 @test "files are at most 800 lines" {
