@@ -42,9 +42,10 @@ TEG_HD float elem_affine(float x, float scale, float shift)
     return x * scale + shift;
 }
 
+/* NaN stays NaN, so that it is noticed. */
 TEG_HD float elem_relu(float x)
 {
-    return x > 0.0f ? x : 0.0f;
+    return x < 0.0f ? 0.0f : x;
 }
 
 /* Gradient through a ReLU whose output was (or whose input is) `at`. */

@@ -79,6 +79,12 @@ CPU_INLINE void elem_store(void *y, size_t i, float v, enum dtype t)
         ((uint16_t *)y)[i] = f32_to_bf16(v);
 }
 
+/* v where it is not negative, else 0; NaN stays NaN. */
+CPU_INLINE vec16 vec16_relu(vec16 v)
+{
+    return (vec16)((vec16u)v & ~(vec16u)(v < 0.0f));
+}
+
 /* v where at > 0, else 0. */
 CPU_INLINE vec16 vec16_where_positive(vec16 v, vec16 at)
 {

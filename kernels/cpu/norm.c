@@ -235,7 +235,7 @@ CPU_INLINE void apply_rows(const struct norm_apply_args *a, size_t begin, size_t
                       *(const vec16 *)(a->shift + c);
             if (a->residual)
                 v += residual_vec(a, at, c, t);
-            vec16_store(a->y, at + c, a->relu ? vec16_where_positive(v, v) : v, t);
+            vec16_store(a->y, at + c, a->relu ? vec16_relu(v) : v, t);
         }
         apply_tail(a, at, c, t);
     }

@@ -4,26 +4,28 @@
 #ifndef TEG_TESTS_OPS_TOLERANCES_H
 #define TEG_TESTS_OPS_TOLERANCES_H
 
-/* pixels in [0, 1] */
-#define TOLERANCE_PIXEL                                                                            \
-    1e-5f /* float32 against float64: a chain of some 20 roundings, 6e-8 each                      \
-           */
-#define TOLERANCE_PIXEL_BF16 0.002f /* half a unit in the last place of bfloat16 below 1: 2^-9 */
-#define TOLERANCE_COLOUR_BAR                                                                       \
-    (2.0f / 255.0f) /* published 8-bit Y'CbCr is rounded in all three components */
+/* pixels in [0, 1]: a chain of some 20 float32 roundings, 6e-8 each */
+#define TOLERANCE_PIXEL 1e-5f
+/* half a unit in the last place of bfloat16 below 1: 2^-9 */
+#define TOLERANCE_PIXEL_BF16 0.002f
+/* published 8-bit Y'CbCr is rounded in all three components */
+#define TOLERANCE_COLOUR_BAR (2.0f / 255.0f)
 
-/* tensors, relative to the norm of the right answer */
-#define TOLERANCE_F32 2e-6 /* sums of up to 1e5 products in float32: 6e-8 times a small factor */
-#define TOLERANCE_BF16                                                                             \
-    4e-3 /* one rounding of the result to bfloat16: 2^-9 at most, each element                     \
-          */
-#define TOLERANCE_FINITE_DIFFERENCE 2e-3 /* central differences of a float32 loss */
+/* tensors, relative to the norm of the right answer: sums of up to 1e5 float32 products */
+#define TOLERANCE_F32 2e-6
+/* one rounding of the result to bfloat16: 2^-9 at most, each element */
+#define TOLERANCE_BF16 4e-3
 
-/* softmax and losses */
-#define TOLERANCE_SOFTMAX                                                                          \
-    1e-6 /* a probability in float32: exp within 6e-8, a division, a factor                        \
-          */
-#define TOLERANCE_LOSS       1e-6 /* of the loss: the sum of a row in float32, then float64 */
-#define TOLERANCE_DIFFERENCE 1e-3 /* central differences with step 1/64: a third derivative < 1 */
+/* an objective and its gradient in float32 against float64: the bar set for them */
+#define TOLERANCE_OBJECTIVE 1e-5
+/* central differences of a float32 objective */
+#define TOLERANCE_FINITE_DIFFERENCE 2e-3
+
+/* a probability in float32: exp within 6e-8, a division, a factor */
+#define TOLERANCE_SOFTMAX 1e-6
+/* the loss of a row: its sum in float32, then float64 */
+#define TOLERANCE_LOSS 1e-6
+/* central differences with step 1/64: a third derivative < 1 */
+#define TOLERANCE_DIFFERENCE 1e-3
 
 #endif
