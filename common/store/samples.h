@@ -20,25 +20,25 @@ enum { SAMPLES_VERSION = 1 };
 enum sample_role { SAMPLE_LONG = 0, SAMPLE_SHORT = 1, SAMPLE_SINGLE = 2 };
 enum sample_edge { SAMPLE_WRAP = 0, SAMPLE_CLAMP = 1 };
 
-/* One clip. 64 bytes, little endian: the columns of the table, in this order, with these names. */
+/*
+ * One clip. 64 bytes, little endian: the columns of the table, in this order, with these names.
+ * Frame t of the clip is stored frame start + t * stride, put into the video by `edge`: modulo
+ * n_frames, or clamped to its ends. `start` is what it is before that: < 0 and >= n_frames occur.
+ */
 struct sample {
     uint32_t video;   /* position in `videos` */
     uint32_t example; /* number of the example within the epoch; long and short clip share it */
-    int32_t start; /* first frame, in stored frames; frame t of the clip is start + t * stride, put
-                      into */
-    uint16_t stride; /* the video by `edge`: modulo n_frames, or clamped to its ends. Not put there
-                        in the table: < 0 and >= n_frames occur */
-    uint16_t length; /* frames */
-    uint32_t
-        clip; /* clip number within the video: event, window, clip of a plan; 0 in pre-training */
+    int32_t start;    /* stored frame */
+    uint16_t stride;  /* stored frames */
+    uint16_t length;  /* frames */
+    uint32_t clip;    /* number within the video: event, window, clip of a plan; 0 of a pair */
     uint16_t crop_x, crop_y, crop_w, crop_h; /* pixels of the picture in its true size */
     uint8_t role;                            /* enum sample_role */
     uint8_t view;                            /* number of the crop of a clip */
     uint8_t edge;                            /* enum sample_edge */
     uint8_t flip;                            /* 1: mirror left-right */
     uint8_t jitter;   /* 1: apply brightness, contrast, saturation, hue in `order` */
-    uint8_t order;    /* which of the 24 permutations of (brightness, contrast, saturation, hue),
-                         lexicographic */
+    uint8_t order;    /* which of the 24 permutations of those four, in lexicographic order */
     uint8_t grey;     /* 1: greyscale */
     uint8_t solarise; /* 1: x >= 0.5 becomes 1 - x */
     float brightness, contrast, saturation; /* factors */
