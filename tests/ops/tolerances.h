@@ -21,6 +21,10 @@
 /* central differences of a float32 objective */
 #define TOLERANCE_FINITE_DIFFERENCE 2e-3
 
+/* outputs and gradients of a whole backbone: the bars set for them */
+#define TOLERANCE_BACKBONE_F32 1e-5
+#define TOLERANCE_BACKBONE_BF16 2e-2
+
 /* a probability in float32: exp within 6e-8, a division, a factor */
 #define TOLERANCE_SOFTMAX 1e-6
 /* the loss of a row: its sum in float32, then float64 */
