@@ -151,144 +151,163 @@ static void applies(void **state)
 
 /* -- backward, by the textbook formula -- */
 
-static double upstream(const struct tensor *dy, const struct tensor *dy2, const struct tensor *y,
-                       const struct norm *n, size_t i, size_t channels)
-{
-    double g = dy->value[i] + (dy2 ? dy2->value[i] : 0.0);
-    double at = y ? y->value[i]
-                  : (double)elem_affine((float)n->c.value[i], n->scale[i % channels],
-                                        n->shift[i % channels]);
-    return at > 0.0 ? g : 0.0;
-}
-
-static void true_grad(const struct norm *n, const struct shape *s, const double *g, bool frozen,
-                      double *dc, double *d_gamma, double *d_beta)
-{
-    for (size_t k = 0; k < s->channels; k++) {
-        double sum_g = 0.0, sum_gx = 0.0;
-        for (size_t r = 0; r < s->rows; r++) {
-            size_t i = r * s->channels + k;
-            sum_g += g[i];
-            sum_gx += g[i] * normalised(n, i, k);
-        }
-        d_gamma[k] = sum_gx;
-        d_beta[k] = sum_g;
-        for (size_t r = 0; r < s->rows; r++) {
-            size_t i = r * s->channels + k;
-            double centred = g[i];
-            if (!frozen)
-                centred -= (sum_g + normalised(n, i, k) * sum_gx) / (double)s->rows;
-            dc[i] = (double)n->gamma[k] * n->true_inv_std[k] * centred;
-        }
-    }
-}
-
 /* What pass.c does for one unit, with a residual (mask from y, g kept) or without (mask from c). */
 struct grad_case {
     bool residual, shortcut, second, frozen;
 };
 
-static void run_grad(struct backend *b, const struct shape *s, struct norm *n,
-                     const struct grad_case *k, struct tensor *dy, struct tensor *dy2,
-                     struct tensor *y, struct tensor *dc)
+struct grad_problem {
+    struct backend *b;
+    const struct shape *s;
+    const struct grad_case *k;
+    struct norm *n; /* [2] */
+    struct tensor dy, dy2, y, dc[2];
+    double *g, *want, *d_gamma, *d_beta; /* of the oracle */
+    float got_gamma[2][MAX_CHANNELS], got_beta[2][MAX_CHANNELS];
+};
+
+static double upstream(const struct grad_problem *p, size_t i)
 {
-    enum dtype type = dy->type;
-    float *v = calloc(5 * s->channels, sizeof *v);
-    bool kept = k->residual || k->second;
-    struct norm_grad_args a = {.rows = s->rows,
-                               .channels = s->channels,
-                               .dtype = type,
-                               .dy = dy->data,
-                               .dy2 = k->second ? dy2->data : NULL,
+    const struct norm *n = &p->n[0];
+    size_t k = i % p->s->channels;
+    double g = p->dy.value[i] + (p->k->second ? p->dy2.value[i] : 0.0);
+    double at = p->k->residual
+                    ? p->y.value[i]
+                    : (double)elem_affine((float)n->c.value[i], n->scale[k], n->shift[k]);
+    return at > 0.0 ? g : 0.0;
+}
+
+static void problem_init(struct grad_problem *p, enum dtype type)
+{
+    size_t channels = p->s->channels, count = p->s->rows * channels;
+    p->n = calloc(2, sizeof *p->n);
+    tensor_random(&p->dy, count, type, 0.2, 5);
+    tensor_random(&p->dy2, count, type, 0.0, 6);
+    tensor_random(&p->y, count, type, 0.0, 7);
+    for (uint64_t i = 0; i < 2; i++) {
+        norm_init(&p->n[i], p->s, type, i + 1);
+        true_statistics(&p->n[i], p->s, p->k->frozen);
+        finish(&p->n[i], p->b, p->s, p->k->frozen, false);
+        tensor_random(&p->dc[i], count, type, 0.0, 8);
+    }
+    p->g = calloc(count, sizeof *p->g);
+    p->want = calloc(count, sizeof *p->want);
+    p->d_gamma = calloc(channels, sizeof *p->d_gamma);
+    p->d_beta = calloc(channels, sizeof *p->d_beta);
+    for (size_t i = 0; i < count; i++)
+        p->g[i] = upstream(p, i);
+}
+
+static void problem_release(struct grad_problem *p)
+{
+    struct tensor *all[] = {&p->dy, &p->dy2, &p->y, &p->dc[0], &p->dc[1], &p->n[0].c, &p->n[1].c};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        tensor_release(all[i]);
+    free(p->n);
+    free(p->g);
+    free(p->want);
+    free(p->d_gamma);
+    free(p->d_beta);
+}
+
+static void true_grad(struct grad_problem *p, const struct norm *n)
+{
+    const struct shape *s = p->s;
+    for (size_t k = 0; k < s->channels; k++) {
+        double sum_g = 0.0, sum_gx = 0.0;
+        for (size_t i = k; i < s->rows * s->channels; i += s->channels) {
+            sum_g += p->g[i];
+            sum_gx += p->g[i] * normalised(n, i, k);
+        }
+        p->d_gamma[k] = sum_gx;
+        p->d_beta[k] = sum_g;
+        for (size_t i = k; i < s->rows * s->channels; i += s->channels) {
+            double centred = p->g[i];
+            if (!p->k->frozen)
+                centred -= (sum_g + normalised(n, i, k) * sum_gx) / (double)s->rows;
+            p->want[i] = (double)n->gamma[k] * n->true_inv_std[k] * centred;
+        }
+    }
+}
+
+/* Masked gradient and its sums, for both normalisations where there is a shortcut. */
+static void run_sums(struct grad_problem *p, bool kept)
+{
+    struct norm *n = p->n;
+    struct norm_grad_args a = {.rows = p->s->rows,
+                               .channels = p->s->channels,
+                               .dtype = p->dy.type,
+                               .dy = p->dy.data,
+                               .dy2 = p->k->second ? p->dy2.data : NULL,
                                .c = n[0].c.data,
                                .mean = n[0].mean,
                                .scale = n[0].scale,
                                .shift = n[0].shift,
-                               .y = k->residual ? y->data : NULL,
+                               .y = p->k->residual ? p->y.data : NULL,
                                .relu = true,
-                               .g = kept ? dy->data : NULL,
+                               .g = kept ? p->dy.data : NULL,
                                .sums = n[0].grad_sums,
-                               .c2 = k->shortcut ? n[1].c.data : NULL,
+                               .c2 = p->k->shortcut ? n[1].c.data : NULL,
                                .mean2 = n[1].mean,
                                .sums2 = n[1].grad_sums};
-    assert_int_equal(b->ops->norm_grad(b, &a), 0);
-    for (int i = k->shortcut; i >= 0; i--) {
-        struct norm_grad_finish_args f = {.channels = s->channels,
-                                          .count = (double)s->rows,
-                                          .sums = n[i].grad_sums,
-                                          .gamma = n[i].gamma,
-                                          .inv_std = n[i].inv_std,
-                                          .d_gamma = v,
-                                          .d_beta = v + s->channels,
-                                          .frozen = k->frozen,
-                                          .a = v + 2 * s->channels,
-                                          .b = v + 3 * s->channels,
-                                          .k = v + 4 * s->channels};
-        memset(v, 0, 2 * s->channels * sizeof *v);
-        assert_int_equal(b->ops->norm_grad_finish(b, &f), 0);
-        struct norm_grad_apply_args p = {.rows = s->rows,
-                                         .channels = s->channels,
-                                         .dtype = type,
-                                         .g = dy->data,
-                                         .c = n[i].c.data,
-                                         .scale = kept ? NULL : n[i].scale,
-                                         .shift = kept ? NULL : n[i].shift,
-                                         .mean = n[i].mean,
-                                         .a = f.a,
-                                         .b = f.b,
-                                         .k = f.k,
-                                         .dc = dc[i].data};
-        assert_int_equal(b->ops->norm_grad_apply(b, &p), 0);
-        memcpy(n[i].running_mean, v, s->channels * sizeof *v); /* d_gamma, d_beta for the checks */
-        memcpy(n[i].running_var, v + s->channels, s->channels * sizeof *v);
-    }
+    assert_int_equal(p->b->ops->norm_grad(p->b, &a), 0);
+}
+
+static void run_apply(struct grad_problem *p, int i, bool kept)
+{
+    struct norm *n = &p->n[i];
+    size_t channels = p->s->channels;
+    float *v = calloc(3 * channels, sizeof *v);
+    struct norm_grad_finish_args f = {.channels = channels,
+                                      .count = (double)p->s->rows,
+                                      .sums = n->grad_sums,
+                                      .gamma = n->gamma,
+                                      .inv_std = n->inv_std,
+                                      .d_gamma = p->got_gamma[i],
+                                      .d_beta = p->got_beta[i],
+                                      .frozen = p->k->frozen,
+                                      .a = v,
+                                      .b = v + channels,
+                                      .k = v + 2 * channels};
+    struct norm_grad_apply_args a = {.rows = p->s->rows,
+                                     .channels = channels,
+                                     .dtype = p->dy.type,
+                                     .g = p->dy.data,
+                                     .c = n->c.data,
+                                     .scale = kept ? NULL : n->scale,
+                                     .shift = kept ? NULL : n->shift,
+                                     .mean = n->mean,
+                                     .a = f.a,
+                                     .b = f.b,
+                                     .k = f.k,
+                                     .dc = p->dc[i].data};
+    assert_int_equal(p->b->ops->norm_grad_finish(p->b, &f), 0);
+    assert_int_equal(p->b->ops->norm_grad_apply(p->b, &a), 0);
     free(v);
 }
 
 static void check_grad(struct backend *b, const struct shape *s, enum dtype type,
                        const struct grad_case *k)
 {
-    size_t count = s->rows * s->channels;
-    struct norm *n = calloc(2, sizeof *n);
-    struct tensor dy, dy2, y, dc[2];
-    double *g = calloc(count, sizeof *g), *want = calloc(count, sizeof *want);
-    double *d_gamma = calloc(s->channels, sizeof *g), *d_beta = calloc(s->channels, sizeof *g);
-    tensor_random(&dy, count, type, 0.2, 5);
-    tensor_random(&dy2, count, type, 0.0, 6);
-    tensor_random(&y, count, type, 0.0, 7);
-    for (uint64_t i = 0; i < 2; i++) {
-        norm_init(&n[i], s, type, i + 1);
-        true_statistics(&n[i], s, k->frozen);
-        finish(&n[i], b, s, k->frozen, false);
-        tensor_random(&dc[i], count, type, 0.0, 8);
-    }
-    for (size_t i = 0; i < count; i++)
-        g[i] =
-            upstream(&dy, k->second ? &dy2 : NULL, k->residual ? &y : NULL, &n[0], i, s->channels);
-    run_grad(b, s, n, k, &dy, &dy2, &y, dc);
+    struct grad_problem *p = calloc(1, sizeof *p);
     double rounding = type == DTYPE_F32 ? 5.0 * TOLERANCE_F32 : 2.0 * TOLERANCE_BF16;
+    bool kept = k->residual || k->second;
+    p->b = b;
+    p->s = s;
+    p->k = k;
+    problem_init(p, type);
+    run_sums(p, kept);
     for (int i = 0; i <= (int)k->shortcut; i++) {
-        true_grad(&n[i], s, g, k->frozen, want, d_gamma, d_beta);
-        assert_within(relative_error(&dc[i], want), rounding);
-        assert_within(relative_error_f32(n[i].running_mean, d_gamma, s->channels),
+        run_apply(p, i, kept);
+        true_grad(p, &p->n[i]);
+        assert_within(relative_error(&p->dc[i], p->want), rounding);
+        assert_within(relative_error_f32(p->got_gamma[i], p->d_gamma, s->channels),
                       5.0 * TOLERANCE_F32);
-        assert_within(relative_error_f32(n[i].running_var, d_beta, s->channels),
+        assert_within(relative_error_f32(p->got_beta[i], p->d_beta, s->channels),
                       5.0 * TOLERANCE_F32);
-        tensor_release(&n[i].c);
-        tensor_release(&dc[i]);
     }
-    if (!k->shortcut) {
-        tensor_release(&n[1].c);
-        tensor_release(&dc[1]);
-    }
-    tensor_release(&dy);
-    tensor_release(&dy2);
-    tensor_release(&y);
-    free(n);
-    free(g);
-    free(want);
-    free(d_gamma);
-    free(d_beta);
+    problem_release(p);
+    free(p);
 }
 
 static void gradients(void **state)

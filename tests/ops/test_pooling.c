@@ -52,9 +52,9 @@ static void pools_release(struct pools *p)
 }
 
 /* Fills want_y and want_g for one output element. */
-static void true_window(struct pools *p, const struct shape *s, size_t plane, size_t oy, size_t ox,
-                        size_t k)
+static void true_window(struct pools *p, const struct shape *s, const size_t at[3], size_t k)
 {
+    size_t plane = at[0], oy = at[1], ox = at[2];
     float best = 0.0f;
     size_t arg = SIZE_MAX, o = ((plane * p->ho + oy) * p->wo + ox) * s->channels + k;
     for (size_t a = 0; a < 3; a++)
@@ -82,7 +82,7 @@ static void check_pool(struct backend *b, const struct shape *s, enum dtype type
         for (size_t oy = 0; oy < p.ho; oy++)
             for (size_t ox = 0; ox < p.wo; ox++)
                 for (size_t k = 0; k < s->channels; k++)
-                    true_window(&p, s, plane, oy, ox, k);
+                    true_window(&p, s, (size_t[3]){plane, oy, ox}, k);
     struct norm_pool_args f = {.planes = s->planes,
                                .height = s->height,
                                .width = s->width,
