@@ -64,7 +64,8 @@ static int by_path(const void *a, const void *b)
 
 static int by_id(const void *a, const void *b)
 {
-    return strcmp(((const struct video *)a)->id, ((const struct video *)b)->id);
+    int order = strcmp(((const struct video *)a)->id, ((const struct video *)b)->id);
+    return order ? order : by_path(a, b);
 }
 
 struct stem { /* for finding paths that differ by their extension only */

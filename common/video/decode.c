@@ -91,7 +91,7 @@ static void end(struct decoder *d, const char *why)
     if (why)
         add_reason(d, why);
     if (n_damaged) {
-        err_set(&damage, "%lld damaged packets or frames, first: %s", (long long)n_damaged,
+        err_set(&damage, "damaged packets or frames: %lld, first: %s", (long long)n_damaged,
                 reader_damage(d->reader));
         add_reason(d, damage.text);
     }

@@ -50,6 +50,8 @@ struct pipeline {
     size_t n_decoding; /* lanes that have not ended */
     size_t bytes;      /* waiting */
     size_t max_bytes;
+    size_t n_idle; /* workers that wait for work */
+    bool writer_waits;
     bool stop;
     int rc; /* of the first worker that failed, with its text */
     struct err err;
@@ -237,6 +239,21 @@ static int pack_one(struct worker *w, struct slot *s, struct err *e)
     return 0;
 }
 
+static bool can_hand_over(const struct pipeline *p)
+{
+    const struct lane *l = p->first;
+    return l && (l->first ? l->first->state >= SLOT_PACKED : l->ended);
+}
+
+/* Wakes those for whom there is something to do; with the mutex held. */
+static void wake(struct pipeline *p)
+{
+    if (p->n_idle)
+        pthread_cond_broadcast(&p->work);
+    if (p->writer_waits && (p->rc < 0 || can_hand_over(p)))
+        pthread_cond_signal(&p->ready);
+}
+
 static void *run_worker(void *user)
 {
     struct worker *w = user;
@@ -248,7 +265,9 @@ static void *run_worker(void *user)
         struct slot *slot = take_raw(p);
         int rc = slot ? 0 : pick_lane(p, w->number, &lane, &e);
         if (rc == 0 && !slot && !lane) {
+            p->n_idle++;
             pthread_cond_wait(&p->work, &p->mutex);
+            p->n_idle--;
             continue;
         }
         pthread_mutex_unlock(&p->mutex);
@@ -262,11 +281,9 @@ static void *run_worker(void *user)
             p->err = e;
             p->stop = true;
         }
-        pthread_cond_broadcast(&p->work);
-        pthread_cond_signal(&p->ready);
+        wake(p);
     }
-    pthread_cond_broadcast(&p->work);
-    pthread_cond_signal(&p->ready);
+    wake(p);
     pthread_mutex_unlock(&p->mutex);
     return NULL;
 }
@@ -281,7 +298,9 @@ static void wait_ready(struct pipeline *p)
     t.tv_nsec += 200000000;
     t.tv_sec += t.tv_nsec / 1000000000;
     t.tv_nsec %= 1000000000;
+    p->writer_waits = true;
     pthread_cond_timedwait(&p->ready, &p->mutex, &t);
+    p->writer_waits = false;
 }
 
 static int hand_over_slot(struct pipeline *p, struct lane *l, struct err *e)
@@ -297,7 +316,7 @@ static int hand_over_slot(struct pipeline *p, struct lane *l, struct err *e)
         rc = p->job->frame(p->job->user, l->video, i, &s->value, e);
     pthread_mutex_lock(&p->mutex);
     p->bytes -= s->value.len;
-    pthread_cond_broadcast(&p->work);
+    wake(p);
     if (s->failure && !l->failed)
         l->failed = s;
     else
@@ -322,7 +341,7 @@ static int hand_over_end(struct pipeline *p, struct lane *l, struct err *e)
     p->first = l->next;
     if (!p->first)
         p->last = NULL;
-    pthread_cond_broadcast(&p->work);
+    wake(p);
     pthread_mutex_unlock(&p->mutex);
     struct frames_info info = final_info(l);
     int rc = p->job->end(p->job->user, l->video, &info, e);
@@ -347,12 +366,10 @@ static int hand_over(struct pipeline *p, struct err *e)
         struct lane *l = p->first;
         if (stop_requested())
             rc = err_code(e, ERR_STOPPED, "stopped");
-        else if (l && l->first && l->first->state >= SLOT_PACKED)
-            rc = hand_over_slot(p, l, e);
-        else if (l && l->ended && !l->first)
-            rc = hand_over_end(p, l, e);
-        else
+        else if (!can_hand_over(p))
             wait_ready(p);
+        else
+            rc = l->first ? hand_over_slot(p, l, e) : hand_over_end(p, l, e);
     }
     if (rc == 0 && p->rc < 0) {
         rc = p->rc;

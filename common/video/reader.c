@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -26,8 +27,8 @@ struct reader {
     double time_limit, deadline; /* seconds; seconds of ui_seconds */
     bool draining;               /* the file is at its end, the decoder gives what it holds */
     struct err read_error;       /* why the file ended early, "" where it did not */
-    int64_t *times;
-    size_t n_times, times_cap;
+    int64_t *pts, *dts;          /* of the packets, those that have one */
+    size_t n_pts, n_dts, times_cap;
     int64_t n_read;    /* packets of the stream, all */
     int64_t n_packets; /* those that no edit list cuts away */
     int64_t n_damaged;
@@ -126,6 +127,17 @@ static int find_info(struct reader *r, struct err *e)
     return rc < 0 ? avlog_fail(e, rc, "cannot read the streams") : 0;
 }
 
+/* What FFmpeg would wait for, or has many words for. */
+static int check_file(const char *path, struct err *e)
+{
+    struct stat about;
+    if (stat(path, &about) < 0)
+        return err_errno(e, "cannot be opened");
+    if (!S_ISREG(about.st_mode))
+        return err_set(e, "not a regular file");
+    return about.st_size == 0 ? err_set(e, "empty file") : 0;
+}
+
 static int open_file(struct reader *r, const char *path, struct err *e)
 {
     struct buf url = {0};
@@ -221,8 +233,8 @@ int reader_open(struct reader **out, const char *path, const struct reader_optio
         err_set(e, "out of memory");
         goto fail;
     }
-    if (open_file(r, path, e) < 0 || find_info(r, e) < 0 || find_stream(r, e) < 0 ||
-        open_codec(r, e) < 0 || set_info(r, e) < 0)
+    if (check_file(path, e) < 0 || open_file(r, path, e) < 0 || find_info(r, e) < 0 ||
+        find_stream(r, e) < 0 || open_codec(r, e) < 0 || set_info(r, e) < 0)
         goto fail;
     *out = r;
     return 0;
@@ -239,7 +251,8 @@ void reader_close(struct reader *r)
     av_packet_free(&r->packet);
     avcodec_free_context(&r->codec);
     avformat_close_input(&r->format);
-    free(r->times);
+    free(r->pts);
+    free(r->dts);
     free(r);
 }
 
@@ -250,21 +263,25 @@ const struct reader_info *reader_info(const struct reader *r)
 
 /* -- packets -- */
 
-static int keep_time(struct reader *r, struct err *e)
+static int keep_times(struct reader *r, struct err *e)
 {
-    int64_t time = r->packet->pts != AV_NOPTS_VALUE ? r->packet->pts : r->packet->dts;
     r->n_packets++;
-    if (time == AV_NOPTS_VALUE || r->n_times >= READER_MAX_TIMES)
+    if (r->n_packets > READER_MAX_TIMES)
         return 0;
-    if (r->n_times == r->times_cap) {
+    if ((size_t)r->n_packets > r->times_cap) {
         size_t cap = r->times_cap ? 2 * r->times_cap : 256;
-        int64_t *times = mem_grow(r->times, cap, sizeof *times, e);
-        if (!times)
+        int64_t *pts = mem_grow(r->pts, cap, sizeof *pts, e);
+        r->pts = pts ? pts : r->pts;
+        int64_t *dts = pts ? mem_grow(r->dts, cap, sizeof *dts, e) : NULL;
+        r->dts = dts ? dts : r->dts;
+        if (!pts || !dts)
             return ERR_FAIL;
-        r->times = times;
         r->times_cap = cap;
     }
-    r->times[r->n_times++] = time;
+    if (r->packet->pts != AV_NOPTS_VALUE)
+        r->pts[r->n_pts++] = r->packet->pts;
+    if (r->packet->dts != AV_NOPTS_VALUE)
+        r->dts[r->n_dts++] = r->packet->dts;
     return 0;
 }
 
@@ -311,7 +328,7 @@ static int next_packet(struct reader *r, struct err *e)
         r->n_read++;
         if (av_packet_get_side_data(r->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL))
             return err_set(e, "encrypted");
-        if (!(r->packet->flags & AV_PKT_FLAG_DISCARD) && keep_time(r, e) < 0)
+        if (!(r->packet->flags & AV_PKT_FLAG_DISCARD) && keep_times(r, e) < 0)
             return ERR_FAIL;
         return 1;
     }
@@ -319,8 +336,9 @@ static int next_packet(struct reader *r, struct err *e)
 
 int64_t *reader_times(struct reader *r, size_t *n)
 {
-    *n = r->n_times;
-    return r->times;
+    bool display = r->n_pts >= r->n_dts;
+    *n = display ? r->n_pts : r->n_dts;
+    return display ? r->pts : r->dts;
 }
 
 int64_t reader_n_packets(const struct reader *r)

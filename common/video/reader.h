@@ -56,10 +56,11 @@ int64_t reader_duration(const struct AVFrame *frame);
 /* Reads through what is left of the file without decoding. */
 int reader_skip(struct reader *r, struct err *e);
 
-/* Timestamps of the packets that went by so far (those cut away by an edit list left out), in file
- * order; the caller may sort them; valid until the next call. Kept for the first READER_MAX_TIMES
- * packets; reader_n_packets counts all. */
-enum { READER_MAX_TIMES = 1 << 22 };
+/* Timestamps of the packets that went by so far, those cut away by an edit list left out, in file
+ * order: display times, or decoding times where more packets have those. The caller may sort them;
+ * valid until the next call. Kept for the first READER_MAX_TIMES packets; reader_n_packets counts
+ * all. */
+enum { READER_MAX_TIMES = 1 << 21 };
 int64_t *reader_times(struct reader *r, size_t *n);
 int64_t reader_n_packets(const struct reader *r);
 

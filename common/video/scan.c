@@ -48,17 +48,30 @@ static void take_stated_rate(struct video *v, const struct reader_info *info)
         set_fps(v, UNKNOWN_RATE, 1);
 }
 
-static bool try_rate(struct video *v, const struct reader_info *info, const int64_t *times,
-                     size_t n)
+/* Frames a second of n ascending timestamps, breaks left out; 0 where no time passes. */
+static double average_rate(const struct reader_info *info, const int64_t *times, size_t n)
 {
-    int64_t measured[2];
-    double span = (double)(times[n - 1] - times[0]) * ratio(info->unit_num, info->unit_den);
-    double rate = fmin((double)(n - 1) / span, MAX_RATE);
-    measured[0] = (int64_t)fmax(1, round(rate * 1000)); /* to a thousandth of a frame */
-    measured[1] = 1000;
+    double seconds = 0, unit = ratio(info->unit_num, info->unit_den);
+    size_t n_steps = 0;
+    for (size_t i = 1; i < n; i++) {
+        double step = ((double)times[i] - (double)times[i - 1]) * unit;
+        if (step <= CLOCK_MAX_AHEAD) {
+            seconds += step;
+            n_steps++;
+        }
+    }
+    return seconds > 0 ? fmin((double)n_steps / seconds, MAX_RATE) : 0;
+}
+
+/* True where a constant rate was found; else sets the one to resample at. */
+static bool find_rate(struct video *v, const struct reader_info *info, const int64_t *times,
+                      size_t n, double average)
+{
+    int64_t thousandths = (int64_t)fmax(1, round(average * 1000));
+    double finest = ratio(info->rate_num, info->rate_den);
     const int64_t candidates[][2] = {{info->rate_num, info->rate_den},
                                      {info->average_num, info->average_den},
-                                     {measured[0], measured[1]}};
+                                     {thousandths, 1000}};
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
         int64_t num = candidates[i][0], den = candidates[i][1];
         struct clock_rates rates = {info->unit_num, info->unit_den, num, den, num, den};
@@ -67,29 +80,39 @@ static bool try_rate(struct video *v, const struct reader_info *info, const int6
         set_fps(v, num, den);
         return true;
     }
-    double finest = ratio(info->rate_num, info->rate_den);
-    if (finest >= rate * 0.99 && finest <= rate * 1.5)
+    if (finest >= average * 0.99 && finest <= average * 1.5)
         set_fps(v, info->rate_num, info->rate_den);
     else
-        set_fps(v, measured[0], measured[1]);
+        set_fps(v, thousandths, 1000);
     return false;
+}
+
+/* Ticks that the clock gives these timestamps, as the frames store will have it. */
+static int64_t count_ticks(const struct video *v, const struct reader_info *info,
+                           const int64_t *times, size_t n)
+{
+    struct clock clock;
+    const struct clock_rates rates = {info->unit_num, info->unit_den, v->fps_num,
+                                      v->fps_den,     v->fps_num,     v->fps_den};
+    clock_init(&clock, &rates);
+    for (size_t i = 0; i < n; i++)
+        clock_add(&clock, times[i]);
+    clock_end(&clock, 0);
+    return clock.n_ticks;
 }
 
 void scan_rate(struct video *v, const struct reader_info *info, int64_t *times, size_t n)
 {
-    int64_t span = 0;
     if (n)
         qsort(times, n, sizeof *times, by_time);
-    if (n)
-        span = times[n - 1] / 2 - times[0] / 2 < INT64_MAX / 4 ? times[n - 1] - times[0] : 0;
+    double average = average_rate(info, times, n);
     v->variable_rate = false;
-    if (span > 0)
-        v->variable_rate = !try_rate(v, info, times, n);
+    if (average > 0)
+        v->variable_rate = !find_rate(v, info, times, n, average);
     else
         take_stated_rate(v, info);
-    double frame = ratio(v->fps_den, v->fps_num);
-    v->duration = v->variable_rate ? (double)span * ratio(info->unit_num, info->unit_den) + frame
-                                   : (double)v->n_frames * frame;
+    int64_t n_ticks = v->variable_rate ? count_ticks(v, info, times, n) : v->n_frames;
+    v->duration = (double)n_ticks * ratio(v->fps_den, v->fps_num);
 }
 
 /* -- files -- */
@@ -111,7 +134,8 @@ static int add_notes(struct video *v, const struct reader *r, struct err *e)
     struct err note;
     int64_t n = reader_n_damaged(r);
     if (n) {
-        err_set(&note, "%lld damaged packets or frames, first: %s", (long long)n, reader_damage(r));
+        err_set(&note, "damaged packets or frames: %lld, first: %s", (long long)n,
+                reader_damage(r));
         if (add_reason(v, e, note.text) < 0)
             return ERR_FAIL;
     }

@@ -282,13 +282,48 @@ static void test_size_change(void **state)
     converter_free(c);
 }
 
+/* Every pixel format there is, at sizes from 1 x 1: converted or refused with a reason. */
+static void test_all_formats(void **state)
+{
+    (void)state;
+    struct converter *c;
+    struct err e = {0};
+    int n_converted = 0;
+    assert_int_equal(converter_new(&c, &e), 0);
+    for (const AVPixFmtDescriptor *d = NULL; (d = av_pix_fmt_desc_next(d));)
+        for (int size = 1; size <= 17; size += 4) {
+            AVFrame *f = av_frame_alloc();
+            struct frames_info info = {0};
+            f->format = av_pix_fmt_desc_get_id(d);
+            f->width = size;
+            f->height = size + 2;
+            if (d->flags & AV_PIX_FMT_FLAG_HWACCEL || av_frame_get_buffer(f, 0) < 0) {
+                av_frame_free(&f);
+                continue;
+            }
+            for (int i = 0; i < AV_NUM_DATA_POINTERS && f->buf[i]; i++)
+                memset(f->buf[i]->data, 0, f->buf[i]->size);
+            convert_plan(f, 8, 0, &info);
+            uint8_t *picture = malloc(nv12_bytes(info.width, info.height));
+            const struct convert_target target = {&info, 0};
+            int rc = converter_run(c, f, &target, picture, &e);
+            if (rc < 0)
+                support_failed(rc, &e, "cannot scale");
+            n_converted += rc == 0;
+            free(picture);
+            av_frame_free(&f);
+        }
+    assert_true(n_converted > 500);
+    converter_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan_sizes),    cmocka_unit_test(test_plan_colours),
         cmocka_unit_test(test_420_is_copied), cmocka_unit_test(test_values_are_kept),
         cmocka_unit_test(test_rgb),           cmocka_unit_test(test_scaling),
-        cmocka_unit_test(test_size_change),
+        cmocka_unit_test(test_size_change),   cmocka_unit_test(test_all_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,182 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+
+bats_require_minimum_version 1.5.0
+load support
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    TEG_BIN=$(cd "$BATS_TEST_DIRNAME/../.." && realpath "$TEG_BIN")
+    "$TEG_BIN/teg-synth" --quiet --dataset events --videos 8 --frames 30 --size 32 -o data ||
+        "$TEG_BIN/teg-synth" --quiet --dataset events --videos 8 --frames 30 --size 32 --codec mpeg4 -o data
+}
+
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.." || return
+    SHARED=$(realpath -m "$SHARED")
+    TEG_BIN=$(realpath "$TEG_BIN")
+    cp -r "$BATS_FILE_TMPDIR/data/videos" "$BATS_FILE_TMPDIR/data/annotations.jsonl" "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+records() {
+    "$TEG_BIN/tests/cli/helper_records" "$@"
+}
+
+# The one video file whose name has this in it.
+find_video() {
+    find videos -name "*$1*" | head -n 1
+}
+
+@test "folders are splits and classes" {
+    tool teg-index --videos videos -o index.lmdb
+    expect_status 0
+    [ -z "$output" ]
+    [[ "$stderr" == *"8 videos: 8 found, 0 missing, 0 bad"* ]]
+    [[ "$stderr" == *'split train: {"found":6,"missing":0,"bad":0}'* ]]
+    [ "$(records index.lmdb split | cut -f 2 | sort | uniq -c | xargs)" = "6 train 2 val" ]
+    while IFS=$'\t' read -r id path class size fps frames verified status; do
+        [ "$id.mp4" = "$path" ]
+        [ "$class" = "$(basename "$(dirname "$path")")" ]
+        [ "$size $fps $frames $verified $status" = "32 30/1 30 false ok" ]
+    done < <(records index.lmdb path class width fps n_frames verified status)
+}
+
+@test "the same bytes for any number of threads; every frame counted with --verify" {
+    for threads in 1 2 5; do
+        tool teg-index --verify --threads $threads --videos videos -o "$threads.lmdb"
+        expect_status 0
+    done
+    cmp 1.lmdb 2.lmdb
+    cmp 1.lmdb 5.lmdb
+    [ "$(records 1.lmdb n_frames verified | cut -f 2,3 | sort -u)" = "30	true" ]
+}
+
+@test "annotations carry events" {
+    tool teg-index --format annotations --annotations annotations.jsonl --videos videos -o index.lmdb
+    expect_status 0
+    records index.lmdb >records
+    while IFS= read -r line; do
+        id=$(sed 's/.*"path":"\([^"]*\)\.mp4".*/\1/' <<<"$line")
+        events=$(sed 's/.*\("events":\[[^]]*\]\).*/\1/' <<<"$line")
+        grep -F "$id	" records | grep -qF "$events"
+    done <annotations.jsonl
+}
+
+@test "a list gives class and split; a split file overrides" {
+    a=$(find_video train-00000) b=$(find_video train-00001)
+    printf 'path,label,split\n%s,"one, two",train\n%s,three,train\n' "${a#videos/}" "${b#videos/}" >list.csv
+    printf '%s validation\nnowhere.mp4 test\n' "${b#videos/}" >split.txt
+    tool teg-index --format list --annotations list.csv --split split.txt --videos videos -o index.lmdb
+    expect_status 0
+    [[ "$stderr" == *"split.txt: 1 lines name videos that are not there"* ]]
+    [ "$(records index.lmdb class split | cut -f 2,3 | sort)" = "$(printf 'one, two\ttrain\nthree\tval')" ]
+}
+
+@test "bad and missing files stay in the index with their reason" {
+    a=$(find_video train-00000)
+    : >videos/empty.mp4
+    head -c 100 "$a" >videos/cut.mp4
+    echo words >videos/words.avi
+    echo words >videos/words.txt
+    tool teg-index --videos videos -o folder.lmdb
+    expect_status 0
+    [[ "$stderr" == *"1 files passed over"* ]]
+    [[ "$stderr" == *"11 videos: 8 found, 0 missing, 3 bad"* ]]
+    records folder.lmdb status reason >reasons
+    grep -q '^empty	bad	empty file$' reasons
+    grep -q '^cut	bad	cannot be opened: moov atom not found$' reasons
+    grep -q '^words	bad	cannot be opened: Invalid data' reasons
+    mkfifo videos/pipe.mp4
+    printf 'empty.mp4,x\ngone.mp4,x\npipe.mp4,x\n%s,x\n' "${a#videos/}" >list.csv
+    tool teg-index --format list --annotations list.csv --videos videos --max-bad 2 -o list.lmdb
+    expect_status 1
+    [[ "$stderr" == *"list.lmdb: 3 of 4 videos are bad or missing, --max-bad is 2"* ]]
+    [[ "$(records list.lmdb | head -n 1)" == *'"summary":{"found":1,"missing":1,"bad":2,'*'"complete":true'* ]]
+    [ "$(records list.lmdb reason | grep gone)" = "gone	missing" ]
+    [ "$(records list.lmdb reason | grep pipe)" = "pipe	not a regular file" ]
+    tool teg-index --format list --annotations list.csv --videos videos --max-bad 3 --force -o list.lmdb
+    expect_status 0
+}
+
+@test "wrong usage" {
+    for arguments in "" "--videos videos" "-o x.lmdb" "--format nothing --videos videos -o x.lmdb" \
+        "--format list --videos videos -o x.lmdb" "--max-bad -1 --videos videos -o x.lmdb" \
+        "--time-limit 0 --videos videos -o x.lmdb" "--videos videos -o x.lmdb more"; do
+        # shellcheck disable=SC2086 # the arguments are words
+        tool teg-index $arguments
+        expect_status 2
+        [[ "$stderr" == "teg-index: error: "* ]]
+        [ ! -e x.lmdb ]
+    done
+}
+
+@test "errors name the file and the line" {
+    printf '{"path": "a.mp4"}\n{"path": "b.mp4", "events": [{"start": 2, "end": 1}]}\n' >bad.jsonl
+    tool teg-index --format annotations --annotations bad.jsonl --videos videos -o x.lmdb
+    expect_status 1
+    [ "$stderr" = "teg-index: error: bad.jsonl: line 2: event 1: 2..1 is no interval" ]
+    printf 'a.mp4,x\nb.mp4,y,nowhere\n' >bad.csv
+    tool teg-index --format list --annotations bad.csv --videos videos -o x.lmdb
+    expect_status 1
+    [ "$stderr" = "teg-index: error: bad.csv:2: split nowhere is none of train, val, test" ]
+    mkdir none
+    tool teg-index --videos none -o x.lmdb
+    expect_status 1
+    [[ "$stderr" == *"none: no video files among 0 files"* ]]
+    tool teg-index --videos nowhere -o x.lmdb
+    expect_status 1
+    [[ "$stderr" == *nowhere* ]]
+    [ ! -e x.lmdb ]
+}
+
+@test "an index is not replaced without --force" {
+    tool teg-index --videos videos -o index.lmdb
+    expect_status 0
+    cp index.lmdb before
+    tool teg-index --videos videos/train -o index.lmdb
+    expect_status 1
+    cmp index.lmdb before
+    tool teg-index --videos videos/train --force -o index.lmdb
+    expect_status 0
+    [ "$(records index.lmdb path | wc -l)" -eq 6 ]
+}
+
+@test "a killed run goes on and ends with the same bytes" {
+    mkdir many
+    for i in $(seq 400); do
+        cp "$(find_video "train-0000$((i % 6))")" "many/$i.mp4"
+    done
+    tool teg-index --verify --videos many -o whole.lmdb
+    expect_status 0
+    cp whole.lmdb whole
+    rm whole.lmdb
+    killed=0
+    for i in $(seq 40); do
+        [ ! -e whole.lmdb ] || break
+        if ! timeout -s KILL "0.$(printf %02d $((5 + i * 2)))" "$TEG_BIN/teg-index" --quiet --verify --videos many -o whole.lmdb; then
+            killed=$((killed + 1))
+        fi
+    done
+    [ -e whole.lmdb ] || "$TEG_BIN/teg-index" --verify --videos many -o whole.lmdb
+    [ "$killed" -gt 0 ]
+    cmp whole.lmdb whole
+}
+
+@test "a file that takes too long is given up" {
+    need_shared data/long/libopenshot/sintel_trailer-720p.mp4
+    printf 'sintel_trailer-720p.mp4,x\n' >list.csv
+    tool teg-index --format list --annotations list.csv --videos "$SHARED/data/long/libopenshot" --time-limit 0.001 -o x.lmdb
+    expect_status 0
+    [ "$(records x.lmdb reason)" = "sintel_trailer-720p	no frame within the time limit of 0.001 s" ]
+}
+
+@test "index and files may move together" {
+    mkdir a
+    mv videos a
+    tool teg-index --videos a/videos -o a/index.lmdb
+    expect_status 0
+    mv a b
+    tool teg-decode --index b/index.lmdb -o frames.lmdb
+    expect_status 0
+}
