@@ -35,7 +35,8 @@ static int take_event(const struct json *j, struct event *event, struct err *e)
     if (json_get_f64(j, "start", &event->start, e) < 0 ||
         json_get_f64(j, "end", &event->end, e) < 0)
         return ERR_FAIL;
-    if (!isfinite(event->start) || !isfinite(event->end) || event->end < event->start)
+    if (!isfinite(event->start) || !isfinite(event->end) || event->start < 0 ||
+        event->end < event->start)
         return err_set(e, "%g..%g is no interval", event->start, event->end);
     return take_text(j, "label", &event->label, e);
 }

@@ -6,6 +6,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
+#include "common/base/utf8.h"
 
 void video_list_release(struct video_list *list)
 {
@@ -120,6 +121,24 @@ static int give_ids(struct video_list *list, struct err *e)
     return rc;
 }
 
+/* Class names come from files of all kinds; records and tables are UTF-8. */
+static int check_class(const struct video *v, struct err *e)
+{
+    const char *c = v->class_name;
+    size_t left = c ? strlen(c) : 0;
+    while (left) {
+        uint32_t code;
+        size_t n = utf8_next(c, left, &code);
+        if (n == 0)
+            return err_set(e, "%s: class is not UTF-8", v->path);
+        if (code < 0x20 || code == 0x7f)
+            return err_set(e, "%s: class holds a control character", v->path);
+        c += n;
+        left -= n;
+    }
+    return 0;
+}
+
 int video_list_finish(struct video_list *list, struct err *e)
 {
     if (list->n == 0)
@@ -135,6 +154,8 @@ int video_list_finish(struct video_list *list, struct err *e)
         const struct video *v = &list->videos[i];
         if (index_check_id(v->id, e) < 0)
             return err_add(e, "%s: id", v->path);
+        if (check_class(v, e) < 0)
+            return ERR_FAIL;
         if (i && strcmp(v->id, list->videos[i - 1].id) == 0)
             return err_set(e, "id %s: both of %s and %s", v->id, list->videos[i - 1].path, v->path);
     }

@@ -22,7 +22,7 @@ setup() {
 }
 
 records() {
-    "$TEG_BIN/tests/cli/helper_records" "$@"
+    "$TEG_BIN/tests/cli/helper_dump" "$@"
 }
 
 # Where our count is another one than the table's, and why.

@@ -23,7 +23,7 @@ setup() {
 }
 
 records() {
-    "$TEG_BIN/tests/cli/helper_records" "$@"
+    "$TEG_BIN/tests/cli/helper_dump" "$@"
 }
 
 # The raw pictures of a store's video must be what ffmpeg makes of the file. $1 store, $2 id, $3 file, $4 filter

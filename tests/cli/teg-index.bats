@@ -20,7 +20,7 @@ setup() {
 }
 
 records() {
-    "$TEG_BIN/tests/cli/helper_records" "$@"
+    "$TEG_BIN/tests/cli/helper_dump" "$@"
 }
 
 # The one video file whose name has this in it.

@@ -2,9 +2,9 @@
 /*
  * Shows what is in a store, one line a record.
  *
- * usage: helper_records STORE                   key, and the JSON text or the shape and hash of the
- * tensor helper_records STORE MEMBER...         of JSON records: key and these members, tabs
- * between, "-" where absent helper_records --nv12 STORE ID         the raw pictures of a video of a
+ * usage: helper_dump STORE                   key, and the JSON text or the shape and hash of the
+ * tensor helper_dump STORE MEMBER...         of JSON records: key and these members, tabs
+ * between, "-" where absent helper_dump --nv12 STORE ID         the raw pictures of a video of a
  * frames store, one after the other
  */
 #include <stdio.h>
@@ -102,6 +102,6 @@ int main(int argc, char **argv)
         return 2;
     int rc = pictures ? print_pictures(argv[2], argv[3], &e) : print_records(argv[1], argv + 2, &e);
     if (rc < 0)
-        fprintf(stderr, "helper_records: %s\n", e.text);
+        fprintf(stderr, "helper_dump: %s\n", e.text);
     return rc < 0;
 }
