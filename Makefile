@@ -154,7 +154,7 @@ has_cuda := $(and $(NVCC),$(shell command -v g++),$(have.cudart),$(have.cublaslt
 with_cuda := $(if $(filter-out 0,$(CUDA)),$(if $(has_cuda),$(if $(wildcard kernels/cuda/*.cu),1)))
 with_nccl := $(if $(with_cuda),$(if $(have.nccl),1))
 
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Wno-psabi
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Wno-psabi -Wno-format-truncation
 CPPFLAGS := -I. -D_GNU_SOURCE -include common/base/banned.h \
     -DTEG_CUDA=$(or $(with_cuda),0) -DTEG_NCCL=$(or $(with_nccl),0) -DTEG_MPI=$(or $(with_mpi),0) \
     $(if $(with_mpi),$(flags.mpi)) $(if $(with_cuda),$(flags.cuda))
@@ -255,10 +255,10 @@ check-style: tools ## the rules of the source tree: sizes, includes, names, man 
 style_files = $(shell find $(wildcard common kernels tools tests) -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh')
 
 format: ## formats all C sources
-	$(CLANG_FORMAT) -i $(style_files)
+	@$(CLANG_FORMAT) -i $(style_files)
 
 format-check: ## fails when a C source is not formatted
-	$(CLANG_FORMAT) --dry-run -Werror $(style_files)
+	@$(CLANG_FORMAT) --dry-run -Werror $(style_files)
 
 lint: ## cppcheck on the C sources, shellcheck on the scripts, where installed
 	@! command -v cppcheck >/dev/null || cppcheck -q --std=c11 -I. --enable=warning \
