@@ -67,3 +67,9 @@ setup_file() {
     [ "$(head -c 6 "$BATS_TEST_TMPDIR/frame.npy" | tail -c 5)" = NUMPY ]
     [ "$(wc -c <"$BATS_TEST_TMPDIR/frame.npy")" -eq $((128 + 33 * 34)) ]
 }
+
+@test "README.md shows the six lines of schemas/README.md" {
+    lines_of() { sed -n '/^```python/,/^```/p' "$1"; }
+    [ -n "$(lines_of README.md)" ]
+    [ "$(lines_of README.md)" = "$(lines_of schemas/README.md)" ]
+}
