@@ -31,3 +31,14 @@ expect_status() {
     echo "$stderr" >&2
     return 1
 }
+
+# Kills a command after so many seconds and waits until it is gone, which timeout(1) does not.
+killed_after() {
+    local seconds=$1 pid
+    shift
+    "$@" &
+    pid=$!
+    sleep "$seconds"
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid"
+}

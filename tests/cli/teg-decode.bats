@@ -130,7 +130,7 @@ expect_pictures() {
     mv frames.lmdb expected
     for ((i = 0; i < 20; i++)); do
         delay=$((RANDOM * microseconds / 16384 + 1000))
-        timeout -s KILL "$(printf '%d.%06d' $((delay / 1000000)) $((delay % 1000000)))" \
+        killed_after "$(printf '%d.%06d' $((delay / 1000000)) $((delay % 1000000)))" \
             "$TEG_BIN/teg-decode" "${args[@]}" --threads $((1 + i % 3)) || n_kills=$((n_kills + 1))
         [ ! -e frames.lmdb ] || rm frames.lmdb
     done

@@ -154,7 +154,7 @@ find_video() {
     killed=0
     for i in $(seq 40); do
         [ ! -e whole.lmdb ] || break
-        if ! timeout -s KILL "0.$(printf %02d $((5 + i * 2)))" "$TEG_BIN/teg-index" --quiet --verify --videos many -o whole.lmdb; then
+        if ! killed_after "0.$(printf %02d $((5 + i * 2)))" "$TEG_BIN/teg-index" --quiet --verify --videos many -o whole.lmdb; then
             killed=$((killed + 1))
         fi
     done

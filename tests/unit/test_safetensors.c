@@ -134,8 +134,7 @@ static void test_reference(void **state)
         "save_file({k: numpy.frombuffer(bytes(v['data']), kinds[v['dtype']]).reshape(v['shape'])\n"
         "           for k, v in t.items()}, sys.argv[2], m)\n";
     if (system("python3 -c 'import safetensors, numpy' 2>/dev/null") != 0) {
-        print_message("Python's safetensors package is not installed\n");
-        skip();
+        support_skip("the safetensors package of Python is not installed");
     }
     const char *ours = support_path(folder, "ours.safetensors");
     const char *theirs = support_path(folder, "theirs.safetensors");
