@@ -56,7 +56,7 @@ static double largest(const float *v, size_t n)
 static void find_direction(struct lbfgs *s)
 {
     size_t n = s->p->n;
-    double alpha[HISTORY];
+    double alpha[HISTORY] = {0};
     float *d = s->direction;
     for (size_t i = 0; i < n; i++)
         d[i] = -s->grad[i];
