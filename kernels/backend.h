@@ -58,8 +58,9 @@ struct conv_desc {
     bool forward_only; /* no backward plans are made */
     bool no_data_grad; /* backward_data will not be called (the first layer) */
     /*
-     * A convolution with the same weights for another input shape, or NULL: where the layouts agree, its packed weights
-     * are used, and conv_set_weights on it counts for both. Must live longer.
+     * A convolution with the same weights for another input shape, or NULL: where the layouts agree
+     * its packed weights serve both, so conv_set_weights must be called on both, on it first. Must
+     * live longer.
      */
     struct conv *share;
 };

@@ -30,8 +30,11 @@ static int take(struct encoder *c, void *pointer, size_t bytes, struct err *e)
 static int new_backbone(struct encoder *c, struct err *e)
 {
     const struct encoder_options *o = &c->o;
-    struct pass_options p = {
-        .n = o->n, .in = {o->length, o->size, o->size}, .dtype = o->dtype, .keep = o->keep};
+    struct pass_options p = {.n = o->n,
+                             .in = {o->length, o->size, o->size},
+                             .dtype = o->dtype,
+                             .keep = o->keep,
+                             .share = o->share ? o->share->backbone : NULL};
     size_t out[3];
     if (pass_new(&c->backbone, c->model, &c->model->backbone, &p, e) < 0)
         return ERR_FAIL;
@@ -61,10 +64,12 @@ static int new_heads(struct encoder *c, struct err *e)
         return ERR_FAIL;
     struct pass_options p = {
         .n = rows, .in = {1, 1, 1}, .dtype = o->dtype, .keep = o->keep, .input_grad = true};
-    for (int i = 0; i < c->model->desc.n_heads; i++)
+    for (int i = 0; i < c->model->desc.n_heads; i++) {
+        p.share = o->share ? o->share->head[i] : NULL;
         if (pass_new(&c->head[i], c->model, &c->model->head[i], &p, e) < 0 ||
             take(c, &c->projected[i], rows * c->dim * sizeof(float), e) < 0)
             return ERR_FAIL;
+    }
     return 0;
 }
 

@@ -13,16 +13,18 @@
 
 #include "common/nn/pass.h"
 
+struct encoder;
+
 struct encoder_options {
     size_t n;      /* clips */
     size_t length; /* frames of a clip */
     size_t size;   /* pixels of a side */
     enum dtype dtype;
-    bool keep;  /* for a backward pass */
-    bool heads; /* run the projection heads */
+    bool keep;             /* for a backward pass */
+    bool heads;            /* run the projection heads */
+    struct encoder *share; /* of the same model for other clips, or NULL: see pass.h */
 };
 
-struct encoder;
 int encoder_new(struct encoder **c, struct model *m, const struct encoder_options *o,
                 struct err *e);
 void encoder_free(struct encoder *c);

@@ -75,6 +75,7 @@ static int plan_units(struct pass *p, struct err *e)
     for (int i = 0; i < p->net->desc.n_units; i++) {
         struct conv_desc d;
         shape_unit(p, i, &d);
+        d.share = p->o.share ? p->o.share->unit[i].conv : NULL;
         for (int k = 0; k < 3; k++)
             if (d.in[k] + 2 * d.pad[k] < d.kernel[k])
                 return err_set(e, "%s: input of %zux%zux%zu is too small", unit_of(p, i)->conv_name,

@@ -21,14 +21,18 @@ enum norm_mode {
     NORM_BATCH_UPDATE, /* of this batch, and the running ones follow */
 };
 
+struct pass;
+
 struct pass_options {
     size_t n, in[3]; /* input [n, in[0], in[1], in[2], desc.c_in] */
     enum dtype dtype;
     bool keep;       /* keep what the backward pass needs; otherwise activations share memory */
     bool input_grad; /* backward also gives the gradient of the input */
+    /* A pass of the same net for another shape, or NULL: packed weights are shared where that is
+     * possible. Its weights are set before this one's, and it lives longer. */
+    struct pass *share;
 };
 
-struct pass;
 int pass_new(struct pass **p, struct model *m, const struct net *net, const struct pass_options *o,
              struct err *e);
 void pass_free(struct pass *p);

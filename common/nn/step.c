@@ -23,7 +23,8 @@ static int new_roles(struct step *s, struct err *e)
                                     .size = s->o.size,
                                     .dtype = s->o.dtype,
                                     .keep = true,
-                                    .heads = true};
+                                    .heads = true,
+                                    .share = r ? s->encoder[0] : NULL};
         if (encoder_new(&s->encoder[r], m, &o, e) < 0)
             return ERR_FAIL;
         size_t floats = s->o.batch * encoder_steps(s->encoder[r]) * m->desc.head_dim;
@@ -66,7 +67,7 @@ void step_free(struct step *s)
 {
     if (!s)
         return;
-    for (int r = 0; r < N_ROLES; r++) {
+    for (int r = N_ROLES - 1; r >= 0; r--) { /* those that share first */
         encoder_free(s->encoder[r]);
         for (int h = 0; h < MODEL_MAX_HEADS; h++)
             s->model->backend->ops->release(s->model->backend, s->z[r][h]);

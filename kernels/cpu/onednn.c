@@ -11,7 +11,8 @@
 enum pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
 
 struct conv_geometry {
-    struct md x, y, w, w_grad, bias; /* w in any format */
+    struct md x, y, w, w_grad, bias; /* w, w_grad in any format */
+    struct md user;                  /* weights as the masters are: float32 [O, kt, kh, kw, I] */
     dnnl_dims_t stride, pad, dilation;
     bool has_bias, training;
 };
@@ -107,23 +108,23 @@ int onednn_sgemm(const struct sgemm *g, struct err *e)
 
 /* -- convolution -- */
 
-/* One of the three passes: the primitive and the memory objects its arguments are put into. */
+/* One of the three passes: its view, the primitive, and the memory objects its arguments are put
+ * into. */
 struct pass_plan {
-    dnnl_primitive_desc_t desc;
+    struct conv_geometry geometry;
+    dnnl_primitive_desc_t hint, desc; /* hint: the forward pass of the same view */
     dnnl_primitive_t primitive;
     dnnl_memory_t in, weights, out, bias; /* in: what is read beside the weights */
+    dnnl_memory_t user;                   /* the float32 masters, or their gradient */
+    void *packed;                         /* weights in the layout of this pass */
+    bool borrowed;                        /* packed is another pass's or convolution's */
+    dnnl_primitive_t reorder[2]; /* masters -> packed; for gradients packed -> user, and adding */
 };
 
 struct conv {
     struct conv_desc desc;
-    struct conv_geometry geometry;
-    struct md user_weights; /* [O, kt, kh, kw, I] float32 */
     struct pass_plan pass[3];
-    void *packed_forward, *packed_backward, *packed_grad; /* backward may equal forward */
-    dnnl_memory_t user;                                   /* the float32 masters */
-    dnnl_primitive_t pack[2];   /* masters -> packed, for forward and backward */
-    dnnl_primitive_t unpack[2]; /* packed gradient -> float32 gradient: overwriting, adding */
-    float *bias, *bias_grad;    /* bias_grad holds one pass's result */
+    float *bias, *bias_grad; /* bias_grad holds one pass's result */
 };
 
 /*
@@ -145,13 +146,18 @@ static void view_set(struct conv_view *v, int i, const size_t values[5])
     v->pad[i] = values[4];
 }
 
-static void view_init(struct conv_view *v, const struct conv_desc *d, size_t n)
+static void view_init(struct conv_view *v, const struct conv_desc *d, enum pass pass)
 {
+    size_t n = d->n;
     size_t out[3] = {conv_out(d, 0), conv_out(d, 1), conv_out(d, 2)};
     bool flat_t = d->kernel[0] == 1 && d->stride[0] == 1 && d->pad[0] == 0;
     bool flat_s = d->kernel[1] == 1 && d->kernel[2] == 1 && d->stride[1] == 1 &&
                   d->stride[2] == 1 && d->pad[1] == 0 && d->pad[2] == 0;
     size_t plane = d->in[1] * d->in[2];
+    /* measured: oneDNN's float32 weight gradient of wide temporal kernels is twice as fast in 3-D
+     */
+    if (pass == BACKWARD_WEIGHTS && d->dtype == DTYPE_F32 && !flat_t && d->c_in >= 512)
+        flat_s = false;
     v->n = n;
     v->n_spatial = 2;
     if (flat_t && flat_s && plane < 16) {
@@ -173,11 +179,11 @@ static void view_init(struct conv_view *v, const struct conv_desc *d, size_t n)
     }
 }
 
-static int geometry_init(struct conv_geometry *g, struct md *user, const struct conv_desc *d,
-                         size_t n, struct err *e)
+static int geometry_init(struct conv_geometry *g, const struct conv_desc *d, enum pass pass,
+                         struct err *e)
 {
     struct conv_view v;
-    view_init(&v, d, n);
+    view_init(&v, d, pass);
     int n_dims = v.n_spatial + 2;
     dnnl_dims_t x = {(dnnl_dim_t)v.n, (dnnl_dim_t)d->c_in};
     dnnl_dims_t y = {(dnnl_dim_t)v.n, (dnnl_dim_t)d->c_out};
@@ -199,7 +205,7 @@ static int geometry_init(struct conv_geometry *g, struct md *user, const struct 
     TRY(md_init(&g->w, n_dims, w, type, dnnl_format_tag_any));
     TRY(md_init(&g->w_grad, n_dims, w, dnnl_f32, dnnl_format_tag_any));
     TRY(md_init(&g->bias, 1, bias, dnnl_f32, dnnl_a));
-    TRY(md_init(user, n_dims, w, dnnl_f32, channels_last));
+    TRY(md_init(&g->user, n_dims, w, dnnl_f32, channels_last));
     return 0;
 }
 
@@ -210,6 +216,7 @@ static void geometry_release(struct conv_geometry *g)
     md_release(&g->w);
     md_release(&g->w_grad);
     md_release(&g->bias);
+    md_release(&g->user);
 }
 
 static MD_REF pass_md(const struct pass_plan *p, dnnl_query_t what)
@@ -217,35 +224,47 @@ static MD_REF pass_md(const struct pass_plan *p, dnnl_query_t what)
     return dnnl_primitive_desc_query_md(p->desc, what, 0);
 }
 
-static int pass_init(struct pass_plan *p, struct conv *c, enum pass pass, dnnl_engine_t engine,
-                     struct err *e)
+static int pass_init(struct conv *c, enum pass pass, dnnl_engine_t engine, struct err *e)
 {
     static const dnnl_query_t in[] = {dnnl_query_src_md, dnnl_query_diff_dst_md, dnnl_query_src_md};
     static const dnnl_query_t weights[] = {dnnl_query_weights_md, dnnl_query_weights_md,
                                            dnnl_query_diff_weights_md};
     static const dnnl_query_t out[] = {dnnl_query_dst_md, dnnl_query_diff_src_md,
                                        dnnl_query_diff_dst_md};
-    TRY(conv_primitive_desc(&p->desc, engine, &c->geometry, pass, c->pass[FORWARD].desc));
+    struct pass_plan *p = &c->pass[pass];
+    struct conv_geometry *g = &p->geometry;
+    if (geometry_init(g, &c->desc, pass, e) < 0)
+        return ERR_FAIL;
+    TRY(conv_primitive_desc(&p->hint, engine, g, FORWARD, NULL));
+    TRY(conv_primitive_desc(&p->desc, engine, g, pass, p->hint));
     TRY(dnnl_primitive_create(&p->primitive, p->desc));
     TRY(dnnl_memory_create(&p->in, pass_md(p, in[pass]), engine, DNNL_MEMORY_NONE));
     TRY(dnnl_memory_create(&p->weights, pass_md(p, weights[pass]), engine, DNNL_MEMORY_NONE));
     TRY(dnnl_memory_create(&p->out, pass_md(p, out[pass]), engine, DNNL_MEMORY_NONE));
+    TRY(dnnl_memory_create(&p->user, md_ref(&g->user), engine, DNNL_MEMORY_NONE));
     if (c->desc.bias && pass != BACKWARD_DATA)
-        TRY(dnnl_memory_create(&p->bias, md_ref(&c->geometry.bias), engine,
+        TRY(dnnl_memory_create(&p->bias, md_ref(&g->bias), engine,
                                pass == FORWARD ? c->bias : c->bias_grad));
     return 0;
 }
 
 static void pass_release(struct pass_plan *p)
 {
-    dnnl_memory_t memory[] = {p->in, p->weights, p->out, p->bias};
+    dnnl_memory_t memory[] = {p->in, p->weights, p->out, p->bias, p->user};
+    dnnl_primitive_t primitive[] = {p->primitive, p->reorder[0], p->reorder[1]};
     for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
         if (memory[i])
             dnnl_memory_destroy(memory[i]);
-    if (p->primitive)
-        dnnl_primitive_destroy(p->primitive);
+    for (size_t i = 0; i < sizeof primitive / sizeof primitive[0]; i++)
+        if (primitive[i])
+            dnnl_primitive_destroy(primitive[i]);
     if (p->desc)
         dnnl_primitive_desc_destroy(p->desc);
+    if (p->hint)
+        dnnl_primitive_desc_destroy(p->hint);
+    geometry_release(&p->geometry);
+    if (!p->borrowed)
+        free(p->packed);
 }
 
 /* A reorder between two layouts, adding to the target if wanted. */
@@ -267,60 +286,80 @@ static int reorder_init(dnnl_primitive_t *reorder, dnnl_engine_t engine, MD_REF 
     return 0;
 }
 
-/* Memory for packed weights of one pass, and the reorders between it and the float32 masters. */
-static int weights_init(struct conv *c, dnnl_engine_t engine, struct err *e)
+/* Whether `p` can use the packed weights of `other`: the same layout of the same shape. */
+static bool same_layout(const struct pass_plan *p, const struct pass_plan *other)
 {
-    MD_REF user = md_ref(&c->user_weights);
-    MD_REF forward = pass_md(&c->pass[FORWARD], dnnl_query_weights_md);
-    TRY(dnnl_memory_create(&c->user, user, engine, DNNL_MEMORY_NONE));
-    c->packed_forward = mem_aligned(dnnl_memory_desc_get_size(forward), e);
-    if (!c->packed_forward || reorder_init(&c->pack[0], engine, user, forward, false, e) < 0)
-        return ERR_FAIL;
-    TRY(dnnl_memory_set_data_handle(c->pass[FORWARD].weights, c->packed_forward));
-    if (c->pass[BACKWARD_DATA].desc) {
-        MD_REF md = pass_md(&c->pass[BACKWARD_DATA], dnnl_query_weights_md);
-        c->packed_backward = c->packed_forward;
-        if (!dnnl_memory_desc_equal(md, forward)) {
-            c->packed_backward = mem_aligned(dnnl_memory_desc_get_size(md), e);
-            if (!c->packed_backward || reorder_init(&c->pack[1], engine, user, md, false, e) < 0)
-                return ERR_FAIL;
+    return other && other->packed &&
+           dnnl_memory_desc_equal(pass_md(p, dnnl_query_weights_md),
+                                  pass_md(other, dnnl_query_weights_md));
+}
+
+/* Packed weights of a forward or data pass: those of one of the candidates, or its own. */
+static int packed_init(struct pass_plan *p, const struct pass_plan *const candidate[2],
+                       dnnl_engine_t engine, struct err *e)
+{
+    MD_REF md = pass_md(p, dnnl_query_weights_md);
+    for (int i = 0; i < 2 && !p->packed; i++)
+        if (same_layout(p, candidate[i])) {
+            p->packed = candidate[i]->packed;
+            p->borrowed = true;
         }
-        TRY(dnnl_memory_set_data_handle(c->pass[BACKWARD_DATA].weights, c->packed_backward));
-    }
-    if (c->pass[BACKWARD_WEIGHTS].desc) {
-        MD_REF md = pass_md(&c->pass[BACKWARD_WEIGHTS], dnnl_query_diff_weights_md);
-        c->packed_grad = mem_aligned(dnnl_memory_desc_get_size(md), e);
-        if (!c->packed_grad)
+    if (!p->packed) {
+        p->packed = mem_aligned(dnnl_memory_desc_get_size(md), e);
+        if (!p->packed ||
+            reorder_init(&p->reorder[0], engine, md_ref(&p->geometry.user), md, false, e) < 0)
             return ERR_FAIL;
-        TRY(dnnl_memory_set_data_handle(c->pass[BACKWARD_WEIGHTS].weights, c->packed_grad));
-        for (int add = 0; add < 2; add++)
-            if (reorder_init(&c->unpack[add], engine, md, user, add == 1, e) < 0)
-                return ERR_FAIL;
     }
+    TRY(dnnl_memory_set_data_handle(p->weights, p->packed));
     return 0;
+}
+
+static int packed_grad_init(struct pass_plan *p, dnnl_engine_t engine, struct err *e)
+{
+    MD_REF md = pass_md(p, dnnl_query_diff_weights_md);
+    p->packed = mem_aligned(dnnl_memory_desc_get_size(md), e);
+    if (!p->packed)
+        return ERR_FAIL;
+    TRY(dnnl_memory_set_data_handle(p->weights, p->packed));
+    for (int add = 0; add < 2; add++)
+        if (reorder_init(&p->reorder[add], engine, md, md_ref(&p->geometry.user), add == 1, e) < 0)
+            return ERR_FAIL;
+    return 0;
+}
+
+static int passes_init(struct conv *c, dnnl_engine_t engine, struct err *e)
+{
+    const struct conv *share = c->desc.share;
+    const struct pass_plan *forward[2] = {share ? &share->pass[FORWARD] : NULL, NULL};
+    const struct pass_plan *data[2] = {share ? &share->pass[BACKWARD_DATA] : NULL,
+                                       &c->pass[FORWARD]};
+    if (pass_init(c, FORWARD, engine, e) < 0 ||
+        packed_init(&c->pass[FORWARD], forward, engine, e) < 0)
+        return ERR_FAIL;
+    if (c->desc.forward_only)
+        return 0;
+    if (!c->desc.no_data_grad && (pass_init(c, BACKWARD_DATA, engine, e) < 0 ||
+                                  packed_init(&c->pass[BACKWARD_DATA], data, engine, e) < 0))
+        return ERR_FAIL;
+    if (pass_init(c, BACKWARD_WEIGHTS, engine, e) < 0)
+        return ERR_FAIL;
+    return packed_grad_init(&c->pass[BACKWARD_WEIGHTS], engine, e);
 }
 
 int cpu_conv_new(struct backend *b, const struct conv_desc *desc, struct conv **out, struct err *e)
 {
-    dnnl_engine_t engine = onednn_of(b)->engine;
     struct conv *c = mem_new(1, sizeof *c, e);
     if (!c)
         return ERR_FAIL;
     c->desc = *desc;
-    int rc = geometry_init(&c->geometry, &c->user_weights, desc, desc->n, e);
-    if (rc == 0 && desc->bias) {
+    int rc = 0;
+    if (desc->bias) {
         c->bias = mem_new(desc->c_out, sizeof *c->bias, e);
         c->bias_grad = mem_new(desc->c_out, sizeof *c->bias_grad, e);
         rc = c->bias && c->bias_grad ? 0 : ERR_FAIL;
     }
     if (rc == 0)
-        rc = pass_init(&c->pass[FORWARD], c, FORWARD, engine, e);
-    if (rc == 0 && !desc->forward_only && !desc->no_data_grad)
-        rc = pass_init(&c->pass[BACKWARD_DATA], c, BACKWARD_DATA, engine, e);
-    if (rc == 0 && !desc->forward_only)
-        rc = pass_init(&c->pass[BACKWARD_WEIGHTS], c, BACKWARD_WEIGHTS, engine, e);
-    if (rc == 0)
-        rc = weights_init(c, engine, e);
+        rc = passes_init(c, onednn_of(b)->engine, e);
     if (rc < 0) {
         cpu_conv_free(b, c);
         return err_add(e, "convolution %zux%zux%zu of %zu to %zu channels", desc->kernel[0],
@@ -337,20 +376,6 @@ int cpu_conv_free(struct backend *b, struct conv *c)
         return 0;
     for (int i = 0; i < 3; i++)
         pass_release(&c->pass[i]);
-    for (int i = 0; i < 2; i++) {
-        if (c->pack[i])
-            dnnl_primitive_destroy(c->pack[i]);
-        if (c->unpack[i])
-            dnnl_primitive_destroy(c->unpack[i]);
-    }
-    if (c->user)
-        dnnl_memory_destroy(c->user);
-    geometry_release(&c->geometry);
-    md_release(&c->user_weights);
-    if (c->packed_backward != c->packed_forward)
-        free(c->packed_backward);
-    free(c->packed_forward);
-    free(c->packed_grad);
     free(c->bias);
     free(c->bias_grad);
     free(c);
@@ -375,13 +400,17 @@ static int reorder(struct onednn *d, dnnl_primitive_t primitive, dnnl_memory_t f
 int cpu_conv_set_weights(struct backend *b, struct conv *c, const float *w, const float *bias,
                          struct err *e)
 {
-    struct onednn *d = onednn_of(b);
     if (c->desc.bias)
         memcpy(c->bias, bias, c->desc.c_out * sizeof *bias);
-    TRY(dnnl_memory_set_data_handle(c->user, (void *)w));
-    if (reorder(d, c->pack[0], c->user, c->pass[FORWARD].weights, e) < 0)
-        return ERR_FAIL;
-    return c->pack[1] ? reorder(d, c->pack[1], c->user, c->pass[BACKWARD_DATA].weights, e) : 0;
+    for (int i = FORWARD; i <= BACKWARD_DATA; i++) {
+        struct pass_plan *p = &c->pass[i];
+        if (!p->reorder[0])
+            continue;
+        TRY(dnnl_memory_set_data_handle(p->user, (void *)w));
+        if (reorder(onednn_of(b), p->reorder[0], p->user, p->weights, e) < 0)
+            return ERR_FAIL;
+    }
+    return 0;
 }
 
 int cpu_conv_forward(struct backend *b, struct conv *c, const struct conv_forward_args *args,
@@ -430,6 +459,6 @@ int cpu_conv_backward_weights(struct backend *b, struct conv *c,
         return ERR_FAIL;
     for (size_t i = 0; c->desc.bias && args->dbias && i < c->desc.c_out; i++)
         args->dbias[i] = c->bias_grad[i] + (args->accumulate ? args->dbias[i] : 0.0f);
-    TRY(dnnl_memory_set_data_handle(c->user, args->dw));
-    return reorder(onednn_of(b), c->unpack[args->accumulate], p->weights, c->user, e);
+    TRY(dnnl_memory_set_data_handle(p->user, args->dw));
+    return reorder(onednn_of(b), p->reorder[args->accumulate], p->weights, p->user, e);
 }
