@@ -185,9 +185,12 @@ static int put(void *user, size_t item, void *result, struct err *e)
     (void)result;
     int rc =
         text ? store_put(b->writer, v->id, text, strlen(text), e) : err_set(e, "out of memory");
-    json_free(j);
-    if (rc < 0)
+    if (rc < 0) {
+        json_free(j);
         return rc;
+    }
+    json_add(j, "id", json_new_str(v->id));
+    ui_log(b->ui, j);
     if (!v->ok)
         ui_warn(b->ui, "%s: %s", v->path, v->reason);
     else if (v->reason)

@@ -8,6 +8,8 @@
 #include "common/store/store.h"
 #include "common/video/pipeline.h"
 
+enum { FRAMES_A_REPORT = 64 }; /* on the progress line */
+
 struct work {
     const struct decode_options *options;
     struct ui *ui;
@@ -175,21 +177,22 @@ static int put_frame(void *user, size_t video, int64_t frame, const struct blob 
     char key[STORE_MAX_KEY + 1];
     if (frames_key(key, w->videos[w->n_done + video]->id, frame, e) < 0)
         return ERR_FAIL;
-    w->n_new_frames++;
+    if (w->n_new_frames++ % FRAMES_A_REPORT == 0)
+        ui_progress_text(w->ui, "%lld frames, %.0f/s", (long long)w->n_new_frames,
+                         (double)w->n_new_frames / (ui_seconds() - w->start));
     return store_put(w->writer, key, value->data, value->len, e);
 }
 
 static void report(struct work *w, const char *id, const struct frames_info *info)
 {
-    double seconds = ui_seconds() - w->start;
     if (!info->ok)
         ui_warn(w->ui, "%s: %s (%lld frames kept)", id, info->reason, (long long)info->n_frames);
     else if (info->reason[0])
         ui_note(w->ui, "%s: %s", id, info->reason);
     ui_progress_add(w->ui, 1);
-    ui_progress_text(w->ui, "%.0f frames/s", (double)w->n_new_frames / (seconds > 0 ? seconds : 1));
 }
 
+/* The record of a video, and the same with its id for the log. */
 static int put_video(void *user, size_t video, const struct frames_info *info, struct err *e)
 {
     struct work *w = user;
@@ -197,9 +200,12 @@ static int put_video(void *user, size_t video, const struct frames_info *info, s
     struct json *j = frames_info_to_json(info);
     const char *text = j ? json_text(j) : NULL;
     int rc = text ? store_put(w->writer, id, text, strlen(text), e) : err_set(e, "out of memory");
-    json_free(j);
-    if (rc < 0)
+    if (rc < 0) {
+        json_free(j);
         return rc;
+    }
+    json_add(j, "id", json_new_str(id));
+    ui_log(w->ui, j);
     count(w, info);
     report(w, id, info);
     return 0;

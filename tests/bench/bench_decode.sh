@@ -75,13 +75,13 @@ measure() { # NAME DIR
 
 # Without the shared clips: generated ones.
 generate() {
-    "$TEG_BIN/teg-synth" --quiet --dataset k400 --videos 24 --seed 1 -o "$TMPDIR/synth"
-    measure generated "$TMPDIR/synth"
+    "$TEG_BIN/teg-synth" --quiet --dataset events --videos 64 --frames 300 --size 320 --seed 1 -o "$TMPDIR/synth"
+    measure generated "$TMPDIR/synth/videos"
 }
 
 if [ -d "$shared/long" ]; then
     measure "long clips" "$shared/long"
-    measure "short clips" "$shared/labelled"
+    measure "short clips" "$shared/labelled/surv_fight"
 else
     generate
 fi

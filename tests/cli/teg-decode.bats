@@ -120,6 +120,69 @@ expect_pictures() {
     cmp frames.lmdb direct.lmdb
 }
 
+@test "a pixel format that cannot be converted ends its video, not the run" {
+    need_program ffmpeg
+    mkdir videos
+    head -c 7680 /dev/zero >zeros
+    ffmpeg -nostdin -v error -f rawvideo -pix_fmt uyyvyy411 -s 32x32 -r 5 -i zeros -frames 5 -c:v copy videos/a.nut
+    ffmpeg -nostdin -v error -f rawvideo -pix_fmt gray -s 32x32 -r 5 -i zeros -frames 5 -c:v copy videos/b.nut
+    tool teg-index --videos videos -o index.lmdb
+    tool teg-decode --index index.lmdb --max-bad 1 -o frames.lmdb
+    expect_status 0
+    [[ "$(records frames.lmdb n_frames status reason | head -n 1)" == "a	0	bad	cannot scale: "* ]]
+    [ "$(records frames.lmdb n_frames status | tail -n 1)" = "b	5	ok" ]
+}
+
+@test "a file that is cut off keeps its beginning" {
+    need_program ffmpeg
+    mkdir videos
+    ffmpeg -nostdin -v error -i "$(find "$BATS_FILE_TMPDIR/data/videos" -name 'train-00000.mp4')" -c copy \
+        -movflags +faststart videos/a.mp4
+    truncate -s $(($(stat -c %s videos/a.mp4) * 6 / 10)) videos/a.mp4
+    tool teg-index --videos videos -o index.lmdb
+    expect_status 0
+    [[ "$(records index.lmdb status reason)" == "a	ok	"*"of 60 packets"* ]]
+    tool teg-decode --index index.lmdb --max-bad 1 -o frames.lmdb
+    expect_status 0
+    read -r n status reason < <(records frames.lmdb n_frames status reason | cut -f 2-)
+    echo "$n $status $reason"
+    [ "$n" -gt 10 ]
+    [ "$n" -lt 60 ]
+    [ "$status" = bad ]
+    # What is there is what the whole file begins with.
+    id=$(records "$whole" n_frames | grep train-00000 | cut -f 1)
+    for frame in 00000000 00000009; do
+        [ "$(records frames.lmdb | grep -F "a/$frame	" | cut -f 2)" = "$(records "$whole" | grep -F "$id/$frame	" | cut -f 2)" ]
+    done
+}
+
+# A copy of FILE with other numbers in the display matrix of its track, behind the movie's own. $1 from, $2 to, $3 a,
+# $4 d: the diagonal, as 8 hexadecimal digits
+set_matrix() {
+    perl -0777 -pe 'BEGIN { binmode STDIN; binmode STDOUT; ($a, $d) = (pack("H*", shift), pack("H*", shift)); $z = "\0" x 4;
+        $i = "\0\1\0\0" } s/(.*)\Q$i$z$z$z$i\E/$1$a$z$z$z$d/s' "$3" "$4" <"$1" >"$2"
+}
+
+@test "mirrored videos are turned upright, not mirrored, and say so" {
+    need_program perl
+    need_program ffmpeg
+    need_shared data/odd
+    mkdir videos
+    source=$SHARED/data/odd/decord/video_0.mov
+    set_matrix "$source" videos/left_right.mov ffff0000 00010000
+    set_matrix "$source" videos/up_down.mov 00010000 ffff0000
+    set_matrix "$source" videos/turned.mov ffff0000 ffff0000
+    tool teg-index --videos videos -o index.lmdb
+    [ "$(records index.lmdb rotation reason)" = "$(printf '%s\n' \
+        'left_right	0	shown mirrored by players, stored as it is' 'turned	180	-' \
+        'up_down	180	shown mirrored by players, stored as it is')" ]
+    tool teg-decode --index index.lmdb --short-side 0 -o frames.lmdb
+    expect_status 0
+    expect_pictures frames.lmdb left_right "$source" null
+    expect_pictures frames.lmdb turned "$source" hflip,vflip
+    expect_pictures frames.lmdb up_down "$source" hflip,vflip
+}
+
 @test "a killed run goes on and ends with the same bytes" {
     RANDOM=7
     n_kills=0
@@ -155,6 +218,14 @@ expect_pictures() {
     [[ "$stderr" == *fps* ]]
     tool teg-decode --index "$index" --fps 10 --force -o frames.lmdb
     expect_status 0
+}
+
+@test "the log has every video" {
+    tool teg-decode --quiet --log log.jsonl --index "$index" -o frames.lmdb
+    expect_status 0
+    [ -z "$stderr" ]
+    [ "$(sed -n 's/.*"n_frames":60,.*"status":"ok","id":"\([^"]*\)"}$/\1/p' log.jsonl)" = \
+        "$(records "$whole" status | cut -f 1)" ]
 }
 
 @test "wrong usage" {
