@@ -123,3 +123,9 @@ only_in() {
         grep -vE '^(\..*|Makefile|README\.md|LICENSE|tools|common|kernels|pipelines|schemas|tests)$' |
         none "does not belong there"
 }
+
+@test "the README shows the PyTorch module that the tests use, in at most 60 lines" {
+    sed -n '/^## Models in PyTorch/,/^## Where/{/^```python$/,/^```$/p}' README.md | sed '1d;$d' |
+        diff - tests/oracle/r3d.py
+    [ "$(wc -l <tests/oracle/r3d.py)" -le 60 ]
+}
