@@ -38,6 +38,7 @@ int cpu_channel_sums(struct backend *b, const struct row_block *block, const voi
 
 typedef float vec16 __attribute__((vector_size(64), aligned(4)));
 typedef uint32_t vec16u __attribute__((vector_size(64), aligned(4)));
+typedef uint8_t vec16b __attribute__((vector_size(16), aligned(1)));
 typedef uint16_t vec16h __attribute__((vector_size(32), aligned(2)));
 
 #define CPU_INLINE static inline __attribute__((always_inline))

@@ -251,8 +251,31 @@ CPU_CLONES static void apply_bf16(const struct norm_apply_args *a, size_t begin,
     apply_rows(a, begin, end, DTYPE_BF16);
 }
 
-int cpu_norm_apply(struct backend *b, const struct norm_apply_args *a)
+/*
+ * Rows joined for a pass without sums: `n` channel vectors at `member` are spread over the scratch
+ * memory. Returns the fold, 0 when memory is exhausted.
+ */
+static size_t fold_vectors(struct backend *b, size_t rows, size_t channels,
+                           const float **const *member, size_t n)
 {
+    size_t fold = fold_of(rows, channels);
+    if (fold == 1)
+        return 1;
+    float *memory = cpu_scratch(b, n * fold * channels * sizeof *memory);
+    for (size_t i = 0; memory && i < n; i++)
+        *member[i] = spread(memory + i * fold * channels, *member[i], channels, fold);
+    return memory ? fold : 0;
+}
+
+int cpu_norm_apply(struct backend *b, const struct norm_apply_args *args)
+{
+    struct norm_apply_args folded = *args, *a = &folded;
+    const float **member[] = {&a->scale, &a->shift, &a->residual_scale, &a->residual_shift};
+    size_t fold = fold_vectors(b, a->rows, a->channels, member, 4);
+    if (fold == 0)
+        return ERR_FAIL;
+    a->rows /= fold;
+    a->channels *= fold;
     size_t step = block_rows(a->channels), n_blocks = (a->rows + step - 1) / step;
 #pragma omp parallel for num_threads(b->n_threads) schedule(static)
     for (size_t i = 0; i < n_blocks; i++) {
@@ -424,8 +447,15 @@ CPU_CLONES static void grad_apply_bf16(const struct norm_grad_apply_args *a, siz
     grad_apply_rows(a, begin, end, DTYPE_BF16);
 }
 
-int cpu_norm_grad_apply(struct backend *b, const struct norm_grad_apply_args *a)
+int cpu_norm_grad_apply(struct backend *b, const struct norm_grad_apply_args *args)
 {
+    struct norm_grad_apply_args folded = *args, *a = &folded;
+    const float **member[] = {&a->scale, &a->shift, &a->mean, &a->a, &a->b, &a->k};
+    size_t fold = fold_vectors(b, a->rows, a->channels, member, 6);
+    if (fold == 0)
+        return ERR_FAIL;
+    a->rows /= fold;
+    a->channels *= fold;
     size_t step = block_rows(a->channels), n_blocks = (a->rows + step - 1) / step;
 #pragma omp parallel for num_threads(b->n_threads) schedule(static)
     for (size_t i = 0; i < n_blocks; i++) {

@@ -19,32 +19,44 @@ CPU_INLINE struct window window_at(size_t oy, size_t ox, size_t height, size_t w
     return w;
 }
 
-/* The first maximum over the window of relu(c * scale + shift) for 16 channels from c0 (n of them
- * valid). */
-CPU_INLINE void window_max(const struct norm_pool_args *a, size_t plane, const struct window *w,
-                           size_t out, enum dtype t)
+/* The first maximum over the window of relu(c * scale + shift), channels c .. c + 15. */
+CPU_INLINE void window_max16(const struct norm_pool_args *a, size_t plane, const struct window *w,
+                             size_t out, size_t c, enum dtype t)
 {
-    for (size_t c = 0; c < a->channels; c += 16) {
-        size_t n = a->channels - c < 16 ? a->channels - c : 16;
-        float best[16] = {0};
-        uint8_t arg[16];
-        memset(arg, NOT_POSITIVE, sizeof arg);
-        for (size_t y = w->y0; y < w->y1; y++)
-            for (size_t x = w->x0; x < w->x1; x++) {
-                size_t at = ((plane * a->height + y) * a->width + x) * a->channels + c;
-                uint8_t position = (uint8_t)((y + 1 - w->top) * 3 + (x + 1 - w->left));
-                for (size_t i = 0; i < n; i++) {
-                    float v =
-                        elem_affine(elem_load(a->c, at + i, t), a->scale[c + i], a->shift[c + i]);
-                    arg[i] = v > best[i] ? position : arg[i];
-                    best[i] = v > best[i] ? v : best[i];
-                }
+    vec16 scale = *(const vec16 *)(a->scale + c), shift = *(const vec16 *)(a->shift + c);
+    vec16 best = {0};
+    vec16u arg = (vec16u){0} + NOT_POSITIVE;
+    for (size_t y = w->y0; y < w->y1; y++)
+        for (size_t x = w->x0; x < w->x1; x++) {
+            size_t at = ((plane * a->height + y) * a->width + x) * a->channels + c;
+            uint32_t position = (uint32_t)((y + 1 - w->top) * 3 + (x + 1 - w->left));
+            vec16 v = vec16_load(a->c, at, t) * scale + shift;
+            vec16u more = (vec16u)(v > best);
+            arg = (more & position) | (~more & arg);
+            best = (vec16)((more & (vec16u)v) | (~more & (vec16u)best));
+        }
+    vec16_store(a->y, out * a->channels + c, best, t);
+    if (a->arg)
+        *(vec16b *)(a->arg + out * a->channels + c) = __builtin_convertvector(arg, vec16b);
+}
+
+CPU_INLINE void window_max1(const struct norm_pool_args *a, size_t plane, const struct window *w,
+                            size_t out, size_t c, enum dtype t)
+{
+    float best = 0.0f;
+    uint8_t arg = NOT_POSITIVE;
+    for (size_t y = w->y0; y < w->y1; y++)
+        for (size_t x = w->x0; x < w->x1; x++) {
+            size_t at = ((plane * a->height + y) * a->width + x) * a->channels + c;
+            float v = elem_affine(elem_load(a->c, at, t), a->scale[c], a->shift[c]);
+            if (v > best) {
+                best = v;
+                arg = (uint8_t)((y + 1 - w->top) * 3 + (x + 1 - w->left));
             }
-        for (size_t i = 0; i < n; i++)
-            elem_store(a->y, out * a->channels + c + i, best[i], t);
-        if (a->arg)
-            memcpy(a->arg + out * a->channels + c, arg, n);
-    }
+        }
+    elem_store(a->y, out * a->channels + c, best, t);
+    if (a->arg)
+        a->arg[out * a->channels + c] = arg;
 }
 
 CPU_INLINE void pool_plane(const struct norm_pool_args *a, size_t plane, enum dtype t)
@@ -53,7 +65,11 @@ CPU_INLINE void pool_plane(const struct norm_pool_args *a, size_t plane, enum dt
     for (size_t oy = 0; oy < height; oy++)
         for (size_t ox = 0; ox < width; ox++) {
             struct window w = window_at(oy, ox, a->height, a->width);
-            window_max(a, plane, &w, (plane * height + oy) * width + ox, t);
+            size_t out = (plane * height + oy) * width + ox, c = 0;
+            for (; c + 16 <= a->channels; c += 16)
+                window_max16(a, plane, &w, out, c, t);
+            for (; c < a->channels; c++)
+                window_max1(a, plane, &w, out, c, t);
         }
 }
 
@@ -83,31 +99,61 @@ int cpu_norm_pool(struct backend *b, const struct norm_pool_args *a)
  * Gathering instead of scattering: an input pixel lies under at most 2 x 2 windows, and gets the
  * gradient of those whose maximum it is. Every element of g is written once.
  */
+struct covering { /* the windows over pixel (y, x): first and last of each direction */
+    size_t oy0, oy1, ox0, ox1, height, width;
+};
+
+CPU_INLINE struct covering covering_at(const struct pool_grad_args *a, size_t y, size_t x)
+{
+    struct covering k = {.height = (a->height - 1) / 2 + 1, .width = (a->width - 1) / 2 + 1};
+    k.oy0 = y / 2;
+    k.ox0 = x / 2;
+    k.oy1 = (y + 1) / 2 < k.height ? (y + 1) / 2 : k.height - 1;
+    k.ox1 = (x + 1) / 2 < k.width ? (x + 1) / 2 : k.width - 1;
+    return k;
+}
+
+CPU_INLINE vec16 window_grad16(const struct pool_grad_args *a, size_t at, uint32_t position,
+                               enum dtype t)
+{
+    vec16 d = vec16_load(a->dy, at, t);
+    if (a->dy2)
+        d += vec16_load(a->dy2, at, t);
+    vec16u arg = __builtin_convertvector(*(const vec16b *)(a->arg + at), vec16u);
+    return (vec16)((vec16u)d & (vec16u)(arg == position));
+}
+
+CPU_INLINE float window_grad1(const struct pool_grad_args *a, size_t at, uint32_t position,
+                              enum dtype t)
+{
+    float d = elem_load(a->dy, at, t);
+    if (a->dy2)
+        d += elem_load(a->dy2, at, t);
+    return a->arg[at] == position ? d : 0.0f;
+}
+
 CPU_INLINE void pool_grad_pixel(const struct pool_grad_args *a, size_t plane, size_t y, size_t x,
                                 enum dtype t)
 {
-    size_t height = (a->height - 1) / 2 + 1, width = (a->width - 1) / 2 + 1;
-    size_t oy1 = (y + 1) / 2, ox1 = (x + 1) / 2; /* last window that can reach the pixel */
-    size_t oy0 = y / 2, ox0 = x / 2;             /* first */
-    oy1 = oy1 < height ? oy1 : height - 1;
-    ox1 = ox1 < width ? ox1 : width - 1;
-    size_t to = ((plane * a->height + y) * a->width + x) * a->channels;
-    for (size_t c = 0; c < a->channels; c += 16) {
-        size_t n = a->channels - c < 16 ? a->channels - c : 16;
-        float g[16] = {0};
-        for (size_t oy = oy0; oy <= oy1; oy++)
-            for (size_t ox = ox0; ox <= ox1; ox++) {
-                size_t at = ((plane * height + oy) * width + ox) * a->channels + c;
-                uint8_t position = (uint8_t)((y + 1 - 2 * oy) * 3 + (x + 1 - 2 * ox));
-                for (size_t i = 0; i < n; i++) {
-                    float d = elem_load(a->dy, at + i, t);
-                    if (a->dy2)
-                        d += elem_load(a->dy2, at + i, t);
-                    g[i] += a->arg[at + i] == position ? d : 0.0f;
-                }
+    struct covering k = covering_at(a, y, x);
+    size_t to = ((plane * a->height + y) * a->width + x) * a->channels, c = 0;
+    for (; c < a->channels; c += c + 16 <= a->channels ? 16 : 1) {
+        vec16 g = {0};
+        float g1 = 0.0f;
+        bool whole = c + 16 <= a->channels;
+        for (size_t oy = k.oy0; oy <= k.oy1; oy++)
+            for (size_t ox = k.ox0; ox <= k.ox1; ox++) {
+                size_t at = ((plane * k.height + oy) * k.width + ox) * a->channels + c;
+                uint32_t position = (uint32_t)((y + 1 - 2 * oy) * 3 + (x + 1 - 2 * ox));
+                if (whole)
+                    g += window_grad16(a, at, position, t);
+                else
+                    g1 += window_grad1(a, at, position, t);
             }
-        for (size_t i = 0; i < n; i++)
-            elem_store(a->g, to + c + i, g[i], t);
+        if (whole)
+            vec16_store(a->g, to + c, g, t);
+        else
+            elem_store(a->g, to + c, g1, t);
     }
 }
 
