@@ -24,12 +24,6 @@ enum option_key {
     OPT_FORCE,
 };
 
-struct request {
-    struct extract_options o;
-    const char *strategy, *clip; /* NULL: the plan's defaults */
-    int64_t n_clips;             /* 0: the default */
-};
-
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "Inputs and outputs:", 1},
     {"model", OPT_MODEL, "MODEL", 0, "Trained model, a .safetensors file", 0},
@@ -55,64 +49,74 @@ static const struct argp_option options[] = {
     {0},
 };
 
+/* Plans of a fixed set of clips; the others draw at random, which is teg-sample's business. */
+static enum strategy parse_strategy(struct argp_state *state, const char *text)
+{
+    static const char *const names[] = {"uniform", "events", "window", "dense", NULL};
+    static const enum strategy strategies[] = {STRATEGY_UNIFORM, STRATEGY_EVENTS, STRATEGY_WINDOW,
+                                               STRATEGY_DENSE};
+    return strategies[cli_choice(state, "strategy", text, names)];
+}
+
+static struct clip_shape parse_clip(struct argp_state *state, const char *text)
+{
+    struct clip_shape shape = {0};
+    struct err e = {0};
+    if (clip_shape_parse(text, &shape, &e) < 0)
+        argp_error(state, "--clip: %s", e.text);
+    return shape;
+}
+
 static error_t parse_inputs(int key, char *text, struct argp_state *state)
 {
-    struct request *r = state->input;
+    struct extract_options *o = state->input;
     switch (key) {
     case OPT_MODEL:
-        r->o.model = text;
+        o->model = text;
         return 0;
     case OPT_FRAMES:
-        r->o.frames = text;
+        o->frames = text;
         return 0;
     case OPT_SAMPLES:
-        r->o.samples = text;
+        o->samples = text;
         return 0;
     case OPT_EPOCH:
-        r->o.epoch = (size_t)cli_i64(state, "--epoch", text, 0, 99999999);
+        o->epoch = (size_t)cli_i64(state, "epoch", text, 0, 99999999);
         return 0;
     case OPT_INDEX:
-        r->o.index = text;
+        o->index = text;
         return 0;
     case OPT_STRATEGY:
-        r->strategy = text;
+        o->plan.strategy = parse_strategy(state, text);
+        o->plan.strategy_given = true;
         return 0;
     case OPT_CLIP:
-        r->clip = text;
+        o->plan.clip = parse_clip(state, text);
         return 0;
     case OPT_CLIPS:
-        r->n_clips = cli_i64(state, "--clips", text, 1, 1 << 20);
+        o->plan.n_clips = cli_i64(state, "clips", text, 1, 1 << 20);
         return 0;
     case 'o':
-        r->o.out = text;
+        o->out = text;
         return 0;
     case OPT_FORCE:
-        r->o.force = true;
+        o->force = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-/* Plans of a fixed set of clips; the others draw at random, which is teg-sample's business. */
-static void choose_plan(struct argp_state *state, struct request *r)
+static void check_options(struct argp_state *state, const struct extract_options *o)
 {
-    static const char *const names[] = {"uniform", "events", "window", "dense", NULL};
-    static const enum strategy strategies[] = {STRATEGY_UNIFORM, STRATEGY_EVENTS, STRATEGY_WINDOW,
-                                               STRATEGY_DENSE};
-    bool asked = r->strategy || r->clip || r->n_clips;
-    if (asked && r->o.samples)
-        argp_error(state, "--strategy, --clip and --clips do not go with --samples");
-    if (!asked)
-        return;
-    const char *name = r->strategy ? r->strategy : "uniform";
-    sampling_defaults(strategies[cli_choice(state, "--strategy", name, names)], &r->o.plan);
-    struct err e = {0};
-    if (r->clip && clip_shape_parse(r->clip, &r->o.plan.shape[0], &e) < 0)
-        argp_error(state, "--clip: %s", e.text);
-    if (r->n_clips)
-        r->o.plan.n_clips = r->n_clips;
-    r->o.plan_given = true;
+    const struct extract_plan *p = &o->plan;
+    if (!o->model || !o->frames || !o->out)
+        argp_error(state, "--model, --frames and --output are needed");
+    if (o->samples && (o->index || p->strategy_given || p->clip.length || p->n_clips))
+        argp_error(state, "--index, --strategy, --clip and --clips do not go with --samples, "
+                          "which names its clips itself");
+    if (!o->samples && o->epoch)
+        argp_error(state, "--epoch belongs to --samples");
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -121,35 +125,31 @@ static error_t parse(int key, char *text, struct argp_state *state)
     static const char *const types[] = {"float16", "float32", NULL};
     static const char *const precisions[] = {"f32", "bf16", NULL};
     static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
-    struct request *r = state->input;
+    struct extract_options *o = state->input;
     switch (key) {
     case OPT_FORM:
-        r->o.dense = cli_choice(state, "--form", text, forms) == 1;
+        o->dense = cli_choice(state, "form", text, forms) == 1;
         return 0;
     case OPT_TYPE:
-        r->o.half = cli_choice(state, "--type", text, types) == 0;
+        o->half = cli_choice(state, "type", text, types) == 0;
         return 0;
     case OPT_CROP_SIZE:
-        r->o.crop_size = (size_t)cli_i64(state, "--crop-size", text, 16, 4096);
+        o->crop_size = (size_t)cli_i64(state, "crop-size", text, 16, 2048);
         return 0;
     case OPT_BATCH:
-        r->o.batch = (size_t)cli_i64(state, "--batch", text, 1, 1 << 16);
+        o->batch = (size_t)cli_i64(state, "batch", text, 1, 1 << 16);
         return 0;
     case OPT_PRECISION:
-        r->o.dtype = cli_choice(state, "--precision", text, precisions) ? DTYPE_BF16 : DTYPE_F32;
+        o->dtype = cli_choice(state, "precision", text, precisions) ? DTYPE_BF16 : DTYPE_F32;
         return 0;
     case OPT_DEVICE:
-        r->o.device = devices[cli_choice(state, "--device", text, devices)];
+        o->device = devices[cli_choice(state, "device", text, devices)];
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument: %s", text);
         return 0;
     case ARGP_KEY_END:
-        if (!r->o.model || !r->o.frames || !r->o.out)
-            argp_error(state, "--model, --frames and --output are needed");
-        if (r->o.index && r->o.samples)
-            argp_error(state, "--index does not go with --samples, which names its clips itself");
-        choose_plan(state, r);
+        check_options(state, o);
         return 0;
     default:
         return parse_inputs(key, text, state);
@@ -167,18 +167,22 @@ static const struct argp argp = {
            "    -o embeddings.lmdb",
 };
 
+static const char threads_help[] =
+    "Threads that compute (default: all processors); another number may round differently";
+
 int main(int argc, char **argv)
 {
-    struct request r = {0};
-    extract_defaults(&r.o);
-    struct cli cli = {.tool = "teg-extract", .argp = &argp, .input = &r};
+    struct extract_options o;
+    extract_defaults(&o);
+    struct cli cli = {
+        .tool = "teg-extract", .argp = &argp, .input = &o, .threads_help = threads_help};
     if (cli_parse(&cli, argc, argv) < 0)
         return cli_finish(&cli, ERR_FAIL, NULL);
     stop_install();
-    r.o.n_threads = cli.n_threads;
-    r.o.ui = cli.ui;
-    r.o.argv = cli.argv;
+    o.n_threads = cli.n_threads;
+    o.ui = cli.ui;
+    o.argv = cli.argv;
     struct err e = {0};
-    int rc = extract_run(&r.o, &e);
+    int rc = extract_run(&o, &e);
     return cli_finish(&cli, rc, &e);
 }

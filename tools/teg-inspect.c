@@ -114,8 +114,8 @@ static void parse_aggregate(struct preview_options *o, struct argp_state *state,
     char k_short[16], k_long[16], more;
     if (sscanf(text, "%15[0-9],%15[0-9]%c", k_short, k_long, &more) != 2)
         argp_error(state, "--aggregate: '%s' is not KS,KL", text);
-    o->k_short = (size_t)cli_i64(state, "--aggregate", k_short, 1, 4096);
-    o->k_long = (size_t)cli_i64(state, "--aggregate", k_long, 1, 4096);
+    o->k_short = (size_t)cli_i64(state, "aggregate", k_short, 1, 4096);
+    o->k_long = (size_t)cli_i64(state, "aggregate", k_long, 1, 4096);
 }
 
 static error_t parse_preview(int key, char *arg, struct argp_state *state)
@@ -130,16 +130,16 @@ static error_t parse_preview(int key, char *arg, struct argp_state *state)
         o->frames = arg;
         break;
     case KEY_TILES:
-        o->n_tiles = (size_t)cli_i64(state, "--tiles", arg, 1, 600);
+        o->n_tiles = (size_t)cli_i64(state, "tiles", arg, 1, 600);
         break;
     case KEY_EPOCH:
-        o->epoch = (size_t)cli_i64(state, "--epoch", arg, 0, 99999999);
+        o->epoch = (size_t)cli_i64(state, "epoch", arg, 0, 99999999);
         break;
     case KEY_EXAMPLE:
-        o->example = (size_t)cli_i64(state, "--example", arg, 0, UINT32_MAX);
+        o->example = (size_t)cli_i64(state, "example", arg, 0, UINT32_MAX);
         break;
     case KEY_CROP_SIZE:
-        o->crop_size = (size_t)cli_i64(state, "--crop-size", arg, 1, 2048);
+        o->crop_size = (size_t)cli_i64(state, "crop-size", arg, 1, 2048);
         break;
     case KEY_AGGREGATE:
         parse_aggregate(o, state, arg);

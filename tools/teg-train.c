@@ -41,10 +41,12 @@ enum option_key {
 
 struct request {
     struct train_options o;
-    double alpha; /* -1: not given */
-    size_t k_short, k_long;
-    double temperature; /* < 0: the objective's */
+    bool objective_given;
+    double alpha;           /* < 0: not given */
+    size_t k_short, k_long; /* 0: not given */
+    double temperature;     /* < 0: the objective's */
     bool other_only;
+    double trust; /* < 0: not given */
 };
 
 static const struct argp_option options[] = {
@@ -97,7 +99,8 @@ static void parse_objective(struct argp_state *state, struct request *r, const c
 {
     struct err e = {0};
     if (objective_parse(&r->o.objective, text, &e) < 0)
-        argp_error(state, "%s", e.text);
+        argp_error(state, "--%s", e.text);
+    r->objective_given = true;
 }
 
 static void parse_aggregate(struct argp_state *state, struct request *r, const char *text)
@@ -106,8 +109,8 @@ static void parse_aggregate(struct argp_state *state, struct request *r, const c
     int end = 0;
     if (sscanf(text, "%15[0-9],%15[0-9]%n", k_short, k_long, &end) != 2 || text[end])
         argp_error(state, "--aggregate: \"%s\" is not KS,KL", text);
-    r->k_short = (size_t)cli_i64(state, "--aggregate", k_short, 1, 4096);
-    r->k_long = (size_t)cli_i64(state, "--aggregate", k_long, 1, 4096);
+    r->k_short = (size_t)cli_i64(state, "aggregate", k_short, 1, 4096);
+    r->k_long = (size_t)cli_i64(state, "aggregate", k_long, 1, 4096);
 }
 
 static error_t parse_model(int key, char *text, struct argp_state *state)
@@ -119,43 +122,43 @@ static error_t parse_model(int key, char *text, struct argp_state *state)
     struct request *r = state->input;
     switch (key) {
     case OPT_TASK:
-        cli_choice(state, "--task", text, tasks);
+        cli_choice(state, "task", text, tasks);
         return 0;
     case OPT_MODEL:
-        r->o.backbone = arch_names[cli_choice(state, "--model", text, arch_names)];
+        r->o.backbone = arch_names[cli_choice(state, "model", text, arch_names)];
         return 0;
     case OPT_OBJECTIVE:
         parse_objective(state, r, text);
         return 0;
     case OPT_ALPHA:
-        r->alpha = cli_f64(state, "--alpha", text, 0.0, 1.0);
+        r->alpha = cli_f64(state, "alpha", text, 0.0, 1.0);
         return 0;
     case OPT_AGGREGATE:
         parse_aggregate(state, r, text);
         return 0;
     case OPT_NEGATIVES:
-        r->other_only = cli_choice(state, "--negatives", text, negatives) == 1;
+        r->other_only = cli_choice(state, "negatives", text, negatives) == 1;
         return 0;
     case OPT_TEMPERATURE:
-        r->temperature = cli_f64(state, "--temperature", text, 1e-4, 1e4);
+        r->temperature = cli_f64(state, "temperature", text, 1e-4, 1e4);
         return 0;
     case OPT_HEAD_WIDTH:
-        r->o.head_width = (size_t)cli_i64(state, "--head-width", text, 1, 1 << 16);
+        r->o.head_width = (size_t)cli_i64(state, "head-width", text, 1, 1 << 16);
         return 0;
     case OPT_HEAD_DIM:
-        r->o.head_dim = (size_t)cli_i64(state, "--head-dim", text, 1, 1 << 16);
+        r->o.head_dim = (size_t)cli_i64(state, "head-dim", text, 1, 1 << 16);
         return 0;
     case OPT_HEAD_LAYERS:
-        r->o.head_layers = (int)cli_i64(state, "--head-layers", text, 0, ARCH_MAX_UNITS - 1);
+        r->o.head_layers = (int)cli_i64(state, "head-layers", text, 0, ARCH_MAX_UNITS - 1);
         return 0;
     case OPT_CROP_SIZE:
-        r->o.crop_size = (size_t)cli_i64(state, "--crop-size", text, 16, 4096);
+        r->o.crop_size = (size_t)cli_i64(state, "crop-size", text, 16, 2048);
         return 0;
     case OPT_PRECISION:
-        r->o.dtype = cli_choice(state, "--precision", text, precisions) ? DTYPE_BF16 : DTYPE_F32;
+        r->o.dtype = cli_choice(state, "precision", text, precisions) ? DTYPE_BF16 : DTYPE_F32;
         return 0;
     case OPT_DEVICE:
-        r->o.device = devices[cli_choice(state, "--device", text, devices)];
+        r->o.device = devices[cli_choice(state, "device", text, devices)];
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -165,50 +168,67 @@ static error_t parse_model(int key, char *text, struct argp_state *state)
 static error_t parse_optimisation(int key, char *text, struct argp_state *state)
 {
     static const char *const optimizers[] = {"sgd", "lars", NULL};
-    struct train_options *o = &((struct request *)state->input)->o;
+    struct request *r = state->input;
+    struct train_options *o = &r->o;
     switch (key) {
     case OPT_BATCH:
-        o->batch = (size_t)cli_i64(state, "--batch", text, 1, 1 << 20);
+        o->batch = (size_t)cli_i64(state, "batch", text, 1, 1 << 20);
         return 0;
     case OPT_MICRO_BATCH:
-        o->micro_batch = (size_t)cli_i64(state, "--micro-batch", text, 1, 1 << 20);
+        o->micro_batch = (size_t)cli_i64(state, "micro-batch", text, 1, 1 << 20);
         return 0;
     case OPT_EPOCHS:
-        o->epochs = cli_i64(state, "--epochs", text, 0, 99999999);
+        o->epochs = cli_i64(state, "epochs", text, 0, 99999999);
         return 0;
     case OPT_LR:
-        o->lr = cli_f64(state, "--lr", text, 0.0, 1e6);
+        o->lr = cli_f64(state, "lr", text, 0.0, 1e6);
         return 0;
     case OPT_WARMUP:
-        o->warmup_epochs = cli_f64(state, "--warmup-epochs", text, 0.0, 1e6);
+        o->warmup_epochs = cli_f64(state, "warmup-epochs", text, 0.0, 1e6);
         return 0;
     case OPT_MOMENTUM:
-        o->momentum = cli_f64(state, "--momentum", text, 0.0, 0.99999);
+        o->momentum = cli_f64(state, "momentum", text, 0.0, 0.99999);
         return 0;
     case OPT_DECAY:
-        o->weight_decay = cli_f64(state, "--weight-decay", text, 0.0, 1.0);
+        o->weight_decay = cli_f64(state, "weight-decay", text, 0.0, 1.0);
         return 0;
     case OPT_OPTIMIZER:
-        o->lars = cli_choice(state, "--optimizer", text, optimizers) == 1;
+        o->lars = cli_choice(state, "optimizer", text, optimizers) == 1;
         return 0;
     case OPT_TRUST:
-        o->trust = cli_f64(state, "--trust", text, 1e-9, 1e3);
+        r->trust = cli_f64(state, "trust", text, 1e-9, 1e3);
         return 0;
     case OPT_SEED:
-        o->seed = (uint64_t)cli_i64(state, "--seed", text, 0, INT64_MAX);
+        o->seed = (uint64_t)cli_i64(state, "seed", text, 0, INT64_MAX);
         return 0;
     case OPT_LOG_EVERY:
-        o->log_every = cli_i64(state, "--log-every", text, 1, INT64_MAX);
+        o->log_every = cli_i64(state, "log-every", text, 1, INT64_MAX);
         return 0;
     case OPT_CHECKPOINT:
-        o->checkpoint_minutes = cli_f64(state, "--checkpoint-minutes", text, 0.0, 1e6);
+        o->checkpoint_minutes = cli_f64(state, "checkpoint-minutes", text, 0.0, 1e6);
         return 0;
     case OPT_STOP_AT:
-        o->stop_at = cli_i64(state, "--stop-at", text, 1, INT64_MAX);
+        o->stop_at = cli_i64(state, "stop-at", text, 1, INT64_MAX);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+static void choose_objective(struct argp_state *state, struct request *r)
+{
+    struct err e = {0};
+    if (r->alpha >= 0.0 && r->objective_given)
+        argp_error(state, "--alpha and --objective exclude each other");
+    if (r->alpha < 0.0 && r->k_short)
+        argp_error(state, "--aggregate belongs to --alpha");
+    if (r->alpha >= 0.0 &&
+        objective_from_alpha(&r->o.objective, r->alpha, r->k_short ? r->k_short : 2,
+                             r->k_long ? r->k_long : 1, &e) < 0)
+        argp_error(state, "--%s", e.text);
+    if (r->temperature > 0.0)
+        r->o.objective.temperature = r->temperature;
+    r->o.objective.other_only = r->other_only;
 }
 
 static void check_request(struct argp_state *state, struct request *r)
@@ -218,13 +238,11 @@ static void check_request(struct argp_state *state, struct request *r)
     if (r->o.micro_batch && r->o.batch % r->o.micro_batch != 0)
         argp_error(state, "--micro-batch %zu does not divide --batch %zu", r->o.micro_batch,
                    r->o.batch);
-    struct err e = {0};
-    if (r->alpha >= 0.0 &&
-        objective_from_alpha(&r->o.objective, r->alpha, r->k_short, r->k_long, &e) < 0)
-        argp_error(state, "%s", e.text);
-    if (r->temperature > 0.0)
-        r->o.objective.temperature = r->temperature;
-    r->o.objective.other_only = r->other_only;
+    if (r->trust >= 0.0 && !r->o.lars)
+        argp_error(state, "--trust belongs to --optimizer lars");
+    if (r->trust >= 0.0)
+        r->o.trust = r->trust;
+    choose_objective(state, r);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -273,11 +291,18 @@ static const struct argp argp = {
            "    --batch 32 --log train.jsonl -o model.safetensors",
 };
 
+static const char threads_help[] =
+    "Threads that compute (default: all processors); another number may round differently";
+
 int main(int argc, char **argv)
 {
-    struct request r = {.alpha = -1.0, .k_short = 2, .k_long = 1, .temperature = -1.0};
+    struct request r = {.alpha = -1.0, .temperature = -1.0, .trust = -1.0};
     train_defaults(&r.o);
-    struct cli cli = {.tool = "teg-train", .argp = &argp, .input = &r, .without = CLI_NO_LOG};
+    struct cli cli = {.tool = "teg-train",
+                      .argp = &argp,
+                      .input = &r,
+                      .without = CLI_NO_LOG,
+                      .threads_help = threads_help};
     if (cli_parse(&cli, argc, argv) < 0)
         return cli_finish(&cli, ERR_FAIL, NULL);
     stop_install();

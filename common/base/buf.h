@@ -35,5 +35,8 @@ void *mem_grow(void *block, size_t n, size_t size, struct err *e);
 void *mem_aligned(size_t bytes, struct err *e);
 /* strdup that reports. */
 char *mem_strdup(const char *text, struct err *e);
+/* Bytes that this process may use: the machine's memory, or its cgroup's limit where that is less.
+ */
+size_t mem_limit(void);
 
 #endif

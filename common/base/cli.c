@@ -196,6 +196,8 @@ static int run_argp(struct parse *p, int argc, char **argv)
     size_t n = 0;
     if (!(cli->without & CLI_NO_THREADS))
         options[n++] = threads_option;
+    if (cli->threads_help)
+        options[0].doc = cli->threads_help;
     if (!(cli->without & CLI_NO_LOG))
         options[n++] = log_option;
     options[n++] = quiet_option;

@@ -33,6 +33,7 @@ struct cli {
     /* Names of options whose value must not reach outputs (besides the common ones): NULL-ended or
      * NULL. */
     const char *const *not_recorded;
+    const char *threads_help; /* of --threads, where results depend on it; else NULL */
 
     size_t n_threads;  /* --threads, default pool_n_processors() */
     struct ui *ui;     /* open after cli_parse */

@@ -6,6 +6,7 @@
 #include <fts.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -191,6 +192,29 @@ int file_publish(const char *from, const char *to, struct err *e)
     if (rc == 0 && rename(from, to) < 0)
         rc = err_errno(e, "%s: cannot become %s", from, to);
     return rc < 0 ? rc : sync_folder(to, e);
+}
+
+/* The lock is of no use where the file was renamed or removed between opening and locking it: then
+ * again. */
+int file_lock(const char *path, int *out, struct err *e)
+{
+    for (;;) {
+        struct stat mine, there;
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666), rc = 0;
+        if (fd < 0 || fstat(fd, &mine) < 0)
+            rc = err_errno(e, "%s", path);
+        else if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+            rc = err_set(e, "%s: another process is writing it", path);
+        else if (stat(path, &there) == 0 && there.st_ino == mine.st_ino &&
+                 there.st_dev == mine.st_dev) {
+            *out = fd;
+            return 0;
+        }
+        if (fd >= 0)
+            close(fd);
+        if (rc < 0)
+            return rc;
+    }
 }
 
 /* -- folders -- */

@@ -27,6 +27,12 @@ void file_out_abandon(struct file_out *f); /* removes the temporary; NULL is all
 /* rename(from, to) after syncing `from`, then syncs the folder. */
 int file_publish(const char *from, const char *to, struct err *e);
 
+/*
+ * Opens a file, made where it is absent, and locks it against other processes until *fd is closed;
+ * fails where another has it. File systems without locks leave this to the user.
+ */
+int file_lock(const char *path, int *fd, struct err *e);
+
 int file_make_folder(const char *path, struct err *e); /* with parents; fine where it exists */
 
 /* "a/b" from "a" and "b"; an absolute `name` stays itself. Caller frees. NULL when memory is

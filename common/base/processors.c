@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many processors this process may use: the affinity mask, cut down by the quota of its cgroup
- * (v2). */
+/* How many processors and how much memory this process may use: those of the machine, cut down by
+ * the affinity mask and by its cgroup (v2). */
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/buf.h"
 #include "common/base/pool.h"
 
 static size_t affinity(void)
@@ -25,28 +27,43 @@ static size_t affinity(void)
     return online > 0 ? (size_t)online : 1;
 }
 
-/* Lowers *n to the quota that FOLDER/cpu.max sets ("200000 100000": two processors; or "max ...").
- */
-static void apply_quota(const char *folder, size_t *n)
+/* Opens FOLDER/NAME of a cgroup; NULL where it has none. */
+static FILE *open_limit(const char *folder, const char *name)
 {
     char path[4200];
-    snprintf(path, sizeof path, "%s/cpu.max", folder);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return fopen(path, "re");
+}
+
+/* Lowers *n to the quota that cpu.max sets ("200000 100000": two processors; or "max ..."). */
+static void apply_quota(const char *folder, size_t *n)
+{
     double quota, period;
-    if (fscanf(f, "%lf %lf", &quota, &period) == 2 && quota > 0 && period > 0) {
+    FILE *f = open_limit(folder, "cpu.max");
+    if (f && fscanf(f, "%lf %lf", &quota, &period) == 2 && quota > 0 && period > 0) {
         size_t whole = (size_t)(quota / period);
         size_t limit = whole + ((double)whole * period < quota);
         *n = limit < *n ? limit : *n;
     }
-    fclose(f);
+    if (f)
+        fclose(f);
 }
 
-size_t pool_n_processors(void)
+/* Lowers *n to the bytes that memory.max sets (a number or "max"). */
+static void apply_memory(const char *folder, size_t *n)
+{
+    size_t limit;
+    FILE *f = open_limit(folder, "memory.max");
+    if (f && fscanf(f, "%zu", &limit) == 1)
+        *n = limit < *n ? limit : *n;
+    if (f)
+        fclose(f);
+}
+
+/* A limit binds everything below it, so all folders from ours up to the root count. */
+static void apply_cgroups(void (*apply)(const char *folder, size_t *n), size_t *n)
 {
     static const char root[] = "/sys/fs/cgroup";
-    size_t n = affinity();
     char line[4096], folder[sizeof root + sizeof line];
     FILE *f = fopen("/proc/self/cgroup", "re");
     while (f && fgets(line, sizeof line, f)) {
@@ -54,12 +71,25 @@ size_t pool_n_processors(void)
             continue;
         line[strcspn(line, "\n")] = '\0';
         snprintf(folder, sizeof folder, "%s%s", root, line + 3);
-        /* A quota binds everything below it, so all folders up to the root count. */
         for (char *slash; (slash = strrchr(folder, '/')) >= folder + sizeof root - 1; *slash = '\0')
-            apply_quota(folder, &n);
+            apply(folder, n);
     }
     if (f)
         fclose(f);
-    apply_quota(root, &n); /* inside a container the root may hold its own */
+    apply(root, n); /* inside a container the root may hold its own */
+}
+
+size_t pool_n_processors(void)
+{
+    size_t n = affinity();
+    apply_cgroups(apply_quota, &n);
     return n ? n : 1;
+}
+
+size_t mem_limit(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    size_t n = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : SIZE_MAX;
+    apply_cgroups(apply_memory, &n);
+    return n;
 }

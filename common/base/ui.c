@@ -21,7 +21,7 @@ struct progress {
     bool running;
     bool drawn; /* the line is on the terminal now */
     char what[64], unit[32], text[128];
-    uint64_t total, done;
+    uint64_t total, done, skipped;
     double started, last_drawn;
 };
 
@@ -97,7 +97,7 @@ static void print_eta(char *out, size_t size, double seconds)
 
 static void print_progress(const struct progress *p, double now, char *out, size_t size)
 {
-    double rate = (double)p->done / (now - p->started);
+    double rate = (double)(p->done - p->skipped) / (now - p->started);
     const char *gap = p->text[0] ? ", " : "";
     if (!p->total || p->done > p->total) {
         snprintf(out, size, "%s %" PRIu64 " %s, %.3g/s%s%s", p->what, p->done, p->unit, rate, gap,
@@ -137,6 +137,16 @@ void ui_progress_start(struct ui *ui, const char *what, uint64_t total, const ch
     ui->progress = (struct progress){.running = true, .total = total, .started = ui_seconds()};
     snprintf(ui->progress.what, sizeof ui->progress.what, "%s", what);
     snprintf(ui->progress.unit, sizeof ui->progress.unit, "%s", unit);
+    pthread_mutex_unlock(&ui->lock);
+}
+
+void ui_progress_skip(struct ui *ui, uint64_t n)
+{
+    if (!ui)
+        return;
+    pthread_mutex_lock(&ui->lock);
+    ui->progress.done += n;
+    ui->progress.skipped += n;
     pthread_mutex_unlock(&ui->lock);
 }
 

@@ -41,6 +41,8 @@ void ui_log(struct ui *ui, struct json *record);
 
 void ui_progress_start(struct ui *ui, const char *what, uint64_t total, const char *unit);
 void ui_progress_add(struct ui *ui, uint64_t n);
+/* n items that an earlier run did: done, but no part of the rate. */
+void ui_progress_skip(struct ui *ui, uint64_t n);
 /* A short text behind the bar ("loss 3.21"). */
 void ui_progress_text(struct ui *ui, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void ui_progress_end(struct ui *ui);

@@ -9,14 +9,20 @@
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
+#include "common/base/num.h"
 #include "common/store/safetensors.h"
+
+static char *beside(const struct checkpoint *c, const char *ending, struct err *e)
+{
+    struct buf b = {0};
+    if (buf_printf(&b, e, "%s%s", c->path, ending) < 0)
+        buf_release(&b);
+    return (char *)b.data;
+}
 
 static char *part_path(const struct checkpoint *c, struct err *e)
 {
-    struct buf b = {0};
-    if (buf_printf(&b, e, "%s.part", c->path) < 0)
-        buf_release(&b);
-    return (char *)b.data;
+    return beside(c, ".part", e);
 }
 
 /* "runs/m.safetensors" -> "runs/m.optimizer.safetensors" */
@@ -46,24 +52,85 @@ static int add_number(struct json *j, const char *name, uint64_t n)
     return json_add(j, name, json_new_str(text));
 }
 
+/* -- opening -- */
+
+static int check_writable(const char *path, struct err *e)
+{
+    struct file_out *f;
+    if (file_out_open(&f, path, e) < 0)
+        return ERR_FAIL;
+    file_out_abandon(f);
+    return 0;
+}
+
+int checkpoint_open(struct checkpoint *c, struct err *e)
+{
+    char *optimizer = optimizer_path(c, e), *lock_path = beside(c, ".lock", e);
+    int rc = optimizer && lock_path ? file_lock(lock_path, &c->lock, e) : ERR_FAIL;
+    if (rc == 0) {
+        c->lock_path = lock_path;
+        lock_path = NULL;
+        rc = check_writable(c->path, e);
+    }
+    if (rc == 0)
+        rc = check_writable(optimizer, e);
+    free(optimizer);
+    free(lock_path);
+    return rc;
+}
+
+void checkpoint_close(struct checkpoint *c)
+{
+    if (!c->lock_path)
+        return;
+    unlink(c->lock_path); /* first: file_lock sees a lock on a file that is gone */
+    close(c->lock);
+    free(c->lock_path);
+    c->lock_path = NULL;
+}
+
+/* -- resuming -- */
+
+static int differs(const char *name, struct json *theirs, struct json *mine, struct err *e)
+{
+    return err_set(e, "it was begun with %s %s, this run has %s", name,
+                   theirs ? json_text(theirs) : "unset", mine ? json_text(mine) : "unset");
+}
+
+/* The first member in which the objects differ. */
+static int compare_members(struct json *theirs, struct json *mine, struct err *e)
+{
+    struct json_walk w = {0};
+    const char *name;
+    struct json *value, *other;
+    while (json_next(mine, &w, &name, &value)) {
+        other = json_member(theirs, name);
+        if (!other || !json_equal(value, other))
+            return differs(name, other, value, e);
+    }
+    w = (struct json_walk){0};
+    while (json_next(theirs, &w, &name, &value))
+        if (!json_member(mine, name))
+            return differs(name, value, NULL, e);
+    return 0;
+}
+
+static struct json *read_json(const struct json *meta, const char *name, struct err *e)
+{
+    const char *text;
+    if (json_get_str(meta, name, &text, e) < 0)
+        return NULL;
+    struct json *j = json_parse(text, strlen(text), e);
+    if (!j)
+        err_add(e, "%s", name);
+    return j;
+}
+
 /* Compares an object kept as text in the metadata with what this run has. */
 static int compare(const struct json *meta, const char *what, struct json *mine, struct err *e)
 {
-    const char *text;
-    if (json_get_str(meta, what, &text, e) < 0)
-        return ERR_FAIL;
-    struct json *theirs = json_parse(text, strlen(text), e);
-    if (!theirs)
-        return err_add(e, "%s", what);
-    int rc = 0;
-    const char *name;
-    struct json *value;
-    for (size_t i = 0; rc == 0 && json_pair(mine, i, &name, &value); i++) {
-        struct json *other = json_member(theirs, name);
-        if (!other || !json_equal(value, other))
-            rc = err_set(e, "it was begun with %s %s, this run has %s", name,
-                         other ? json_text(other) : "unset", json_text(value));
-    }
+    struct json *theirs = read_json(meta, what, e);
+    int rc = theirs ? compare_members(theirs, mine, e) : ERR_FAIL;
     json_free(theirs);
     return rc;
 }
@@ -71,23 +138,40 @@ static int compare(const struct json *meta, const char *what, struct json *mine,
 static int read_number(const struct json *meta, const char *name, uint64_t *n, struct err *e)
 {
     const char *text;
-    char *end;
+    int64_t value;
     if (json_get_str(meta, name, &text, e) < 0)
         return ERR_FAIL;
-    *n = strtoull(text, &end, 10);
-    return *text && !*end ? 0 : err_set(e, "%s: \"%s\" is not a number", name, text);
+    if (num_i64(text, 0, INT64_MAX, &value, e) < 0)
+        return err_add(e, "%s", name);
+    *n = (uint64_t)value;
+    return 0;
 }
 
 static int resume(const struct checkpoint *c, const struct safetensors *f, struct model *m,
                   struct progress_mark *mark, struct err *e)
 {
     const struct json *meta = safetensors_metadata(f);
-    if (compare(meta, "settings", c->settings, e) < 0 || compare(meta, "inputs", c->inputs, e) < 0)
-        return err_add(e, "cannot go on from this checkpoint (--force starts anew)");
-    if (read_number(meta, "step", &mark->step, e) < 0 ||
-        read_number(meta, "log_bytes", &mark->log_bytes, e) < 0)
+    if (compare(meta, "settings", c->settings, e) < 0 ||
+        compare(meta, "inputs", c->inputs, e) < 0 ||
+        read_number(meta, "step", &mark->step, e) < 0 ||
+        read_number(meta, "log_bytes", &mark->log_bytes, e) < 0 ||
+        model_load(m, f, true, true, e) < 0)
         return ERR_FAIL;
-    return model_load(m, f, true, true, e);
+    mark->window = read_json(meta, "window", e);
+    return mark->window ? 0 : ERR_FAIL;
+}
+
+/* Opens the checkpoint and takes it over. */
+static int take_over(const struct checkpoint *c, const char *path, struct model *m,
+                     struct progress_mark *mark, struct err *e)
+{
+    struct safetensors *f;
+    if (safetensors_open(&f, path, e) < 0)
+        return err_add(e, "cannot go on (--force starts anew)");
+    int rc = resume(c, f, m, mark, e);
+    safetensors_close(f);
+    return rc < 0 ? err_add(e, "%s: cannot go on from this checkpoint (--force starts anew)", path)
+                  : 1;
 }
 
 int checkpoint_resume(const struct checkpoint *c, struct model *m, struct progress_mark *mark,
@@ -96,21 +180,12 @@ int checkpoint_resume(const struct checkpoint *c, struct model *m, struct progre
     char *path = part_path(c, e);
     if (!path)
         return ERR_FAIL;
-    int rc = 0;
-    if (file_exists(path)) {
-        struct safetensors *f = NULL;
-        rc = safetensors_open(&f, path, e);
-        if (rc == 0) {
-            rc = resume(c, f, m, mark, e);
-            if (rc < 0)
-                err_add(e, "%s", path);
-        }
-        safetensors_close(f);
-        rc = rc < 0 ? rc : 1;
-    }
+    int rc = file_exists(path) ? take_over(c, path, m, mark, e) : 0;
     free(path);
     return rc;
 }
+
+/* -- writing -- */
 
 int checkpoint_save(const struct checkpoint *c, struct model *m, const struct progress_mark *mark,
                     struct err *e)
@@ -120,6 +195,7 @@ int checkpoint_save(const struct checkpoint *c, struct model *m, const struct pr
     int rc = path ? 0 : ERR_FAIL;
     add_number(meta, "step", mark->step);
     add_number(meta, "log_bytes", mark->log_bytes);
+    json_add(meta, "window", json_new_str(json_text(mark->window)));
     if (rc == 0)
         rc = model_save(m, path, true, meta, e);
     json_free(meta);

@@ -16,14 +16,22 @@ struct checkpoint {
     const char *path;      /* of the model; the checkpoint is PATH.part */
     struct json *settings; /* everything that decides the result; borrowed */
     struct json *inputs;   /* name -> identity; borrowed */
+    char *lock_path;       /* PATH.lock, held from checkpoint_open on; NULL before */
+    int lock;
 };
 
 struct progress_mark {
-    uint64_t step;      /* steps done */
-    uint64_t log_bytes; /* length of the log at that moment */
+    uint64_t step;       /* steps done */
+    uint64_t log_bytes;  /* length of the log at that moment */
+    struct json *window; /* train_window.h: steps behind the log's last record */
 };
 
-/* 1: the model was filled and `mark` set; 0: there is no checkpoint; < 0: it does not fit. */
+/* Keeps other runs away from the output, and fails early where it could not be written. */
+int checkpoint_open(struct checkpoint *c, struct err *e);
+void checkpoint_close(struct checkpoint *c);
+
+/* 1: the model was filled and `mark` set (its window is the caller's to free); 0: there is no
+ * checkpoint; < 0: it does not fit. */
 int checkpoint_resume(const struct checkpoint *c, struct model *m, struct progress_mark *mark,
                       struct err *e);
 int checkpoint_save(const struct checkpoint *c, struct model *m, const struct progress_mark *mark,

@@ -8,6 +8,7 @@
 #include "common/base/stop.h"
 #include "common/nn/encoder.h"
 #include "common/nn/loader.h"
+#include "common/nn/memory.h"
 #include "common/sampling/sampling.h"
 #include "common/store/embeddings.h"
 #include "common/store/index.h"
@@ -23,16 +24,21 @@ struct extractor {
     struct plan plan;
     struct sampling_options plan_options;
     struct sample *rows; /* by video, clip, view */
-    size_t n_rows;
-    size_t requested; /* rows handed to the loader */
-    size_t done;      /* rows written */
+    size_t n_rows, n_videos;
+    size_t requested;      /* rows handed to the loader */
+    size_t done, resumed;  /* rows written, and written by earlier runs */
+    size_t first_of_video; /* first row of the video that is being written */
     struct encoder *encoder;
     size_t encoder_n, encoder_length;
     struct loader *loader;
+    float *pooled; /* [C] */
+    double waited; /* seconds for the loader */
     struct store_writer *writer;
     struct codec *codec;
-    size_t n_steps; /* T' of the first clip: the same for all of a dense store */
 };
+
+/* Puts after which a batch ends a transaction: what an interrupted run may lose. */
+enum { PUTS_PER_COMMIT = 32 };
 
 void extract_defaults(struct extract_options *o)
 {
@@ -43,15 +49,12 @@ void extract_defaults(struct extract_options *o)
 
 static int load_model(struct extractor *x, struct err *e)
 {
-    struct safetensors *f = NULL;
+    struct safetensors *f;
     struct model_desc d;
-    int rc = safetensors_open(&f, x->o->model, e);
-    if (rc == 0)
-        rc = model_read_desc(f, &d, e);
-    if (rc == 0) {
-        d.n_heads = 0;
-        rc = model_new(&x->model, x->backend, &d, e);
-    }
+    if (model_open(&f, x->o->model, &d, e) < 0)
+        return ERR_FAIL;
+    d.n_heads = 0;
+    int rc = model_new(&x->model, x->backend, &d, e);
     if (rc == 0)
         rc = model_load(x->model, f, false, true, e);
     safetensors_close(f);
@@ -67,12 +70,36 @@ static int by_clip(const void *a, const void *b)
         return s->clip < t->clip ? -1 : 1;
     if (s->view != t->view)
         return s->view < t->view ? -1 : 1;
+    if (s->example != t->example)
+        return s->example < t->example ? -1 : 1;
     return (s->role > t->role) - (s->role < t->role);
+}
+
+static size_t video_rows(const struct extractor *x, size_t first)
+{
+    size_t n = 1;
+    while (first + n < x->n_rows && x->rows[first + n].video == x->rows[first].video)
+        n++;
+    return n;
+}
+
+/* The arrays of a dense store have one shape. */
+static int check_lengths(const struct extractor *x, struct err *e)
+{
+    for (size_t i = 1; i < x->n_rows && x->o->dense; i++)
+        if (x->rows[i].length != x->rows[0].length)
+            return err_set(e,
+                           "clips of %u and of %u frames cannot share a dense store; take --form "
+                           "pooled",
+                           x->rows[0].length, x->rows[i].length);
+    return 0;
 }
 
 static int take_rows(struct extractor *x, const struct sample *rows, size_t n, struct err *e)
 {
-    x->rows = mem_new(n ? n : 1, sizeof *x->rows, e);
+    if (n == 0)
+        return err_set(e, "no clips to extract");
+    x->rows = mem_new(n, sizeof *x->rows, e);
     if (!x->rows)
         return ERR_FAIL;
     memcpy(x->rows, rows, n * sizeof *rows);
@@ -80,7 +107,9 @@ static int take_rows(struct extractor *x, const struct sample *rows, size_t n, s
     for (size_t i = 0; i < n; i++)
         x->rows[i].role = SAMPLE_SINGLE;
     x->n_rows = n;
-    return n ? 0 : err_set(e, "no clips to extract");
+    for (size_t i = 0; i < n; i += video_rows(x, i))
+        x->n_videos++;
+    return check_lengths(x, e);
 }
 
 static int open_samples(struct extractor *x, struct err *e)
@@ -91,26 +120,47 @@ static int open_samples(struct extractor *x, struct err *e)
         store_check_input(samples_store(x->samples), "frames", frames_store(x->frames), e) < 0)
         return ERR_FAIL;
     if (x->o->epoch >= samples_n_epochs(x->samples))
-        return err_set(e, "%s: epoch %zu of %zu does not exist", x->o->samples, x->o->epoch,
-                       samples_n_epochs(x->samples));
+        return err_set(e, "%s: no epoch %zu: there are %zu, the first is 0 (--epoch)",
+                       x->o->samples, x->o->epoch, samples_n_epochs(x->samples));
     if (samples_epoch(x->samples, x->o->epoch, &rows, &n, e) < 0)
         return ERR_FAIL;
-    return take_rows(x, rows, n, e);
+    return take_rows(x, rows, n, e) < 0 ? err_add(e, "%s: epoch %zu", x->o->samples, x->o->epoch)
+                                        : 0;
+}
+
+static int choose_plan(struct extractor *x, struct err *e)
+{
+    const struct extract_plan *wanted = &x->o->plan;
+    struct sampling_options *o = &x->plan_options;
+    if (wanted->strategy_given)
+        sampling_defaults(wanted->strategy, o);
+    else
+        plan_defaults(x->index, o);
+    if (o->strategy == STRATEGY_EVENTS && !x->index)
+        return err_set(e, "strategy events needs the index that lists them (--index)");
+    if (wanted->n_clips && o->strategy != STRATEGY_UNIFORM)
+        return err_set(e, "strategy %s has no number of clips (--clips)",
+                       strategy_names[o->strategy]);
+    if (wanted->n_clips)
+        o->n_clips = wanted->n_clips;
+    if (wanted->clip.length)
+        o->shape[0] = wanted->clip;
+    return 0;
 }
 
 static int make_plan(struct extractor *x, struct err *e)
 {
-    struct sampling_options *o = &x->plan_options;
-    *o = x->o->plan;
+    const char *origin = x->o->index ? x->o->index : x->o->frames;
     if (x->o->index &&
         (index_open(&x->index, x->o->index, e) < 0 ||
          store_check_input(frames_store(x->frames), "index", index_store(x->index), e) < 0))
         return ERR_FAIL;
-    if (!x->o->plan_given)
-        plan_defaults(x->index, o);
-    if (plan_make(&x->plan, x->frames, x->index, o, e) < 0)
+    if (choose_plan(x, e) < 0)
         return ERR_FAIL;
-    return take_rows(x, x->plan.rows, x->plan.n_rows, e);
+    if (plan_make(&x->plan, x->frames, x->index, &x->plan_options, e) < 0 ||
+        take_rows(x, x->plan.rows, x->plan.n_rows, e) < 0)
+        return err_add(e, "%s", origin);
+    return 0;
 }
 
 static const char *video_id(const struct extractor *x, uint32_t video)
@@ -128,6 +178,12 @@ static int open_inputs(struct extractor *x, struct err *e)
     if (backend_open(&x->backend, &bo, e) < 0)
         return ERR_FAIL;
     return load_model(x, e);
+}
+
+/* Rows of the batch that is to be requested next; 0 at the end. */
+static size_t next_batch_rows(const struct extractor *x)
+{
+    return loader_take(x->rows + x->requested, x->n_rows - x->requested, x->o->batch);
 }
 
 /* -- output -- */
@@ -164,29 +220,30 @@ static struct json *inputs_json(const struct extractor *x, struct err *e)
     return j;
 }
 
-static size_t video_rows(const struct extractor *x, size_t first)
-{
-    size_t n = 1;
-    while (first + n < x->n_rows && x->rows[first + n].video == x->rows[first].video)
-        n++;
-    return n;
-}
-
-/* What an interrupted run has written already: its records are those of the first rows. */
+/*
+ * What an interrupted run has written: its records are those of the first rows. Batches are the
+ * same in every run, so that no number depends on where one stopped: this run begins with the batch
+ * of the first row that is missing.
+ */
 static int skip_written(struct extractor *x, struct err *e)
 {
-    size_t at_video = 0;
-    for (size_t i = 0; i < x->n_rows; i++) {
+    size_t first = 0, n;
+    for (; x->done < x->n_rows; x->done++) {
         char key[STORE_MAX_KEY + 1];
         struct blob value;
-        at_video = i && x->rows[i].video == x->rows[i - 1].video ? at_video : i;
-        if (frames_key(key, video_id(x, x->rows[i].video), (int64_t)(i - at_video), e) < 0)
+        if (x->rows[x->done].video != x->rows[first].video)
+            first = x->done;
+        const char *id = video_id(x, x->rows[first].video);
+        if (frames_key(key, id, (int64_t)(x->done - first), e) < 0)
             return ERR_FAIL;
         if (store_peek(x->writer, key, &value, NULL) < 0)
             break;
-        x->done = i + 1;
     }
-    x->requested = x->done;
+    x->resumed = x->done;
+    while ((n = next_batch_rows(x)) > 0 && x->requested + n <= x->done)
+        x->requested += n;
+    if (x->done)
+        ui_note(x->o->ui, "going on behind clip %zu of %zu", x->done, x->n_rows);
     return 0;
 }
 
@@ -222,10 +279,13 @@ static struct embedding_clip clip_times(const struct sample *s, const struct fra
                                    .target = s->target};
 }
 
-static int put_video(struct extractor *x, size_t first, struct err *e)
+/* The record of the video of row x->first_of_video, unless it is there. */
+static int put_video(struct extractor *x, const char *id, struct err *e)
 {
-    size_t n = video_rows(x, first);
-    const char *id = video_id(x, x->rows[first].video);
+    struct blob value;
+    if (store_peek(x->writer, id, &value, NULL) == 0)
+        return 0;
+    size_t first = x->first_of_video, n = video_rows(x, first);
     long video = frames_find(x->frames, id);
     if (video < 0)
         return err_set(e, "%s: no video %s", x->o->frames, id);
@@ -234,10 +294,7 @@ static int put_video(struct extractor *x, size_t first, struct err *e)
         return ERR_FAIL;
     for (size_t i = 0; i < n; i++)
         clips[i] = clip_times(&x->rows[first + i], frames_video(x->frames, (size_t)video));
-    struct blob value;
-    int rc = store_peek(x->writer, id, &value, NULL) == 0
-                 ? 0
-                 : embeddings_put_video(x->writer, id, clips, n, e);
+    int rc = embeddings_put_video(x->writer, id, clips, n, e);
     free(clips);
     return rc;
 }
@@ -252,33 +309,36 @@ static void time_mean(const float *dense, size_t steps, size_t channels, float *
     }
 }
 
-/* Writes the features of rows done .. done + n. */
-static int put_rows(struct extractor *x, const float *features, size_t n, float *pooled,
-                    struct err *e)
+/* Writes the features [T', C] of row x->done. */
+static int put_row(struct extractor *x, const float *features, struct err *e)
 {
     size_t steps = encoder_steps(x->encoder), channels = x->model->backbone.desc.c_out;
-    struct embedding_shape shape = {x->o->dense ? steps : 0, channels, x->o->half};
-    if (x->n_steps && x->n_steps != steps && x->o->dense)
-        return err_set(e, "clips of different lengths cannot share a dense store");
-    x->n_steps = steps;
-    for (size_t i = 0; i < n; i++, x->done++) {
-        const struct sample *s = &x->rows[x->done];
-        size_t first = x->done;
-        while (first > 0 && x->rows[first - 1].video == s->video)
-            first--;
-        if ((first == x->done || i == 0) && put_video(x, first, e) < 0)
-            return ERR_FAIL;
-        const float *values = features + i * steps * channels;
-        if (!x->o->dense) {
-            time_mean(values, steps, channels, pooled);
-            values = pooled;
-        }
-        struct embedding clip = {shape, values};
-        if (embeddings_put(x->writer, x->codec, video_id(x, s->video), x->done - first, &clip, e) <
-            0)
-            return ERR_FAIL;
+    struct embedding clip = {{x->o->dense ? steps : 0, channels, x->o->half}, features};
+    uint32_t video = x->rows[x->done].video;
+    while (x->rows[x->first_of_video].video != video)
+        x->first_of_video++;
+    if (!x->o->dense) {
+        time_mean(features, steps, channels, x->pooled);
+        clip.values = x->pooled;
     }
+    const char *id = video_id(x, video);
+    if (put_video(x, id, e) < 0 ||
+        embeddings_put(x->writer, x->codec, id, x->done - x->first_of_video, &clip, e) < 0)
+        return ERR_FAIL;
+    x->done++;
     return 0;
+}
+
+/* Writes what is new of a batch whose rows begin at `first`. */
+static int put_rows(struct extractor *x, const float *features, size_t first, size_t n,
+                    struct err *e)
+{
+    size_t clip = encoder_steps(x->encoder) * x->model->backbone.desc.c_out, before = x->done;
+    for (size_t i = before - first; i < n; i++)
+        if (put_row(x, features + i * clip, e) < 0)
+            return ERR_FAIL;
+    ui_progress_add(x->o->ui, x->done - before);
+    return store_commit(x->writer, PUTS_PER_COMMIT, e);
 }
 
 /* -- the loop -- */
@@ -287,14 +347,12 @@ static int next_batch(void *user, struct clip_request *request, struct err *e)
 {
     struct extractor *x = user;
     (void)e;
-    if (x->requested == x->n_rows)
-        return 0;
     request->epoch = x->o->epoch;
     request->first_row = x->requested;
     request->rows = x->rows + x->requested;
-    request->n_rows = loader_take(request->rows, x->n_rows - x->requested, x->o->batch);
+    request->n_rows = next_batch_rows(x);
     x->requested += request->n_rows;
-    return 1;
+    return request->n_rows > 0;
 }
 
 static int encoder_for(struct extractor *x, size_t n, size_t length, struct err *e)
@@ -307,12 +365,16 @@ static int encoder_for(struct extractor *x, size_t n, size_t length, struct err 
     x->encoder = NULL;
     x->encoder_n = n;
     x->encoder_length = length;
-    return encoder_new(&x->encoder, x->model, &o, e) < 0 ? ERR_FAIL
-                                                         : encoder_set_weights(x->encoder, e);
+    if (encoder_new(&x->encoder, x->model, &o, e) < 0)
+        return ERR_FAIL;
+    size_t pixels = length * o.size * o.size * 3 * dtype_bytes(o.dtype); /* twice: the loader's */
+    if (memory_check(x->backend, encoder_activation_bytes(x->encoder) + 2 * n * pixels,
+                     "a smaller --batch or --crop-size", e) < 0)
+        return ERR_FAIL;
+    return encoder_set_weights(x->encoder, e);
 }
 
-static int one_batch(struct extractor *x, const struct clip_batch *batch, float *pooled,
-                     struct err *e)
+static int one_batch(struct extractor *x, const struct clip_batch *batch, struct err *e)
 {
     struct backend *b = x->backend;
     if (encoder_for(x, batch->n, batch->length[CLIP_SINGLE], e) < 0 ||
@@ -325,13 +387,13 @@ static int one_batch(struct extractor *x, const struct clip_batch *batch, float 
     int rc =
         b->ops->download(b, features, encoder_features(x->encoder), values * sizeof *features, e);
     if (rc == 0)
-        rc = put_rows(x, features, batch->n, pooled, e);
+        rc = put_rows(x, features, batch->first_row, batch->n, e);
     free(features);
-    ui_progress_add(x->o->ui, batch->n);
+    x->waited += batch->waited;
     return rc;
 }
 
-static int loop(struct extractor *x, struct err *e)
+static int start_loader(struct extractor *x, struct err *e)
 {
     struct loader_options o = {.frames = x->frames,
                                .ids = x->samples ? samples_ids(x->samples) : x->plan.id,
@@ -342,16 +404,52 @@ static int loop(struct extractor *x, struct err *e)
                                .clips = {.crop_size = x->o->crop_size, .dtype = x->o->dtype},
                                .source = next_batch,
                                .user = x};
-    float *pooled = mem_new(x->model->backbone.desc.c_out, sizeof *pooled, e);
-    int rc = pooled ? loader_new(&x->loader, &o, e) : ERR_FAIL;
+    x->pooled = mem_new(x->model->backbone.desc.c_out, sizeof *x->pooled, e);
+    return x->pooled ? loader_new(&x->loader, &o, e) : ERR_FAIL;
+}
+
+static int loop(struct extractor *x, struct err *e)
+{
     const struct clip_batch *batch;
+    int rc = start_loader(x, e);
     while (rc >= 0 && (rc = loader_next(x->loader, &batch, e)) > 0) {
-        rc = one_batch(x, batch, pooled, e);
-        if (rc == 0 && stop_requested())
-            rc = err_code(e, ERR_STOPPED, "after %zu of %zu clips; the same command goes on",
-                          x->done, x->n_rows);
+        rc = one_batch(x, batch, e);
+        if (rc == 0 && stop_requested() && x->done < x->n_rows)
+            rc = err_code(e, ERR_STOPPED, "after %zu of %zu clips; the same command%s goes on",
+                          x->done, x->n_rows, x->o->force ? " without --force" : "");
     }
-    free(pooled);
+    return rc;
+}
+
+static void report(const struct extractor *x, double seconds)
+{
+    size_t n = x->done - x->resumed;
+    struct json *record = json_new_object();
+    json_add(record, "event", json_new_str("extracted"));
+    json_add(record, "videos", json_new_i64((int64_t)x->n_videos));
+    json_add(record, "clips", json_new_i64((int64_t)x->n_rows));
+    json_add(record, "seconds", json_new_f64(seconds));
+    json_add(record, "clips_per_second", json_new_f64((double)n / seconds));
+    json_add(record, "waiting_share", json_new_f64(x->waited / seconds));
+    ui_log(x->o->ui, record);
+    ui_note(x->o->ui, "%zu clips of %zu videos, %.3g a second", x->n_rows, x->n_videos,
+            (double)n / seconds);
+}
+
+static int extract(struct extractor *x, struct err *e)
+{
+    double began = ui_seconds();
+    ui_progress_start(x->o->ui, "extracting", x->n_rows, "clips");
+    ui_progress_skip(x->o->ui, x->done);
+    int rc = loop(x, e);
+    ui_progress_end(x->o->ui);
+    if (rc < 0)
+        return rc;
+    struct store_writer *w = x->writer;
+    x->writer = NULL;
+    rc = store_publish(w, x->n_videos, e);
+    if (rc == 0)
+        report(x, ui_seconds() - began);
     return rc;
 }
 
@@ -362,6 +460,7 @@ static void extractor_release(struct extractor *x)
     store_abandon(x->writer);
     codec_free(x->codec);
     model_free(x->model);
+    free(x->pooled);
     free(x->rows);
     plan_release(&x->plan);
     index_close(x->index);
@@ -370,29 +469,14 @@ static void extractor_release(struct extractor *x)
     backend_close(x->backend);
 }
 
-static int publish(struct extractor *x, struct err *e)
-{
-    uint64_t n_videos = 0;
-    for (size_t i = 0; i < x->n_rows; i += video_rows(x, i))
-        n_videos++;
-    struct store_writer *w = x->writer;
-    x->writer = NULL;
-    return store_publish(w, n_videos, e);
-}
-
 int extract_run(const struct extract_options *o, struct err *e)
 {
     struct extractor x = {.o = o};
     int rc = open_inputs(&x, e);
     if (rc == 0)
         rc = create(&x, e);
-    if (rc == 0) {
-        ui_progress_start(o->ui, "extracting", x.n_rows - x.done, "clips");
-        rc = loop(&x, e);
-        ui_progress_end(o->ui);
-    }
     if (rc == 0)
-        rc = publish(&x, e);
+        rc = extract(&x, e);
     extractor_release(&x);
     return rc;
 }

@@ -16,13 +16,20 @@
 #include "common/sampling/sampling_plan.h"
 #include "kernels/tensor.h"
 
+/* Clips to take where there is no samples store; what is zero is as plan_defaults has it. */
+struct extract_plan {
+    bool strategy_given;
+    enum strategy strategy; /* a fixed one */
+    struct clip_shape clip;
+    int64_t n_clips; /* of uniform */
+};
+
 struct extract_options {
     const char *model, *frames, *out; /* paths */
     const char *samples;              /* a plan, or NULL */
     size_t epoch;                     /* of the samples store */
-    const char *index;                /* for the default plan, or NULL: all videos, no labels */
-    struct sampling_options plan;     /* used where `samples` is NULL and plan_given */
-    bool plan_given;
+    const char *index;                /* for the plan, or NULL: all videos, no labels */
+    struct extract_plan plan;
     size_t batch; /* clips at a time */
     size_t crop_size;
     bool dense; /* [T', C] instead of [C], its mean */

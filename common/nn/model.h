@@ -99,8 +99,8 @@ int model_save_optimizer(struct model *m, const char *path, struct json *metadat
 int model_file_identity(const char *path, char out[HASH_TEXT_BYTES], struct err *e);
 
 struct safetensors;
-/* Reads the description from the metadata; errors say what the file is instead. */
-int model_read_desc(const struct safetensors *f, struct model_desc *d, struct err *e);
+/* Opens a model file and reads its description from the metadata; safetensors_close it. */
+int model_open(struct safetensors **f, const char *path, struct model_desc *d, struct err *e);
 /*
  * Fills weights and statistics (and velocities). Every tensor must be there with its shape; `heads`
  * false leaves heads that the file lacks as they are (a checkpoint used as a backbone).

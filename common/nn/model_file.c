@@ -200,7 +200,7 @@ int model_file_identity(const char *path, char out[HASH_TEXT_BYTES], struct err 
     return rc;
 }
 
-int model_read_desc(const struct safetensors *f, struct model_desc *d, struct err *e)
+static int read_desc(const struct safetensors *f, struct model_desc *d, struct err *e)
 {
     const char *text;
     if (json_get_str(safetensors_metadata(f), "model", &text, NULL) < 0)
@@ -209,6 +209,19 @@ int model_read_desc(const struct safetensors *f, struct model_desc *d, struct er
     int rc = j ? model_desc_from_json(d, j, e) : ERR_FAIL;
     json_free(j);
     return rc < 0 ? err_add(e, "metadata: model") : 0;
+}
+
+int model_open(struct safetensors **out, const char *path, struct model_desc *d, struct err *e)
+{
+    struct safetensors *f;
+    if (safetensors_open(&f, path, e) < 0)
+        return ERR_FAIL;
+    if (read_desc(f, d, e) < 0) {
+        safetensors_close(f);
+        return err_add(e, "%s", path);
+    }
+    *out = f;
+    return 0;
 }
 
 static int load_tensor(struct model *m, const struct safetensor *t, const struct param *p,

@@ -31,7 +31,8 @@ static int parse_part(struct granularity *g, const char *text, struct err *e)
     if (sscanf(text, "%31[a-z0-9_]:%31[a-z0-9],%31[a-z0-9],%31[0-9.eE+-]%n", head, k_short, k_long,
                weight, &end) != 4 ||
         text[end])
-        return err_set(e, "\"%s\" is not HEAD:K_SHORT,K_LONG,WEIGHT", text);
+        return err_set(e, "\"%s\" is not teg-fg, teg-ps, cvrl or HEAD:K_SHORT,K_LONG,WEIGHT;...",
+                       text);
     if (snprintf(g->head, sizeof g->head, "%s", head) >= (int)sizeof g->head)
         return err_set(e, "head %s: the name is too long", head);
     if (parse_steps(k_short, &g->k_short, e) < 0 || parse_steps(k_long, &g->k_long, e) < 0)
@@ -94,7 +95,7 @@ void objective_text(const struct objective *o, char *out, size_t bytes)
     for (int i = 0; i < o->n_parts && at < bytes; i++) {
         const struct granularity *g = &o->part[i];
         char a[24], b[24];
-        at += (size_t)snprintf(out + at, bytes - at, "%s%s:%s,%s,%g", i ? ";" : "", g->head,
+        at += (size_t)snprintf(out + at, bytes - at, "%s%s:%s,%s,%.9g", i ? ";" : "", g->head,
                                steps_text(a, g->k_short), steps_text(b, g->k_long), g->weight);
     }
 }

@@ -17,7 +17,7 @@
 #include "common/store/samples.h"
 #include "kernels/backend.h"
 
-enum { OBJECTIVE_MAX = 8, OBJECTIVE_ALL_STEPS = 0 };
+enum { OBJECTIVE_MAX = 8, OBJECTIVE_ALL_STEPS = 0, OBJECTIVE_TEXT_BYTES = 1024 };
 
 struct granularity {
     char head[ARCH_NAME_BYTES / 2]; /* projection head; several granularities may share one */
@@ -41,7 +41,7 @@ int objective_parse(struct objective *o, const char *text, struct err *e);
  */
 int objective_from_alpha(struct objective *o, double alpha, size_t k_short, size_t k_long,
                          struct err *e);
-/* The list as text, as objective_parse reads it. */
+/* The list as text, as objective_parse reads it; OBJECTIVE_TEXT_BYTES hold any. */
 void objective_text(const struct objective *o, char *out, size_t bytes);
 /* Heads of the model it needs, each once, in order of first use. */
 void objective_heads(const struct objective *o, struct model_desc *d);

@@ -10,9 +10,11 @@
 #include "common/base/stop.h"
 #include "common/nn/checkpoint.h"
 #include "common/nn/loader.h"
+#include "common/nn/memory.h"
 #include "common/nn/schedule.h"
 #include "common/nn/step.h"
 #include "common/nn/train_log.h"
+#include "common/nn/train_window.h"
 #include "common/store/safetensors.h"
 
 struct trainer {
@@ -31,15 +33,9 @@ struct trainer {
     size_t steps_per_epoch;
     uint64_t at, end;   /* steps done, and of the whole run */
     uint64_t requested; /* batches asked of the loader */
+    struct train_window window;
     double peak_flops;
-    double began, last_checkpoint; /* clock */
-};
-
-/* Averages since the last record of the log. */
-struct window {
-    size_t n_steps;
-    double began, waited, loss;
-    struct loss_part part[OBJECTIVE_MAX];
+    double last_checkpoint; /* clock */
 };
 
 void train_defaults(struct train_options *o)
@@ -129,7 +125,7 @@ static struct json *settings_json(const struct trainer *t)
 {
     const struct train_options *o = t->o;
     struct json *j = json_new_object();
-    char objective[512];
+    char objective[OBJECTIVE_TEXT_BYTES];
     objective_text(&t->objective, objective, sizeof objective);
     json_add(j, "task", json_new_str("pretrain"));
     json_add(j, "backbone", json_new_str(o->backbone));
@@ -174,15 +170,33 @@ static int describe(struct trainer *t, struct err *e)
 
 /* -- the model, new, from a file, or as a checkpoint left it -- */
 
+/* A head that both have must have the same layers in both. */
+static int compare_heads(const struct model_desc *theirs, const struct model_desc *mine,
+                         struct err *e)
+{
+    bool same = theirs->head_width == mine->head_width && theirs->head_dim == mine->head_dim &&
+                theirs->head_layers == mine->head_layers;
+    for (int i = 0; i < theirs->n_heads && !same; i++)
+        for (int k = 0; k < mine->n_heads; k++)
+            if (strcmp(theirs->head[i], mine->head[k]) == 0)
+                return err_set(e,
+                               "its head %s has %d hidden layers of width %zu and %zu outputs, not "
+                               "%d, %zu and %zu (--head-layers, --head-width, --head-dim)",
+                               mine->head[k], theirs->head_layers, theirs->head_width,
+                               theirs->head_dim, mine->head_layers, mine->head_width,
+                               mine->head_dim);
+    return 0;
+}
+
 static int load_init(struct trainer *t, struct err *e)
 {
-    struct safetensors *f = NULL;
+    struct safetensors *f;
     struct model_desc d;
-    int rc = safetensors_open(&f, t->o->init, e);
-    if (rc == 0)
-        rc = model_read_desc(f, &d, e);
-    if (rc == 0 && strcmp(d.backbone, t->o->backbone) != 0)
-        rc = err_set(e, "it is a %s, not a %s (--model)", d.backbone, t->o->backbone);
+    if (model_open(&f, t->o->init, &d, e) < 0)
+        return ERR_FAIL;
+    int rc = compare_heads(&d, &t->model->desc, e);
+    if (strcmp(d.backbone, t->o->backbone) != 0)
+        rc = err_set(e, "it is an %s, not an %s (--model)", d.backbone, t->o->backbone);
     if (rc == 0)
         rc = model_load(t->model, f, false, false, e);
     safetensors_close(f);
@@ -202,29 +216,40 @@ static int make_model(struct trainer *t, struct err *e)
     return o->init ? load_init(t, e) : 0;
 }
 
+static int take_mark(struct trainer *t, const struct progress_mark *mark, struct err *e)
+{
+    if (mark->step > t->end)
+        return err_set(e, "step %llu of %llu", (unsigned long long)mark->step,
+                       (unsigned long long)t->end);
+    t->at = mark->step;
+    ui_note(t->o->ui, "going on at step %llu of %llu", (unsigned long long)t->at,
+            (unsigned long long)t->end);
+    return train_window_from_json(&t->window, mark->window, t->objective.n_parts, e);
+}
+
 static int resume(struct trainer *t, struct err *e)
 {
     struct progress_mark mark = {0};
     if (file_exists(t->o->out) && !t->o->force)
         return err_set(e, "%s: exists already; remove it or give --force", t->o->out);
-    if (t->o->force && checkpoint_discard(&t->checkpoint, e) < 0)
+    if (checkpoint_open(&t->checkpoint, e) < 0 ||
+        (t->o->force && checkpoint_discard(&t->checkpoint, e) < 0))
         return ERR_FAIL;
+    train_window_reset(&t->window);
     int rc = checkpoint_resume(&t->checkpoint, t->model, &mark, e);
-    if (rc < 0)
-        return ERR_FAIL;
-    if (rc == 1)
-        ui_note(t->o->ui, "going on at step %llu of %llu", (unsigned long long)mark.step,
-                (unsigned long long)t->end);
-    t->at = mark.step;
-    return train_log_open(&t->log, t->o->log, mark.log_bytes, e);
+    if (rc == 1 && take_mark(t, &mark, e) < 0)
+        rc = err_add(e, "%s.part", t->o->out);
+    json_free(mark.window);
+    return rc < 0 ? rc : train_log_open(&t->log, t->o->log, mark.log_bytes, e);
 }
 
 /* -- log -- */
 
-static struct json *record_of(const struct trainer *t, const struct window *w)
+/* Numbers of the method are means over the window, those of the machine over what was timed. */
+static struct json *record_of(const struct trainer *t)
 {
-    const struct train_options *o = t->o;
-    double seconds = ui_seconds() - w->began, n = (double)w->n_steps;
+    const struct train_window *w = &t->window;
+    double seconds = ui_seconds() - w->began, n = (double)w->n_steps, timed = (double)w->n_timed;
     struct json *j = json_new_object(), *parts = json_new_array();
     json_add(j, "step", json_new_i64((int64_t)t->at));
     json_add(j, "epoch", json_new_f64((double)t->at / (double)t->steps_per_epoch));
@@ -239,23 +264,19 @@ static struct json *record_of(const struct trainer *t, const struct window *w)
     }
     json_add(j, "parts", parts);
     json_add(j, "lr", json_new_f64(schedule_lr(&t->schedule, t->at - 1)));
-    json_add(j, "clips_per_second", json_new_f64(n * N_ROLES * (double)o->batch / seconds));
+    json_add(j, "clips_per_second", json_new_f64(timed * N_ROLES * (double)t->o->batch / seconds));
     json_add(j, "waiting_share", json_new_f64(w->waited / seconds));
-    json_add(j, "peak_share", json_new_f64(n * step_flops(t->step) / seconds / t->peak_flops));
+    json_add(j, "peak_share", json_new_f64(timed * step_flops(t->step) / seconds / t->peak_flops));
     return j;
 }
 
-static void window_add(struct window *w, const struct trainer *t, double loss, double waited)
+static int log_step(struct trainer *t, struct err *e)
 {
-    const struct loss_part *part = step_parts(t->step);
-    w->n_steps++;
-    w->loss += loss;
-    w->waited += waited;
-    for (int i = 0; i < t->objective.n_parts; i++) {
-        w->part[i].loss += part[i].loss;
-        w->part[i].positive_sim += part[i].positive_sim;
-        w->part[i].negative_sim += part[i].negative_sim;
-    }
+    if (t->at % (uint64_t)t->o->log_every != 0 && t->at != t->end)
+        return 0;
+    int rc = train_log_add(t->log, record_of(t), e);
+    train_window_reset(&t->window);
+    return rc;
 }
 
 /* -- the loop -- */
@@ -265,8 +286,11 @@ static int save(struct trainer *t, struct err *e)
     struct progress_mark mark = {.step = t->at};
     if (train_log_sync(t->log, &mark.log_bytes, e) < 0)
         return ERR_FAIL;
+    mark.window = train_window_to_json(&t->window, t->objective.n_parts);
     t->last_checkpoint = ui_seconds();
-    return checkpoint_save(&t->checkpoint, t->model, &mark, e);
+    int rc = checkpoint_save(&t->checkpoint, t->model, &mark, e);
+    json_free(mark.window);
+    return rc;
 }
 
 static int update(struct trainer *t, struct err *e)
@@ -287,11 +311,21 @@ static int update(struct trainer *t, struct err *e)
     return step_set_weights(t->step, e);
 }
 
-static int one_step(struct trainer *t, struct window *w, struct err *e)
+/* Epochs of a table have one shape where teg-sample wrote it; the network is built for that. */
+static int check_batch(const struct trainer *t, const struct clip_batch *b, struct err *e)
+{
+    if (b->n_roles == N_ROLES && b->length[CLIP_LONG] == t->length[ROLE_LONG] &&
+        b->length[CLIP_SHORT] == t->length[ROLE_SHORT])
+        return 0;
+    return err_set(e, "%s: epoch %zu: clip %zu: not a pair of clips as in epoch 0", t->o->samples,
+                   b->epoch, b->first_row);
+}
+
+static int one_step(struct trainer *t, struct err *e)
 {
     const struct clip_batch *batch;
     double loss;
-    if (loader_next(t->loader, &batch, e) <= 0)
+    if (loader_next(t->loader, &batch, e) <= 0 || check_batch(t, batch, e) < 0)
         return ERR_FAIL;
     struct step_input in = {{batch->pixels[CLIP_LONG], batch->pixels[CLIP_SHORT]},
                             {batch->rows[CLIP_LONG], batch->rows[CLIP_SHORT]}};
@@ -300,32 +334,32 @@ static int one_step(struct trainer *t, struct window *w, struct err *e)
     if (update(t, e) < 0)
         return ERR_FAIL;
     t->at++;
-    window_add(w, t, loss, batch->waited);
+    train_window_add(&t->window, loss, step_parts(t->step), t->objective.n_parts);
+    t->window.waited += batch->waited;
     ui_progress_add(t->o->ui, 1);
     ui_progress_text(t->o->ui, "loss %.4f", loss);
-    return 0;
+    return log_step(t, e);
+}
+
+static int stopped(const struct trainer *t, struct err *e)
+{
+    return err_code(e, ERR_STOPPED, "after step %llu of %llu; the same command%s goes on",
+                    (unsigned long long)t->at, (unsigned long long)t->end,
+                    t->o->force ? " without --force" : "");
 }
 
 static int loop(struct trainer *t, struct err *e)
 {
-    struct window w = {.began = ui_seconds()};
-    uint64_t stop = t->o->stop_at < 0 ? t->end : (uint64_t)t->o->stop_at;
-    t->last_checkpoint = w.began;
+    t->window.began = t->last_checkpoint = ui_seconds();
     while (t->at < t->end) {
-        if (one_step(t, &w, e) < 0)
+        if (one_step(t, e) < 0)
             return ERR_FAIL;
-        if (t->at % (uint64_t)t->o->log_every == 0 || t->at == t->end) {
-            if (train_log_add(t->log, record_of(t, &w), e) < 0)
-                return ERR_FAIL;
-            w = (struct window){.began = ui_seconds()};
-        }
-        bool stopping = stop_requested() || (t->at >= stop && t->at < t->end);
+        bool stopping = stop_requested() || t->at == (uint64_t)t->o->stop_at;
         if (stopping || ui_seconds() - t->last_checkpoint > 60.0 * t->o->checkpoint_minutes)
             if (save(t, e) < 0)
                 return ERR_FAIL;
         if (stopping && t->at < t->end)
-            return err_code(e, ERR_STOPPED, "after step %llu of %llu; the same command goes on",
-                            (unsigned long long)t->at, (unsigned long long)t->end);
+            return stopped(t, e);
     }
     return 0;
 }
@@ -365,6 +399,15 @@ static int make_loader(struct trainer *t, struct err *e)
     return loader_new(&t->loader, &o, e);
 }
 
+/* Activations of a micro-batch, and the pixels of two batches in the loader. */
+static int check_memory(const struct trainer *t, struct err *e)
+{
+    size_t frames = t->length[ROLE_LONG] + t->length[ROLE_SHORT];
+    size_t pixels = frames * t->o->crop_size * t->o->crop_size * 3 * dtype_bytes(t->o->dtype);
+    return memory_check(t->backend, step_activation_bytes(t->step) + 2 * t->o->batch * pixels,
+                        "a smaller --micro-batch, --batch or --crop-size", e);
+}
+
 static int train(struct trainer *t, struct err *e)
 {
     struct step_options so = {.batch = t->o->batch,
@@ -372,11 +415,12 @@ static int train(struct trainer *t, struct err *e)
                               .length = {t->length[0], t->length[1]},
                               .size = t->o->crop_size,
                               .dtype = t->o->dtype};
-    if (step_new(&t->step, t->model, &t->objective, &so, e) < 0 ||
+    if (step_new(&t->step, t->model, &t->objective, &so, e) < 0 || check_memory(t, e) < 0 ||
         step_set_weights(t->step, e) < 0 || make_loader(t, e) < 0 ||
         backend_peak_flops(t->backend, t->o->dtype, &t->peak_flops, e) < 0)
         return ERR_FAIL;
-    ui_progress_start(t->o->ui, "training", t->end - t->at, "steps");
+    ui_progress_start(t->o->ui, "training", t->end, "steps");
+    ui_progress_skip(t->o->ui, t->at);
     int rc = loop(t, e);
     ui_progress_end(t->o->ui);
     return rc;
@@ -390,6 +434,7 @@ static void trainer_release(struct trainer *t)
     samples_close(t->samples);
     frames_close(t->frames);
     backend_close(t->backend);
+    checkpoint_close(&t->checkpoint);
     json_free(t->checkpoint.settings);
     json_free(t->checkpoint.inputs);
 }

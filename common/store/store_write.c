@@ -9,8 +9,6 @@
  */
 #include "common/store/store.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -137,27 +135,6 @@ static int refuse_finished(const struct store_writer *w, struct err *e)
     return err_set(e, "%s: exists already; remove it or give --force", w->path);
 }
 
-/*
- * Locks the .part, which is made where it is absent. The lock is of no use where the file was
- * renamed between opening and locking it: then again. File systems without locks leave this to the
- * user.
- */
-static int lock_part(struct store_writer *w, struct err *e)
-{
-    for (;;) {
-        struct stat mine, there;
-        w->lock = open(w->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (w->lock < 0 || fstat(w->lock, &mine) < 0)
-            return err_errno(e, "%s", w->part);
-        if (flock(w->lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-            return err_set(e, "%s: another process is writing it", w->part);
-        if (stat(w->part, &there) == 0 && there.st_ino == mine.st_ino &&
-            there.st_dev == mine.st_dev)
-            return 0;
-        close(w->lock);
-    }
-}
-
 static int take_greatest(struct store_writer *w, struct err *e)
 {
     MDB_cursor *cursor;
@@ -274,7 +251,7 @@ int store_create(struct store_writer **out, const char *path, const struct store
     if (rc == 0)
         rc = refuse_finished(w, e);
     if (rc == 0)
-        rc = lock_part(w, e);
+        rc = file_lock(w->part, &w->lock, e);
     if (rc == 0)
         rc = start(w, e);
     if (rc < 0) {

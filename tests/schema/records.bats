@@ -17,9 +17,9 @@ all_are() {
     [ "$n" -gt 15 ] || { echo "only $n examples" && return 1; }
 }
 
-# What has a reader in C: all but what evaluations write.
+# What has a reader in C: all but what evaluations and logs write.
 with_reader() {
-    find "$examples/$1" -name '*.json' ! -name 'metrics.*' | sort
+    find "$examples/$1" -name '*.json' ! -name 'metrics.*' ! -name 'train-log.*' | sort
 }
 
 @test "the tools accept every good example" {

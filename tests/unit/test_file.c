@@ -145,6 +145,24 @@ static void test_publish(void **state)
     assert_false(file_exists(from));
 }
 
+static void test_lock(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    int first, second;
+    const char *path = support_path(folder, "lock");
+    support_ok(file_lock(path, &first, &e), &e);
+    support_failed(file_lock(path, &second, &e), &e, "lock: another process is writing it");
+    assert_int_equal(unlink(path), 0);
+    support_ok(file_lock(path, &second, &e), &e); /* a new file: the old one's lock is of no use */
+    close(first);
+    support_failed(file_lock(path, &first, &e), &e, "lock: another process is writing it");
+    close(second);
+    support_ok(file_lock(path, &first, &e), &e);
+    close(first);
+    support_failed(file_lock(support_path(folder, "none/lock"), &first, &e), &e, "No such file");
+}
+
 static void test_folders(void **state)
 {
     (void)state;
@@ -201,6 +219,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_write_is_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_publish, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_walk, set_up, tear_down),
     };

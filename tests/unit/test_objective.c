@@ -209,6 +209,24 @@ static void parses(void **state)
     assert_int_equal(o.n_parts, 2);
 }
 
+static void longest_text_fits(void **state)
+{
+    (void)state;
+    struct objective o = {.n_parts = OBJECTIVE_MAX}, back;
+    struct err e = {0};
+    char text[OBJECTIVE_TEXT_BYTES], again[OBJECTIVE_TEXT_BYTES];
+    for (int i = 0; i < OBJECTIVE_MAX; i++) {
+        o.part[i] = (struct granularity){"", 1 << 20, 1 << 20, 123456.789e-9};
+        memset(o.part[i].head, 'a' + i, sizeof o.part[i].head - 1);
+    }
+    objective_text(&o, text, sizeof text);
+    support_ok(objective_parse(&back, text, &e), &e);
+    objective_text(&back, again, sizeof again);
+    assert_string_equal(again, text);
+    assert_int_equal(back.n_parts, OBJECTIVE_MAX);
+    assert_true(fabs(back.part[0].weight - 123456.789e-9) < 1e-15);
+}
+
 static void refuses_other_text(void **state)
 {
     (void)state;
@@ -243,6 +261,7 @@ int main(void)
         cmocka_unit_test(equals_finite_differences),
         cmocka_unit_test(matches_the_nearest_moment),
         cmocka_unit_test(parses),
+        cmocka_unit_test(longest_text_fits),
         cmocka_unit_test(refuses_other_text),
         cmocka_unit_test(aggregation_must_divide),
     };

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 
+#include "common/base/buf.h"
 #include "common/base/pool.h"
 #include "common/base/stop.h"
 #include "tests/unit/support.h"
@@ -160,6 +161,7 @@ static void test_processors(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
     assert_int_equal(pool_n_processors(), 1);
     assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+    assert_true(mem_limit() >= (size_t)16 << 20 && mem_limit() <= (size_t)1 << 50);
 }
 
 int main(void)
