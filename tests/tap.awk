@@ -50,8 +50,9 @@ function judge(line,    skip, test, reason)
     judge($0)
     next
 }
-/^# skip: / {
-    comment = substr($0, 9)
+/^(# )?skip(ped)?: / {
+    comment = $0
+    sub(/^[^:]*: /, "", comment)
 }
 
 END {

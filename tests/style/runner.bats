@@ -21,6 +21,8 @@ judge() {
 @test "skips of cmocka and of bats, with their reasons" {
     judge 0 <<<$'1..2\n# skip: no data\nnot ok 1 # SKIP a\nok 2 b # skip no tool'
     [ "$output" = $'count 0 0 2\nskip\tprog: a\tno data\nskip\tprog: b\tno tool' ]
+    judge 0 <<<$'1..1\nskipped: no disk\nnot ok 1 # SKIP a'
+    [ "$output" = $'count 0 0 1\nskip\tprog: a\tno disk' ]
     judge 0 <<<'1..0 # skip nothing to do'
     [ "$output" = $'count 0 0 1\nskip\tprog\tnothing to do' ]
 }
