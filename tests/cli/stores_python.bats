@@ -69,7 +69,8 @@ setup_file() {
 }
 
 @test "README.md shows the six lines of schemas/README.md" {
-    lines_of() { sed -n '/^```python/,/^```/p' "$1"; }
+    # The first block of Python in each.
+    lines_of() { awk '/^```python/ { on = 1; next } /^```/ && on { exit } on' "$1"; }
     [ -n "$(lines_of README.md)" ]
     [ "$(lines_of README.md)" = "$(lines_of schemas/README.md)" ]
 }
