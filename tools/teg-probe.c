@@ -6,7 +6,6 @@
 enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
 static const char *const print_names[] = {"table", "json", "none", NULL};
 static const char *const label_names[] = {"class", "events", NULL};
-static const char *const normalize_names[] = {"none", "l2", NULL};
 static const char *const precision_names[] = {"f32", "bf16", NULL};
 static const char *const not_recorded[] = {"confusion", "similarity", "predictions", "print", NULL};
 
@@ -62,7 +61,8 @@ static const struct argp_option options[] = {
     {"print", KEY_PRINT, "KIND", 0, "What goes to stdout: table, json or none (table)", 1},
     {0, 0, NULL, 0, "Classifier:", 2},
     {"method", KEY_METHOD, "NAME", 0, "linear (SGD), logistic (L-BFGS) or knn (linear)", 2},
-    {"normalize", KEY_NORMALIZE, "KIND", 0, "Features to unit length: l2, or none (l2)", 2},
+    {"normalize", KEY_NORMALIZE, "KIND", 0,
+     "Of the features: l2, centred (less the training's mean, then l2) or none (l2)", 2},
     {"no-bias", KEY_NO_BIAS, NULL, 0, "Classes have no bias", 2},
     {"precision", KEY_PRECISION, "TYPE", 0, "Of features and products: f32 or bf16 (f32)", 2},
     {0, 0, NULL, 0, "SGD (--method linear):", 3},
@@ -202,7 +202,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->method = (enum probe_method)cli_choice(state, "method", arg, probe_method_names);
         break;
     case KEY_NORMALIZE:
-        o->normalize = cli_choice(state, "normalize", arg, normalize_names);
+        o->normalize =
+            (enum probe_normalize)cli_choice(state, "normalize", arg, probe_normalize_names);
         break;
     case KEY_NO_BIAS:
         o->bias = false;

@@ -10,11 +10,12 @@
 #include "common/eval/probe_report.h"
 
 const char *const probe_method_names[] = {"linear", "logistic", "knn", NULL};
+const char *const probe_normalize_names[] = {"none", "l2", "centred", NULL};
 
 struct probe_options probe_defaults(void)
 {
     return (struct probe_options){
-        .normalize = true,
+        .normalize = PROBE_UNIT,
         .bias = true,
         .precision = DTYPE_F32,
         .sgd = {.epochs = 100, .warmup_epochs = 5, .batch = 1024, .momentum = 0.9},
@@ -168,7 +169,7 @@ static int load(struct run *run, struct ui *ui, struct err *e)
         backend_open(&run->backend, &backend, e) < 0)
         return ERR_FAIL;
     struct probe_load how = {.dtype = o->precision,
-                             .normalize = o->normalize || o->method == PROBE_KNN,
+                             .normalize = o->normalize,
                              .bias = o->bias && o->method != PROBE_KNN,
                              .n_threads = o->n_threads,
                              .similarity = run->similarity,
@@ -190,6 +191,8 @@ int probe_run(const struct probe_options *options, struct ui *ui, struct json **
               struct err *e)
 {
     struct run run = {.options = *options};
+    if (options->method == PROBE_KNN && options->normalize == PROBE_AS_IS)
+        run.options.normalize = PROBE_UNIT;
     struct json *report = NULL;
     if (run.options.sgd.lr == 0)
         run.options.sgd.lr = options->source.of_events ? 4 : 32;

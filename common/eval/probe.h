@@ -23,13 +23,13 @@
 #include "common/eval/probe_linear.h"
 
 enum probe_method { PROBE_LINEAR, PROBE_LOGISTIC, PROBE_KNN };
-/* NULL-ended, in the order of the enum. */
-extern const char *const probe_method_names[];
+/* NULL-ended, in the order of the enums. */
+extern const char *const probe_method_names[], *const probe_normalize_names[];
 
 struct probe_options {
     struct probe_source source;
     enum probe_method method;
-    bool normalize; /* features to unit length; nearest neighbours always are */
+    enum probe_normalize normalize; /* for nearest neighbours, as is means unit length */
     bool bias;
     enum dtype precision;   /* DTYPE_F32 or DTYPE_BF16: of features and products */
     struct sgd_options sgd; /* sgd.lr 0: 32 for classes of videos, 4 for events */

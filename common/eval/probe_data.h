@@ -96,10 +96,17 @@ struct probe_data {
 int probe_data_open(struct probe_data **d, const struct probe_source *source, struct err *e);
 void probe_data_free(struct probe_data *d); /* NULL allowed */
 
+/* What is done to a clip's features after the mean over time. */
+enum probe_normalize {
+    PROBE_AS_IS,
+    PROBE_UNIT,    /* to unit length */
+    PROBE_CENTRED, /* the mean of the training clips subtracted, then to unit length */
+};
+
 struct probe_load {
     enum dtype dtype;
-    bool normalize; /* to unit length, after the mean over time */
-    bool bias;      /* a column of ones behind the channels */
+    enum probe_normalize normalize;
+    bool bias; /* a column of ones behind the channels */
     size_t n_threads;
     struct similarity *similarity; /* receives the test videos; or NULL */
     struct ui *ui;

@@ -22,6 +22,7 @@ struct loader {
     float *row;                  /* [width] */
     uint16_t *row_bf16;          /* [width] */
     uint32_t *moment;            /* [clips of a video], grown */
+    double *mean;                /* [C] to be subtracted, borrowed; or NULL */
 };
 
 static int read_clip(struct loader *l, size_t video, size_t clip, size_t thread, float *out,
@@ -69,11 +70,13 @@ static int put_row(struct loader *l, const float *x, size_t row, struct err *e)
 {
     struct probe_data *d = l->d;
     double norm = 0;
+    for (size_t k = 0; k < d->n_channels; k++) {
+        l->row[k] = l->mean ? (float)(x[k] - l->mean[k]) : x[k];
+        norm += (double)l->row[k] * l->row[k];
+    }
+    float scale = l->load->normalize != PROBE_AS_IS && norm > 0 ? (float)(1 / sqrt(norm)) : 1.0f;
     for (size_t k = 0; k < d->n_channels; k++)
-        norm += (double)x[k] * x[k];
-    float scale = l->load->normalize && norm > 0 ? (float)(1 / sqrt(norm)) : 1.0f;
-    for (size_t k = 0; k < d->n_channels; k++)
-        l->row[k] = x[k] * scale;
+        l->row[k] *= scale;
     for (size_t k = d->n_channels; k < d->width; k++)
         l->row[k] = l->load->bias && k == d->n_channels ? 1.0f : 0.0f;
     const void *from = l->row;
@@ -124,6 +127,24 @@ static int take_video(void *user, size_t item, void *result, struct err *e)
     return rc;
 }
 
+/* Instead of take_video: sums the labelled clips into the mean. */
+static int sum_video(void *user, size_t item, void *result, struct err *e)
+{
+    struct loader *l = user;
+    const struct probe_video *video = &l->d->videos[l->side][item];
+    const struct video *v = index_video(l->d->index, video->video);
+    struct embeddings *m = probe_data_store(l->d, l->side);
+    const float *x = result;
+    (void)e;
+    for (size_t i = 0; i < embeddings_n_clips(m, video->at); i++)
+        if (probe_data_label(l->d, v, embeddings_clip(m, video->at, i)) >= 0)
+            for (size_t k = 0; k < l->d->n_channels; k++)
+                l->mean[k] += x[i * l->d->n_channels + k];
+    free(result);
+    ui_progress_add(l->load->ui, 1);
+    return 0;
+}
+
 static void drop_video(void *user, void *result)
 {
     (void)user;
@@ -165,47 +186,68 @@ static int loader_init(struct loader *l, struct err *e)
     return 0;
 }
 
-static int load_side(struct probe_data *d, enum probe_side side, const struct probe_load *load,
+/* Reads the videos of the loader's side and hands them to `take`. */
+static int read_side(struct loader *l, const char *what,
+                     int (*take)(void *user, size_t item, void *result, struct err *e),
                      struct err *e)
 {
-    struct probe_set *set = &d->set[side];
-    struct loader l = {.d = d, .load = load, .side = side};
-    size_t bytes;
-    int rc = 0;
-    if (!size_mul(set->n_rows, d->width * dtype_bytes(d->dtype), &bytes))
-        rc = err_set(e, "%s: too many clips", probe_data_path(d, side));
+    size_t n_videos = l->d->set[l->side].n_videos;
+    struct pool_job job = {.n_items = n_videos,
+                           .n_threads = l->load->n_threads,
+                           .work = read_video,
+                           .emit = take,
+                           .discard = drop_video,
+                           .user = l};
+    int rc = loader_init(l, e);
+    ui_progress_start(l->load->ui, what, n_videos, "videos");
     if (rc == 0)
-        rc = d->backend->ops->alloc(d->backend, bytes, &set->x, e);
-    if (rc == 0)
-        rc = loader_init(&l, e);
-    if (rc == 0) {
-        struct pool_job job = {.n_items = set->n_videos,
-                               .n_threads = load->n_threads,
-                               .work = read_video,
-                               .emit = take_video,
-                               .discard = drop_video,
-                               .user = &l};
-        ui_progress_start(load->ui,
-                          side == PROBE_TRAIN ? "reading training videos" : "reading test videos",
-                          set->n_videos, "videos");
         rc = pool_run(&job, e);
-        ui_progress_end(load->ui);
-    }
-    loader_release(&l);
+    ui_progress_end(l->load->ui);
+    loader_release(l);
+    return rc;
+}
+
+static int load_side(struct loader *l, struct err *e)
+{
+    struct probe_data *d = l->d;
+    struct probe_set *set = &d->set[l->side];
+    size_t bytes;
+    if (!size_mul(set->n_rows, d->width * dtype_bytes(d->dtype), &bytes))
+        return err_set(e, "%s: too many clips", probe_data_path(d, l->side));
+    if (d->backend->ops->alloc(d->backend, bytes, &set->x, e) < 0)
+        return ERR_FAIL;
+    return read_side(l, l->side == PROBE_TRAIN ? "reading training videos" : "reading test videos",
+                     take_video, e);
+}
+
+/* The mean of the training clips. */
+static int find_mean(struct probe_data *d, const struct probe_load *load, double *mean,
+                     struct err *e)
+{
+    struct loader l = {.d = d, .load = load, .side = PROBE_TRAIN, .mean = mean};
+    int rc = read_side(&l, "averaging training videos", sum_video, e);
+    for (size_t k = 0; k < d->n_channels; k++)
+        mean[k] /= (double)d->set[PROBE_TRAIN].n_rows;
     return rc;
 }
 
 int probe_data_load(struct probe_data *d, struct backend *b, const struct probe_load *load,
                     struct err *e)
 {
+    double *mean = NULL;
+    int rc = 0;
     d->backend = b;
     d->dtype = load->dtype;
     size_t columns = d->n_channels + load->bias;
     d->width = (columns + WIDTH_MULTIPLE - 1) / WIDTH_MULTIPLE * WIDTH_MULTIPLE;
-    for (enum probe_side side = PROBE_TRAIN; side < PROBE_SIDES; side++) {
-        int rc = load_side(d, side, load, e);
-        if (rc < 0)
-            return rc;
+    if (load->normalize == PROBE_CENTRED) {
+        mean = mem_new(d->n_channels, sizeof *mean, e);
+        rc = mean ? find_mean(d, load, mean, e) : ERR_FAIL;
     }
-    return 0;
+    for (enum probe_side side = PROBE_TRAIN; rc == 0 && side < PROBE_SIDES; side++) {
+        struct loader l = {.d = d, .load = load, .side = side, .mean = mean};
+        rc = load_side(&l, e);
+    }
+    free(mean);
+    return rc;
 }

@@ -81,12 +81,12 @@ static struct json *settings(const struct probe_options *p)
     put_str(&o, "labels", p->source.of_events ? "events" : "class");
     put_str(&o, "method", probe_method_names[p->method]);
     put_str(&o, "precision", p->precision == DTYPE_BF16 ? "bf16" : "f32");
+    put_str(&o, "normalize", probe_normalize_names[p->normalize]);
     if (p->method == PROBE_KNN) {
         put_i64(&o, "k", p->k);
         put_f64(&o, "temperature", p->temperature);
         return object_take(&o);
     }
-    put_str(&o, "normalize", p->normalize ? "l2" : "none");
     put(&o, "bias", json_new_bool(p->bias));
     if (p->method == PROBE_LINEAR) {
         put_sgd(&o, p);
@@ -379,9 +379,10 @@ static void print_worst(FILE *out, const struct json *metrics)
         const char *other = json_str(json_member(sorted[i], "taken_for"));
         if (!count(sorted[i], "n") || count(sorted[i], "correct") == count(sorted[i], "n"))
             break;
-        fprintf(out, "%s %-13.40s %6.2f %%  of %lld, most often taken for %s\n",
-                i ? "        " : "weakest ", json_str(json_member(sorted[i], "class")),
-                100 * number(sorted[i], "accuracy"), count(sorted[i], "n"), other ? other : "");
+        fprintf(out, "%-22s %6.2f %%  %s (%lld), most often taken for %s\n",
+                i ? "" : "weakest classes", 100 * number(sorted[i], "accuracy"),
+                json_str(json_member(sorted[i], "class")), count(sorted[i], "n"),
+                other ? other : "none");
     }
     free(sorted);
 }

@@ -64,6 +64,18 @@ refused() {
     done
 }
 
+@test "a direction that all clips share is no obstacle once it is subtracted" {
+    features all.lmdb shift=30 noise=0.5 train=200
+    for options in "--normalize centred" "--method knn --normalize centred"; do
+        probe --embeddings all.lmdb --epochs 20 $options
+        expect_status 0
+        [ "$(value top1)" = 1.0 ]
+    done
+    probe --embeddings all.lmdb --epochs 20
+    expect_status 0
+    [ "$(value top1)" != 1.0 ]
+}
+
 # 5 standard deviations of 600 decisions with probability 1/4
 @test "features without the class give chance" {
     features all.lmdb random=1 train=400 val=600 clips=1

@@ -4,9 +4,10 @@
 
 Writes probe_features.npy [20 videos, 3 clips, 2 views, 3 steps, 10 channels] and, for the class of the video
 (number % 4) and the label of the event ((number + clip) % 3), the averaged scores of the 8 test videos (the first
-12 are for training): probe_{class,events}_{linear,logistic,knn}.npy; and probe_similarity.npy, the mean cosine
-matrix of the test videos' clips followed by the cosines within and between videos. tests/unit/test_probe.c
-replays them. The SGD has one batch of all clips, so that no order of examples matters.
+12 are for training): probe_{class,events}_{linear,centred,logistic,knn}.npy, centred being linear on centred
+features; and probe_similarity.npy, the mean cosine matrix of the test videos' clips followed by the cosines within
+and between videos. tests/unit/test_probe.c replays them. The SGD has one batch of all clips, so that no order of
+examples matters.
 """
 import os
 
@@ -29,14 +30,16 @@ def make_features():
 
 
 def rows_and_labels(features, of_events):
-    """Unit rows [n, C] in the order video, clip, view; label and decision of each; number of classes."""
+    """Rows [n, C] in the order video, clip, view; label and decision of each; number of classes."""
     x = features.astype(float).mean(axis=3)
     video, clip, _ = np.indices(x.shape[:3])
     label = (video + clip) % 3 if of_events else video % 4
     decision = video * N_CLIPS + clip if of_events else video
-    x = x.reshape(-1, N_CHANNELS)
-    return (x / np.linalg.norm(x, axis=1, keepdims=True), label.ravel(), decision.ravel(),
-            3 if of_events else 4)
+    return x.reshape(-1, N_CHANNELS), label.ravel(), decision.ravel(), 3 if of_events else 4
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
 def softmax(z):
@@ -118,8 +121,10 @@ def main():
     for kind, of_events in (("class", False), ("events", True)):
         x, label, decision, n = rows_and_labels(features, of_events)
         cut = N_TRAIN * N_CLIPS * N_VIEWS
-        train, test = x[:cut], x[cut:]
+        train, test, centre = unit(x[:cut]), unit(x[cut:]), x[:cut].mean(axis=0)
+        centred_train, centred_test = unit(x[:cut] - centre), unit(x[cut:] - centre)
         results = {
+            "centred": softmax(with_ones(centred_test) @ fit_linear(centred_train, label[:cut], n)),
             "linear": softmax(with_ones(test) @ fit_linear(train, label[:cut], n)),
             "logistic": softmax(with_ones(test) @ fit_logistic(train, label[:cut], n)),
             "knn": votes(train, label[:cut], test, n),

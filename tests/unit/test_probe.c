@@ -226,6 +226,18 @@ static void test_linear(void **state)
     check_method(PROBE_LINEAR);
 }
 
+static void test_centred(void **state)
+{
+    struct probe_options o = oracle_options();
+    (void)state;
+    o.normalize = PROBE_CENTRED;
+    json_free(run(&o));
+    check_scores("class_centred", VIDEOS - TRAIN, 4);
+    o.source.of_events = true;
+    json_free(run(&o));
+    check_scores("events_centred", (VIDEOS - TRAIN) * CLIPS, 3);
+}
+
 static void test_logistic(void **state)
 {
     (void)state;
@@ -342,10 +354,11 @@ static void test_divergence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),  cmocka_unit_test(test_logistic),
-        cmocka_unit_test(test_knn),     cmocka_unit_test(test_similarity),
-        cmocka_unit_test(test_counts),  cmocka_unit_test(test_two_stores),
-        cmocka_unit_test(test_threads), cmocka_unit_test(test_divergence),
+        cmocka_unit_test(test_linear),     cmocka_unit_test(test_centred),
+        cmocka_unit_test(test_logistic),   cmocka_unit_test(test_knn),
+        cmocka_unit_test(test_similarity), cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_two_stores), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_divergence),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
