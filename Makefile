@@ -9,7 +9,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all tools tests unit debug test sanitize fuzz-replay check-style format format-check lint
-.PHONY: demo bench info deps install uninstall clean help
+.PHONY: force demo bench info deps install uninstall clean help
 
 # ---- Settings: give them on the command line --------------------------------------------------------
 
@@ -85,8 +85,12 @@ function = $(word 4,$(lib.$1))
 version = $(wordlist 5,9,$(lib.$1))
 print_version = printf("$(or $(subst $() ,.,$(foreach v,$(version),%d)),found)"$(foreach v,$(version),$(comma) $v))
 
-# $(call stamp,FILE,TEXT) rewrites FILE when it does not hold TEXT.
-stamp = $(if $(if $(wildcard $1),$(subst x$(strip $2)x,,x$(file <$1)x),new),$(shell mkdir -p $(dir $1))$(file >$1,$(strip $2)))
+# $(call stamp,FILE,TEXT): FILE holds TEXT, and what depends on it is out of date when TEXT changes.
+define stamp
+stamps += $1
+$1: private text := $(strip $2)
+$1: $(if $(subst x$(strip $2)x,,x$(file <$1)x),force)
+endef
 
 # $(call install,PACKAGES) installs as root or by sudo, or says what to run.
 define install
@@ -108,7 +112,7 @@ wanted := $(required) $(if $(filter $(test_goals),$(goals)),cmocka)
 wanted_programs := $(CC) $(if $(filter $(test_goals),$(goals)),bats mandoc)
 results := $(patsubst %,$(probes)/%.mk,$(required) $(optional))
 
-$(call stamp,$(probes)/settings,$(CC) $(EXTRA_CFLAGS) $(EXTRA_LDFLAGS) $(CUDA_HOME) $(mpi_show) $(CPATH) $(LIBRARY_PATH))
+$(eval $(call stamp,$(probes)/settings,$(CC) $(EXTRA_CFLAGS) $(EXTRA_LDFLAGS) $(CUDA_HOME) $(mpi_show) $(CPATH) $(LIBRARY_PATH)))
 
 $(results): $(probes)/%.mk: Makefile $(probes)/settings
 	@{ printf '#include <%s>\n' stdio.h $(call headers,$*); \
@@ -184,12 +188,17 @@ bench_bin := $(bench_src:%.c=$(BUILD)/%)
 helper_bin := $(foreach t,$(test_bin),$(if $(filter helper_%,$(notdir $t)),$t))
 
 ifneq ($(filter-out $(bare_goals),$(goals)),)
-$(call stamp,$(BUILD)/flags,$(CC) $(CPPFLAGS) $(CFLAGS))
-$(call stamp,$(BUILD)/flags.cuda,$(NVCC) $(NVCCFLAGS))
-$(call stamp,$(BUILD)/flags.link,$(CC) $(LDFLAGS) $(LDLIBS))
-$(call stamp,$(BUILD)/libteg.list,$(lib_src))
-$(call stamp,$(BUILD)/libtest.list,$(support_src))
+$(eval $(call stamp,$(BUILD)/flags,$(CC) $(CPPFLAGS) $(CFLAGS)))
+$(eval $(call stamp,$(BUILD)/flags.cuda,$(NVCC) $(NVCCFLAGS)))
+$(eval $(call stamp,$(BUILD)/flags.link,$(CC) $(LDFLAGS) $(LDLIBS)))
+$(eval $(call stamp,$(BUILD)/libteg.list,$(lib_src)))
+$(eval $(call stamp,$(BUILD)/libtest.list,$(support_src)))
 endif
+
+$(stamps):
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(text))' >$@
+force:
 
 # ---- Building ---------------------------------------------------------------------------------------
 
