@@ -230,7 +230,7 @@ static int pack_one(struct worker *w, struct slot *s, struct err *e)
     if (frames_pack(w->codec, w->picture.data, info->stored_width, info->stored_height, &w->packed,
                     e) < 0)
         return ERR_FAIL;
-    void *data = mem_new(w->packed.len, 1, e);
+    void *data = mem_aligned(w->packed.len, e);
     if (!data)
         return ERR_FAIL;
     memcpy(data, w->packed.data, w->packed.len);
