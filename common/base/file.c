@@ -74,11 +74,12 @@ static void file_out_free(struct file_out *f)
 /* Resolves links, so that the rename replaces the file and not a link such as /dev/stdout. */
 static int choose_names(struct file_out *f, const char *path, struct err *e)
 {
-    struct stat st;
+    struct stat st, itself;
     bool exists = stat(path, &st) == 0;
+    bool is_link = exists && lstat(path, &itself) == 0 && S_ISLNK(itself.st_mode);
     if (exists && S_ISDIR(st.st_mode))
         return err_set(e, "%s: is a folder", path);
-    f->target = exists ? realpath(path, NULL) : NULL;
+    f->target = is_link ? realpath(path, NULL) : NULL;
     if (!f->target && !(f->target = mem_strdup(path, e)))
         return ERR_FAIL;
     if (exists && !S_ISREG(st.st_mode))

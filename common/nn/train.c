@@ -218,13 +218,17 @@ static int make_model(struct trainer *t, struct err *e)
 
 static int take_mark(struct trainer *t, const struct progress_mark *mark, struct err *e)
 {
-    if (mark->step > t->end)
-        return err_set(e, "step %llu of %llu", (unsigned long long)mark->step,
-                       (unsigned long long)t->end);
+    int rc = train_window_from_json(&t->window, mark->window, t->objective.n_parts, e);
+    if (rc == 0 && mark->step > t->end)
+        rc = err_set(e, "step %llu of %llu", (unsigned long long)mark->step,
+                     (unsigned long long)t->end);
+    if (rc < 0)
+        return err_add(e, "%s.part: cannot go on from this checkpoint (--force starts anew)",
+                       t->o->out);
     t->at = mark->step;
     ui_note(t->o->ui, "going on at step %llu of %llu", (unsigned long long)t->at,
             (unsigned long long)t->end);
-    return train_window_from_json(&t->window, mark->window, t->objective.n_parts, e);
+    return 0;
 }
 
 static int resume(struct trainer *t, struct err *e)
@@ -237,8 +241,8 @@ static int resume(struct trainer *t, struct err *e)
         return ERR_FAIL;
     train_window_reset(&t->window);
     int rc = checkpoint_resume(&t->checkpoint, t->model, &mark, e);
-    if (rc == 1 && take_mark(t, &mark, e) < 0)
-        rc = err_add(e, "%s.part", t->o->out);
+    if (rc == 1)
+        rc = take_mark(t, &mark, e);
     json_free(mark.window);
     return rc < 0 ? rc : train_log_open(&t->log, t->o->log, mark.log_bytes, e);
 }

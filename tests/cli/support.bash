@@ -42,3 +42,25 @@ killed_after() {
     kill -KILL "$pid" 2>/dev/null || true
     wait "$pid"
 }
+
+# Writes index.lmdb and frames.lmdb of small generated videos into the current folder: 8 of 40 frames with two
+# events each. More options go to teg-synth.
+small_videos() {
+    "$TEG_BIN/teg-synth" -q --dataset events --videos 8 --events 2 --frames 40 --size 32 "$@" -o synth 2>synth.err ||
+        { rm -rf synth && "$TEG_BIN/teg-synth" -q --codec mpeg4 --dataset events --videos 8 --events 2 --frames 40 \
+            --size 32 "$@" -o synth; }
+    "$TEG_BIN/teg-index" -q --format annotations --annotations synth/annotations.jsonl --videos synth/videos \
+        -o index.lmdb
+    "$TEG_BIN/teg-decode" -q --index index.lmdb -o frames.lmdb
+}
+
+# Fails the case unless the last run ended with status $1 and the one line "TOOL: error: ...$2..." on stderr
+# (two lines, with a hint, where the status is 2).
+expect_error() {
+    local n_lines=1
+    expect_status "$1" || return 1
+    [ "$1" -ne 2 ] || n_lines=2
+    [[ -z $output && $stderr == teg-*": error: "*"$2"* && $(wc -l <<<"$stderr") -eq $n_lines ]] && return
+    printf 'wanted: %s\ngot: %s\n' "$2" "$stderr" >&2
+    return 1
+}
