@@ -22,7 +22,7 @@
 #define TOLERANCE_FINITE_DIFFERENCE 2e-3
 
 /* outputs and gradients of a whole backbone: the bars set for them */
-#define TOLERANCE_BACKBONE_F32 1e-5
+#define TOLERANCE_BACKBONE_F32  1e-5
 #define TOLERANCE_BACKBONE_BF16 2e-2
 
 /* a probability in float32: exp within 6e-8, a division, a factor */
