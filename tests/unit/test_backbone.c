@@ -25,13 +25,14 @@ struct run {
 
 /* -- products with vectors of signs: the same hash of the position as in the script -- */
 
-static double sign_of(size_t i, int k)
+static void add_products(double products[N_SIGNS], size_t i, double value)
 {
     uint64_t h = ((uint64_t)i + 1) * 0x9E3779B97F4A7C15u;
     h ^= h >> 31;
     h *= 0xBF58476D1CE4E5B9u;
     h ^= h >> 29;
-    return h >> k & 1 ? -1.0 : 1.0;
+    for (int k = 0; k < N_SIGNS; k++)
+        products[k] += h >> k & 1 ? -value : value;
 }
 
 /* Estimate of the norm of the difference to the oracle's tensor, from its products. */
@@ -55,11 +56,8 @@ static size_t torch_position(const struct param *p, size_t i)
 static double tensor_distance(const struct param *p, const float *v, const double *row)
 {
     double products[N_SIGNS] = {0};
-    for (size_t i = 0; i < p->len; i++) {
-        size_t at = torch_position(p, i);
-        for (int k = 0; k < N_SIGNS; k++)
-            products[k] += sign_of(at, k) * (double)v[i];
-    }
+    for (size_t i = 0; i < p->len; i++)
+        add_products(products, torch_position(p, i), (double)v[i]);
     return distance(products, row);
 }
 
@@ -148,8 +146,7 @@ static void compare(struct run *r, const struct npy *table)
     for (size_t i = 1; i <= n; i++)
         largest = fmax(largest, row[i * COLUMNS]);
     for (size_t i = 0; i < r->n_output; i++)
-        for (int k = 0; k < N_SIGNS; k++)
-            products[k] += sign_of(i, k) * (double)r->output[i];
+        add_products(products, i, (double)r->output[i]);
     check_row(r, "output", distance(products, row), row, 0.0);
     for (size_t i = 0; i < n; i++) {
         row += COLUMNS;
