@@ -27,7 +27,7 @@ synth() {
     [ "$(find a -name '*.mp4' | wc -l)" -eq 6 ]
     diff -r a b
     synth c --seed 2
-    ! cmp a/annotations.jsonl c/annotations.jsonl
+    run ! cmp a/annotations.jsonl c/annotations.jsonl
 }
 
 @test "nothing is left half done" {

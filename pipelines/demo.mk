@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+# The demonstration: on generated videos (teg-synth(1) says what they show), trains the two objectives of the paper
+# from scratch and compares what their features know. `make demo`, or with more than one run:
+#
+#     make -f pipelines/demo.mk SEEDS="1 2 3"
+
+experiment := demo
+OUT ?= runs/demo
+N_VIDEOS ?= 512##    generated videos, a quarter of them for validation
+EPOCHS ?= 60##       of the pre-training
+
+world := $(OUT)/world
+options.world := --dataset events --videos $(N_VIDEOS) --size 48 --seed 1
+index_inputs := $(world)/annotations.jsonl
+options.index := --format annotations --videos $(world)/videos --annotations $(world)/annotations.jsonl
+options.decode := --short-side 48
+
+# The class of a scene is the direction of its stripes: it survives neither mirroring nor much stretching.
+options.samples := --strategy contained --long 32x4 --short 16x2 --split train --epochs $(EPOCHS) \
+    --flip-probability 0 --crop-aspect 0.8,1.25
+
+methods := untrained teg-ps teg-fg
+train := --model r3d-tiny --crop-size 40 --batch 32 --lr 0.1
+options.model.untrained := $(train) --objective teg-ps --epochs 0
+options.model.teg-ps := $(train) --objective teg-ps
+options.model.teg-fg := $(train) --objective teg-fg
+
+plans := events videos
+options.plan.events := --strategy events --clip 16x2
+options.plan.videos := --strategy uniform --clip 32x4 --clips 2
+
+options.embeddings := --crop-size 40
+
+probes := events videos
+clips.events := events
+clips.videos := videos
+options.probe.events := --labels events
+pictures.events := similarity confusion
+options.probe.videos := --labels class
+
+include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
+include $(pipelines)report.mk
+
+$(call keep,$(OUT)/world.settings,$(options.world))
+
+$(world)/options: $(OUT)/world.settings
+	rm -rf $(world)
+	mkdir -p $(world)
+	cp $< $@
+
+$(world)/annotations.jsonl: $(world)/options | $(BIN)/teg-synth
+	$(call run,synth) $(options.world) -o $(world)

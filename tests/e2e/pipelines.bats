@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The pipelines: from nothing to the table, and what is redone when something changes. The cases build on each other.
+
+bats_require_minimum_version 1.5.0
+load ../cli/support
+
+setup_file() {
+    export OUT=$BATS_FILE_TMPDIR/run
+}
+
+# A demonstration of seconds. Arguments go to make, later ones override.
+demo() {
+    run --separate-stderr make --no-print-directory -f pipelines/demo.mk BIN="$TEG_BIN" OUT="$OUT" \
+        N_VIDEOS=48 EPOCHS=1 THREADS=2 "$@"
+}
+
+# The tools that a run would call in this order, with how often: "sample 1 train 1 ...".
+would() {
+    demo -n "$@"
+    expect_status 0
+    grep -o "^$TEG_BIN/teg-[a-z]*" <<<"$output" | sed 's/.*-//' | uniq -c |
+        awk '{ printf "%s%s %s", sep, $2, $1; sep = " " }'
+}
+
+@test "the demonstration goes from nothing to a table and pictures" {
+    demo
+    expect_status 0
+    [ "$(awk '{ print $1 }' "$OUT/table.txt" | tr '\n' ' ')" = "events untrained TeG-PS TeG-FG chance " ]
+    [ "$(awk '$1 == "chance" { print $2, $3 }' "$OUT/table.txt")" = "12.5 10.0" ]
+    [[ "$output" == *"$(cat "$OUT/table.txt")" ]]
+    for picture in teg-fg/events-similarity teg-ps/events-confusion $(command -v gnuplot >/dev/null && echo loss); do
+        [ "$(head -c 4 "$OUT/seed-1/$picture.png" | tail -c 3)" = PNG ]
+    done
+    [ -z "$(find "$OUT" -name '*.part' -o -name '*.tmp')" ]
+}
+
+# metric METHOD PROBE MEMBER: a number out of the metrics.
+metric() {
+    sed -n "s/^  \"$3\": \([^,]*\),*\$/\1/p" "$OUT/seed-1/$1/$2.json"
+}
+
+@test "the table says what the metrics say" {
+    for method in untrained teg-ps teg-fg; do
+        wanted=$(awk -v a="$(metric $method events top1)" -v b="$(metric $method videos top1)" \
+            -v c="$(metric $method events within_video_cosine)" \
+            'BEGIN { printf "%.1f %.1f %.3f", 100 * a, 100 * b, c }')
+        [ "$(awk -v row=$method 'tolower($1) == row { print $2, $3, $4 }' "$OUT/table.txt")" = "$wanted" ]
+    done
+}
+
+@test "nothing is done twice" {
+    [ "$(would)" = "" ]
+    mkdir "$BATS_TEST_TMPDIR/new"
+    cp "$TEG_BIN"/teg-* "$BATS_TEST_TMPDIR/new/"
+    demo -n BIN="$BATS_TEST_TMPDIR/new"
+    [[ "$output" != *teg-* ]]
+}
+
+@test "a changed setting redoes its stage and those behind it, no others" {
+    [ "$(would options.probe.videos='--labels class --method knn')" = "probe 3" ]
+    [ "$(would options.plan.videos='--strategy uniform --clip 32x4 --clips 3')" = \
+        "sample 1 extract 1 probe 1 extract 1 probe 1 extract 1 probe 1" ]
+    [ "$(would options.model.teg-fg='--model r3d-tiny --crop-size 40 --objective teg-ps')" = \
+        "train 1 extract 1 probe 1 extract 1 probe 1" ]
+    [ "$(would options.decode='--short-side 40' | cut -d' ' -f1-4)" = "decode 1 sample 1" ]
+    [ "$(would SEEDS='1 2' | cut -d' ' -f1-4)" = "sample 1 train 1" ]
+}
+
+@test "another run gives the same bytes; up to the training also on other numbers of threads" {
+    again=$BATS_TEST_TMPDIR/again/run
+    demo OUT="$again"
+    expect_status 0
+    diff -rq -x '*.settings' -x train.jsonl "$OUT" "$again"
+    demo OUT="$BATS_TEST_TMPDIR/one/run" THREADS=1 "$BATS_TEST_TMPDIR"/one/run/seed-1/untrained/events.lmdb
+    expect_status 0
+    for store in index frames seed-1/samples plans/events seed-1/untrained/events; do
+        cmp "$OUT/$store.lmdb" "$BATS_TEST_TMPDIR/one/run/$store.lmdb"
+    done
+}
+
+@test "folder.mk: features of videos without labels, a table where there are classes and a split" {
+    videos=$BATS_TEST_TMPDIR/flat
+    mkdir "$videos"
+    find "$OUT/world/videos" -name '*.mp4' | sort | head -n 6 | xargs cp -t "$videos"
+    options=(MODEL=r3d-tiny SHORT_SIDE=48 CROP=40 EPOCHS=1 BATCH=4 THREADS=2 BIN="$TEG_BIN")
+    run --separate-stderr make --no-print-directory -f pipelines/folder.mk VIDEOS="$videos" \
+        OUT="$BATS_TEST_TMPDIR/a" "${options[@]}"
+    expect_status 0
+    [ -s "$BATS_TEST_TMPDIR/a/seed-1/teg-fg/videos.lmdb" ]
+    [ ! -e "$BATS_TEST_TMPDIR/a/table.txt" ]
+    run --separate-stderr make --no-print-directory -f pipelines/folder.mk VIDEOS="$OUT/world/videos" \
+        OUT="$BATS_TEST_TMPDIR/b" "${options[@]}"
+    expect_status 0
+    [ "$(awk '{ print $1 }' "$BATS_TEST_TMPDIR/b/table.txt" | tr '\n' ' ')" = "videos TeG-PS TeG-FG chance " ]
+}
