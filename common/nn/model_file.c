@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Models as .safetensors in PyTorch's layout: convolutions [O, I, kt, kh, kw], linear layers [O,
  * I]. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,14 @@ int model_open(struct safetensors **out, const char *path, struct model_desc *d,
     return 0;
 }
 
+static int check_finite(const char *name, const float *values, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return err_set(e, "tensor %s: number %zu is not finite", name, i);
+    return 0;
+}
+
 static int load_tensor(struct model *m, const struct safetensor *t, const struct param *p,
                        float *device, struct err *e)
 {
@@ -235,16 +244,21 @@ static int load_tensor(struct model *m, const struct safetensor *t, const struct
     if (!same || strcmp(t->dtype, "F32") != 0)
         return err_set(e, "tensor %s: not a float32 tensor of the shape that %s has", t->name,
                        m->desc.backbone);
-    float *values = mem_new(p->len, sizeof *values, e);
-    if (!values)
-        return ERR_FAIL;
-    if (p->kind == PARAM_CONV)
-        from_torch(p, t->data, values);
-    else
-        memcpy(values, t->data, p->len * sizeof *values);
-    struct backend *b = m->backend;
-    int rc = b->ops->upload(b, device + p->offset, values, p->len * sizeof *values, e);
-    free(values);
+    float *theirs = mem_new(p->len, sizeof *theirs, e), *ours = mem_new(p->len, sizeof *ours, e);
+    int rc = theirs && ours ? 0 : ERR_FAIL;
+    if (rc == 0) {
+        memcpy(theirs, t->data, p->len * sizeof *theirs); /* files need not be aligned */
+        rc = check_finite(t->name, theirs, p->len, e);
+    }
+    if (rc == 0) {
+        if (p->kind == PARAM_CONV)
+            from_torch(p, theirs, ours);
+        struct backend *b = m->backend;
+        rc = b->ops->upload(b, device + p->offset, p->kind == PARAM_CONV ? ours : theirs,
+                            p->len * sizeof *ours, e);
+    }
+    free(theirs);
+    free(ours);
     return rc;
 }
 

@@ -13,7 +13,9 @@ struct samples {
     struct store *store;
     struct codec *codec; /* holds the table given out last */
     struct json *videos;
-    const char **ids; /* its strings */ /* array of strings */
+    const char **ids;          /* its strings */
+    const struct sample *rows; /* of `epoch`, in the codec's memory; NULL: none */
+    size_t n_rows, epoch;
 };
 
 const char *samples_descr(void)
@@ -152,12 +154,12 @@ static int epoch_key(char key[KEY_BYTES], size_t epoch, struct err *e)
     return 0;
 }
 
-int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, size_t *n_rows,
-                  struct err *e)
+static int read_epoch(struct samples *s, size_t epoch, struct err *e)
 {
     char key[KEY_BYTES];
     struct blob value;
     struct npy a;
+    s->rows = NULL; /* the codec's memory is used again */
     int rc = epoch_key(key, epoch, e);
     if (rc == 0)
         rc = store_get(s->store, key, &value, e);
@@ -170,8 +172,20 @@ int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, s
         rc = samples_check_rows(a.data, a.dim[0], samples_n_videos(s), e);
     if (rc < 0)
         return err_add(e, "%s: %s", store_path(s->store), key);
-    *rows = a.data;
-    *n_rows = a.dim[0];
+    s->rows = a.data;
+    s->n_rows = a.dim[0];
+    s->epoch = epoch;
+    return 0;
+}
+
+int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, size_t *n_rows,
+                  struct err *e)
+{
+    int rc = s->rows && s->epoch == epoch ? 0 : read_epoch(s, epoch, e);
+    if (rc < 0)
+        return rc;
+    *rows = s->rows;
+    *n_rows = s->n_rows;
     return 0;
 }
 

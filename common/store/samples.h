@@ -63,7 +63,8 @@ size_t samples_n_videos(const struct samples *s);
 const char *samples_id(const struct samples *s, size_t video);
 const char *const *samples_ids(const struct samples *s); /* [samples_n_videos] */
 size_t samples_n_epochs(const struct samples *s);
-/* A whole epoch, checked (video in range, sizes positive ...); valid until the next call. */
+/* A whole epoch, checked (video in range, sizes positive ...); valid until another epoch is asked
+ * for, and free of cost until then. */
 int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, size_t *n_rows,
                   struct err *e);
 

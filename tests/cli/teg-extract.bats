@@ -269,6 +269,38 @@ END
         --model model.optimizer.safetensors
 }
 
+@test "a model whose header has any length" {
+    need_program python3
+    python3 - <<'PYTHON'
+import struct
+data = open("model.safetensors", "rb").read()
+length = struct.unpack("<Q", data[:8])[0]
+with open("odd", "wb") as odd:
+    odd.write(struct.pack("<Q", length + 1) + data[8:8 + length] + b" " + data[8 + length:])
+PYTHON
+    extracted a --model odd --samples uniform.lmdb
+    same_records a whole
+}
+
+@test "features that are no numbers" {
+    need_program python3
+    python3 - <<'PYTHON'
+import json, struct
+def poke(name, tensor, value):
+    data = bytearray(open("model.safetensors", "rb").read())
+    length = struct.unpack("<Q", data[:8])[0]
+    at = 8 + length + json.loads(data[8:8 + length])[tensor]["data_offsets"][0]
+    data[at:at + 4] = struct.pack("<f", value)
+    open(name, "wb").write(data)
+poke("nan", "stem.conv.weight", float("nan"))
+poke("large", "res5.0.bn3.bias", 1e6)
+PYTHON
+    refused 1 "nan: tensor stem.conv.weight: number 0 is not finite" --model nan --samples uniform.lmdb
+    extract b --model large --samples uniform.lmdb
+    expect_error 1 "does not fit into float16"
+    extracted c --model large --samples uniform.lmdb --type float32
+}
+
 @test "a device that is absent" {
     extract a --device cuda
     [ "$status" -ne 0 ] || skip "there is a CUDA device"
