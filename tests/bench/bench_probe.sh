@@ -8,7 +8,7 @@ set -eu -o pipefail
 
 clips=${CLIPS:-100000}
 epochs=20
-iterations=100
+iterations=60
 ours=$TEG_BIN/tests/bench/bench_probe
 "$ours" make "$TMPDIR" "$clips"
 
