@@ -7,7 +7,7 @@
 experiment := demo
 OUT ?= runs/demo
 N_VIDEOS ?= 512##    generated videos, a quarter of them for validation
-EPOCHS ?= 60##       of the pre-training
+EPOCHS ?= 100##       of the pre-training
 
 world := $(OUT)/world
 options.world := --dataset events --videos $(N_VIDEOS) --size 48 --seed 1
@@ -20,7 +20,7 @@ options.samples := --strategy contained --long 32x4 --short 16x2 --split train -
     --flip-probability 0 --crop-aspect 0.8,1.25
 
 methods := untrained teg-ps teg-fg
-train := --model r3d-tiny --crop-size 40 --batch 32 --lr 0.1
+train := --model r3d-tiny --crop-size 40 --batch 32 --lr 0.2
 options.model.untrained := $(train) --objective teg-ps --epochs 0
 options.model.teg-ps := $(train) --objective teg-ps
 options.model.teg-fg := $(train) --objective teg-fg
@@ -34,9 +34,9 @@ options.embeddings := --crop-size 40
 probes := events videos
 clips.events := events
 clips.videos := videos
-options.probe.events := --labels events
+options.probe.events := --labels events --method logistic
 pictures.events := similarity confusion
-options.probe.videos := --labels class
+options.probe.videos := --labels class --method logistic
 
 include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
 include $(pipelines)report.mk
