@@ -68,7 +68,8 @@ $(foreach l,$(cuda_libs) nvcc,$(eval without.$l := no GPU))
 # What Debian and Ubuntu call it all. `make demo` needs the first list, `make test` the second too.
 packages_build := gcc $(foreach l,$(filter-out openmp,$(required)),$(firstword $(lib.$l)))
 packages_test := libcmocka-dev bats mandoc lmdb-utils zstd
-packages_optional := libopenmpi-dev openmpi-bin clang-format shellcheck gnuplot-nox ffmpeg python3
+packages_demo := gnuplot-nox
+packages_optional := libopenmpi-dev openmpi-bin clang-format shellcheck ffmpeg python3 $(packages_demo)
 
 # ---- Probes -----------------------------------------------------------------------------------------
 
@@ -142,7 +143,7 @@ $(error still missing after the installation: $(missing); see $(probes)/*.log)
 endif
 include $(probes)/installed.mk
 $(probes)/installed.mk:
-	$(call install,$(missing) $(if $(filter test,$(goals)),$(packages_test)))
+	$(call install,$(missing) $(foreach g,test demo,$(if $(filter $g,$(goals)),$(packages_$g))))
 	@rm -f $(results)
 	@touch $@
 else ifeq ($(CUDA)$(and $(NVCC),$(have.cudart),$(have.cublaslt),$(have.cudnn)),1)
