@@ -33,7 +33,7 @@ static const struct argp_option options[] = {
     {"epoch", OPT_EPOCH, "N", 0, "Epoch of the samples store (default 0)", 0},
     {"index", OPT_INDEX, "STORE", 0, "Without --samples: the index, for events and classes", 0},
     {"output", 'o', "STORE", 0, "Embeddings store to write", 0},
-    {"force", OPT_FORCE, 0, 0, "Replace the output", 0},
+    {"force", OPT_FORCE, 0, 0, "Replace the output, drop what was begun in another way", 0},
     {0, 0, 0, 0, "Without --samples:", 2},
     {"strategy", OPT_STRATEGY, "NAME", 0,
      "events (default where the index has some), uniform (default otherwise), window or dense", 0},

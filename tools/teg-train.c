@@ -56,7 +56,7 @@ static const struct argp_option options[] = {
     {"output", 'o', "MODEL", 0, "Model to write, a .safetensors file", 0},
     {"init", OPT_INIT, "MODEL", 0, "Start from this model's weights", 0},
     {"log", OPT_LOG, "FILE", 0, "Training log to write, JSON Lines", 0},
-    {"force", OPT_FORCE, 0, 0, "Replace the output and drop its checkpoint", 0},
+    {"force", OPT_FORCE, 0, 0, "Replace the output, drop a checkpoint that does not fit", 0},
     {0, 0, 0, 0, "Model and objective:", 2},
     {"task", OPT_TASK, "NAME", 0, "pretrain (default)", 0},
     {"model", OPT_MODEL, "NAME", 0, "r3d50 (default) or r3d-tiny", 0},

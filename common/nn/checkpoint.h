@@ -31,7 +31,7 @@ int checkpoint_open(struct checkpoint *c, struct err *e);
 void checkpoint_close(struct checkpoint *c);
 
 /* 1: the model was filled and `mark` set (its window is the caller's to free); 0: there is no
- * checkpoint; < 0: it does not fit. */
+ * checkpoint; < 0: it does not fit, and the model may be filled in part. */
 int checkpoint_resume(const struct checkpoint *c, struct model *m, struct progress_mark *mark,
                       struct err *e);
 int checkpoint_save(const struct checkpoint *c, struct model *m, const struct progress_mark *mark,
@@ -39,7 +39,7 @@ int checkpoint_save(const struct checkpoint *c, struct model *m, const struct pr
 /* Writes the finished model and its optimiser file (NAME.optimizer.safetensors), removes the
  * checkpoint. */
 int checkpoint_publish(const struct checkpoint *c, struct model *m, uint64_t step, struct err *e);
-/* Removes PATH.part (--force). */
+/* Removes PATH.part. */
 int checkpoint_discard(const struct checkpoint *c, struct err *e);
 
 #endif

@@ -415,8 +415,8 @@ static int loop(struct extractor *x, struct err *e)
     while (rc >= 0 && (rc = loader_next(x->loader, &batch, e)) > 0) {
         rc = one_batch(x, batch, e);
         if (rc == 0 && stop_requested() && x->done < x->n_rows)
-            rc = err_code(e, ERR_STOPPED, "after %zu of %zu clips; the same command%s goes on",
-                          x->done, x->n_rows, x->o->force ? " without --force" : "");
+            rc = err_code(e, ERR_STOPPED, "after %zu of %zu clips; the same command goes on",
+                          x->done, x->n_rows);
     }
     return rc;
 }

@@ -33,6 +33,7 @@ struct trainer {
     size_t steps_per_epoch;
     uint64_t at, end;   /* steps done, and of the whole run */
     uint64_t requested; /* batches asked of the loader */
+    uint64_t log_bytes; /* of the log that the checkpoint stands for */
     struct train_window window;
     double peak_flops;
     double last_checkpoint; /* clock */
@@ -210,10 +211,18 @@ static int make_model(struct trainer *t, struct err *e)
         .head_width = o->head_width, .head_dim = o->head_dim, .head_layers = o->head_layers};
     snprintf(d.backbone, sizeof d.backbone, "%s", o->backbone);
     objective_heads(&t->objective, &d);
-    if (model_new(&t->model, t->backend, &d, e) < 0 || model_make_trainable(t->model, e) < 0 ||
-        model_init_weights(t->model, o->seed, e) < 0)
+    return model_new(&t->model, t->backend, &d, e) < 0 ? ERR_FAIL
+                                                       : model_make_trainable(t->model, e);
+}
+
+static int begin(struct trainer *t, struct err *e)
+{
+    struct model *m = t->model;
+    train_window_reset(&t->window);
+    if (t->backend->ops->zero(t->backend, m->velocity, m->n_values * sizeof(float), e) < 0 ||
+        model_init_weights(m, t->o->seed, e) < 0)
         return ERR_FAIL;
-    return o->init ? load_init(t, e) : 0;
+    return t->o->init ? load_init(t, e) : 0;
 }
 
 static int take_mark(struct trainer *t, const struct progress_mark *mark, struct err *e)
@@ -226,25 +235,25 @@ static int take_mark(struct trainer *t, const struct progress_mark *mark, struct
         return err_add(e, "%s.part: cannot go on from this checkpoint (--force starts anew)",
                        t->o->out);
     t->at = mark->step;
+    t->log_bytes = mark->log_bytes;
     ui_note(t->o->ui, "going on at step %llu of %llu", (unsigned long long)t->at,
             (unsigned long long)t->end);
-    return 0;
+    return 1;
 }
 
+/* 1: goes on from a checkpoint; 0: there is none, or none that fits and it may be dropped. */
 static int resume(struct trainer *t, struct err *e)
 {
     struct progress_mark mark = {0};
     if (file_exists(t->o->out) && !t->o->force)
         return err_set(e, "%s: exists already; remove it or give --force", t->o->out);
-    if (checkpoint_open(&t->checkpoint, e) < 0 ||
-        (t->o->force && checkpoint_discard(&t->checkpoint, e) < 0))
+    if (checkpoint_open(&t->checkpoint, e) < 0)
         return ERR_FAIL;
-    train_window_reset(&t->window);
     int rc = checkpoint_resume(&t->checkpoint, t->model, &mark, e);
     if (rc == 1)
         rc = take_mark(t, &mark, e);
     json_free(mark.window);
-    return rc < 0 ? rc : train_log_open(&t->log, t->o->log, mark.log_bytes, e);
+    return rc < 0 && t->o->force ? checkpoint_discard(&t->checkpoint, e) : rc;
 }
 
 /* -- log -- */
@@ -347,9 +356,8 @@ static int one_step(struct trainer *t, struct err *e)
 
 static int stopped(const struct trainer *t, struct err *e)
 {
-    return err_code(e, ERR_STOPPED, "after step %llu of %llu; the same command%s goes on",
-                    (unsigned long long)t->at, (unsigned long long)t->end,
-                    t->o->force ? " without --force" : "");
+    return err_code(e, ERR_STOPPED, "after step %llu of %llu; the same command goes on",
+                    (unsigned long long)t->at, (unsigned long long)t->end);
 }
 
 static int loop(struct trainer *t, struct err *e)
@@ -412,7 +420,7 @@ static int check_memory(const struct trainer *t, struct err *e)
                         "a smaller --micro-batch, --batch or --crop-size", e);
 }
 
-static int train(struct trainer *t, struct err *e)
+static int prepare(struct trainer *t, struct err *e)
 {
     struct step_options so = {.batch = t->o->batch,
                               .micro_batch = t->o->micro_batch ? t->o->micro_batch : t->o->batch,
@@ -420,14 +428,23 @@ static int train(struct trainer *t, struct err *e)
                               .size = t->o->crop_size,
                               .dtype = t->o->dtype};
     if (step_new(&t->step, t->model, &t->objective, &so, e) < 0 || check_memory(t, e) < 0 ||
-        step_set_weights(t->step, e) < 0 || make_loader(t, e) < 0 ||
-        backend_peak_flops(t->backend, t->o->dtype, &t->peak_flops, e) < 0)
+        step_set_weights(t->step, e) < 0 || make_loader(t, e) < 0)
+        return ERR_FAIL;
+    return backend_peak_flops(t->backend, t->o->dtype, &t->peak_flops, e);
+}
+
+/* The log is opened, and so cut, when nothing but the training itself can fail any more. */
+static int train(struct trainer *t, struct err *e)
+{
+    if (t->at < t->end && prepare(t, e) < 0)
+        return ERR_FAIL;
+    if (train_log_open(&t->log, t->o->log, t->log_bytes, e) < 0)
         return ERR_FAIL;
     ui_progress_start(t->o->ui, "training", t->end, "steps");
     ui_progress_skip(t->o->ui, t->at);
     int rc = loop(t, e);
     ui_progress_end(t->o->ui);
-    return rc;
+    return rc < 0 ? rc : checkpoint_publish(&t->checkpoint, t->model, t->end, e);
 }
 
 static void trainer_release(struct trainer *t)
@@ -456,12 +473,10 @@ int train_run(const struct train_options *o, struct err *e)
         rc = make_model(&t, e);
     if (rc == 0)
         rc = describe(&t, e);
-    if (rc == 0)
-        rc = resume(&t, e);
-    if (rc == 0 && t.at < t.end)
+    if (rc == 0 && (rc = resume(&t, e)) == 0)
+        rc = begin(&t, e);
+    if (rc >= 0)
         rc = train(&t, e);
-    if (rc == 0)
-        rc = checkpoint_publish(&t.checkpoint, t.model, t.end, e);
     int log_rc = train_log_close(t.log, rc == 0 ? e : NULL);
     trainer_release(&t);
     return rc < 0 ? rc : log_rc;

@@ -156,9 +156,9 @@ END
         wait $! || status=$?
         expect_status 1
         step=$(wc -l <$signal.jsonl)
-        [ "$(cat error)" = "teg-train: stopped: after step $step of 20000; the same command without --force goes on" ]
+        [ "$(cat error)" = "teg-train: stopped: after step $step of 20000; the same command goes on" ]
         [ "$(echo $signal.*)" = "$signal.jsonl $signal.safetensors.part" ]
-        train $signal --samples long.lmdb --log-every 1 --log $signal.jsonl --stop-at $((step + 2))
+        train $signal --samples long.lmdb --log-every 1 --log $signal.jsonl --force --stop-at $((step + 2))
         [[ $stderr == *"note: going on at step $step of 20000"* ]]
         [ "$(wc -l <$signal.jsonl)" -eq $((step + 2)) ]
     done
@@ -310,7 +310,7 @@ END
     refused 1 "empty: not a safetensors file" --init empty
     refused 1 "frames.lmdb: not a safetensors file" --init frames.lmdb
     refused 1 "none: No such file or directory" --init none
-    refused 1 ".: not a regular file" --init .
+    refused 1 ".: Is a directory" --init .
     refused 1 "whole.optimizer.safetensors: tensor stem.conv.weight of r3d-tiny is missing" \
         --init whole.optimizer.safetensors
 }
@@ -341,9 +341,10 @@ END
     train a --lr 0.1 --stop-at 3
     expect_status 1
     train a --lr 0.1 --stop-at 3 --force
-    expect_status 1
+    [ "$stderr" = "teg-train: stopped: after step 3 of 20; the same command goes on" ]
     cmp a.safetensors whole.safetensors
     trained a --lr 0.1 --force
+    [ "$stderr" = "teg-train: note: going on at step 3 of 20" ]
     run ! cmp -s a.safetensors whole.safetensors
 }
 
@@ -368,6 +369,8 @@ END
 END
     [[ $stderr == *", this run has unset" ]]
     trained a --init whole.safetensors --lr 0.5 --force
+    trained b --init whole.safetensors --lr 0.5
+    same_as a b
 }
 
 @test "a checkpoint that is damaged is refused, and --force drops it" {
@@ -378,6 +381,9 @@ END
         $damage $kept >a.safetensors.part
         train a
         expect_error 1 "a.safetensors.part: $expected"
+        trained a --force
+        same_as a whole
+        rm a.safetensors
     done <<'END'
 head -c 100|not a safetensors file, or cut off
 head -c 1000000|tensor 'res5.0.conv1.weight': bytes
@@ -391,8 +397,6 @@ sed s/"window":"\[0,0.0,/"window":"[0,000,/|cannot go on from this checkpoint
 sed s/"window":"\[0,/"window":"[-,/|cannot go on from this checkpoint
 sed s/"velocity.stem.bn.bias"/"velocity.stem.bn.bia_"/|cannot go on from this checkpoint (--force starts anew): tensor velocity.stem.bn.bias is missing
 END
-    trained a --force
-    same_as a whole
 }
 
 @test "one run at a time" {
@@ -414,6 +418,9 @@ END
     mkdir folder.safetensors
     train absent/a
     expect_error 1 "absent/a.safetensors.lock: No such file or directory"
+    echo of another run >kept.jsonl
+    refused 1 "aggregation over 3 steps" --objective fine:3,1,1 --log kept.jsonl
+    [ "$(cat kept.jsonl)" = "of another run" ]
     train folder --force
     expect_error 1 "folder.safetensors: is a folder"
     train a --log absent/a.jsonl
