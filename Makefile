@@ -87,10 +87,11 @@ version = $(wordlist 5,9,$(lib.$1))
 print_version = printf("$(or $(subst $() ,.,$(foreach v,$(version),%d)),found)"$(foreach v,$(version),$(comma) $v))
 
 # $(call stamp,FILE,TEXT): FILE holds TEXT, and what depends on it is out of date when TEXT changes.
+# (Some versions of make do not always take the last newline off what $(file <) reads.)
 define stamp
 stamps += $1
 $1: private text := $(strip $2)
-$1: $(if $(subst x$(strip $2)x,,x$(file <$1)x),force)
+$1: $(if $(subst x$(strip $2)x,,x$(strip $(file <$1))x),force)
 endef
 
 # $(call install,PACKAGES) installs as root or by sudo, or says what to run.

@@ -56,7 +56,8 @@ device := --device $(DEVICE) --precision $(PRECISION)
 
 # $(call keep,FILE,TEXT) rewrites FILE when it does not hold TEXT; `make -n` only takes it for rewritten.
 dry := $(findstring n,$(filter-out --% %=%,$(firstword $(MAKEFLAGS))))
-changed = $(if $(wildcard $1),$(subst x$2x,,x$(file <$1)x),new)
+# (Some versions of make do not always take the last newline off what $(file <) reads.)
+changed = $(if $(wildcard $1),$(subst x$2x,,x$(strip $(file <$1))x),new)
 write = $(if $(dry),$(eval .PHONY: $1),$(shell mkdir -p $(dir $1))$(file >$1,$2))
 keep = $(if $(call changed,$1,$(strip $2)),$(call write,$1,$(strip $2)))
 
