@@ -17,6 +17,10 @@ SPLIT ?=##           file with their splits
 MODEL ?= r3d50##     r3d50 or r3d-tiny
 SHORT_SIDE ?= 256##  pixels of the stored frames
 CROP ?= 224##        pixels of the network's input
+LONG ?= 32x4##       frames and stride of the long clip of an example
+SHORT ?= 16x2##      of the short one
+CLIP ?= 32x2##       of the clips that features are made from
+CLIPS ?= 10##        clips a video
 EPOCHS ?= 200##      of the pre-training
 BATCH ?= 32##        examples a step
 LR ?=##              learning rate (0.32 * BATCH / 1024)
@@ -32,7 +36,7 @@ has_classes := $(firstword $(wildcard $(VIDEOS)/$(if $(wildcard $(VIDEOS)/train)
 index_inputs = $(SPLIT) $(OUT)/videos.list
 options.index := --format folder --videos $(VIDEOS) $(if $(SPLIT),--split $(SPLIT)) --max-bad $(MAX_BAD)
 options.decode := --short-side $(SHORT_SIDE) --max-bad $(MAX_BAD)
-options.samples := --strategy contained --long 32x4 --short 16x2 --epochs $(EPOCHS) --max-bad $(MAX_BAD) \
+options.samples := --strategy contained --long $(LONG) --short $(SHORT) --epochs $(EPOCHS) --max-bad $(MAX_BAD) \
     $(if $(has_split),--split train)
 
 methods := teg-ps teg-fg
@@ -41,7 +45,7 @@ options.model.teg-ps := $(train) --objective teg-ps
 options.model.teg-fg := $(train) --objective teg-fg
 
 plans := videos
-options.plan.videos := --strategy uniform --clip 32x2 --clips 10 --max-bad $(MAX_BAD)
+options.plan.videos := --strategy uniform --clip $(CLIP) --clips $(CLIPS) --max-bad $(MAX_BAD)
 options.embeddings := --crop-size $(CROP)
 
 probes := $(if $(has_split),$(if $(has_classes),videos))
