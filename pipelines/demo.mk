@@ -7,7 +7,7 @@
 experiment := demo
 OUT ?= runs/demo
 N_VIDEOS ?= 512##    generated videos, a quarter of them for validation
-EPOCHS ?= 120##      of the pre-training
+EPOCHS ?= 80##       of the pre-training
 PRECISION ?= $(if $(shell grep -m1 -E 'avx512_bf16|amx_bf16' /proc/cpuinfo),bf16,f32)##  bf16 where it is faster
 
 world := $(OUT)/world
