@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A pre-training step without reading clips, and its convolutions alone: every convolution of the
- * step forward, backward to the data and to the weights as bare oneDNN calls in the same layout.
+ * A pre-training step without reading clips, its convolutions alone, and the linear layers of its
+ * projection heads alone: each forward, backward to the data and to the weights as bare oneDNN
+ * calls in the same layout.
  *
  *     bench_step MODEL f32|bf16 BATCH LONG SHORT SIZE ROUNDS THREADS
  *
- * Prints: seconds of a step, seconds of its convolutions (medians of alternating rounds), peak
- * memory in MB.
+ * Prints: seconds of a step, of its convolutions, of its linear layers (medians of alternating
+ * rounds), peak memory in MB.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,13 @@
 #include "common/base/ui.h"
 #include "common/nn/step.h"
 
-enum { MAX_ROUNDS = 99, N_CLIP_KINDS = 2 };
+enum { MAX_ROUNDS = 99, MAX_LAYERS = 2 * ARCH_MAX_UNITS };
+
+struct layers { /* convolutions, or linear layers, of both clips */
+    struct conv *conv[MAX_LAYERS];
+    bool no_data_grad[MAX_LAYERS];
+    int n;
+};
 
 struct bench {
     struct backend *b;
@@ -25,8 +32,9 @@ struct bench {
     struct step *step;
     struct step_options o;
     struct step_input in;
-    struct conv *conv[N_CLIP_KINDS][ARCH_MAX_UNITS];
-    void *buffer[3]; /* x, y, gradient: as large as the largest tensor */
+    struct layers convolutions, linear;
+    size_t most, most_weights; /* elements of the largest activation and of the largest kernel */
+    void *buffer[3];           /* x, y, gradient */
     float *weights;
 };
 
@@ -70,18 +78,26 @@ static void make_input(struct bench *t)
     }
 }
 
-/* Shapes of unit i: its input is out[u->input], or the clip. */
-static struct conv_desc unit_shape(const struct bench *t, int role, int i, size_t out[][3])
+struct net_input { /* of one clip kind */
+    const struct net_desc *net;
+    size_t n, in[3];
+    bool input_grad;
+};
+
+/* Shapes of unit i: its input is out[u->input], or the network's. */
+static struct conv_desc unit_shape(const struct bench *t, const struct net_input *in, int i,
+                                   size_t out[][3])
 {
-    const struct unit *u = &t->m->backbone.desc.unit[i];
-    struct conv_desc d = {.n = t->o.micro_batch,
+    const struct unit *u = &in->net->unit[i];
+    bool first = u->input == NET_INPUT;
+    struct conv_desc d = {.n = in->n,
                           .c_in = u->c_in,
                           .c_out = u->c_out,
                           .dtype = t->o.dtype,
-                          .no_data_grad = u->input == NET_INPUT};
-    size_t clip[3] = {t->o.length[role], t->o.size, t->o.size};
+                          .bias = u->bias,
+                          .no_data_grad = first && !in->input_grad};
     for (int k = 0; k < 3; k++) {
-        d.in[k] = u->input == NET_INPUT ? clip[k] : out[u->input][k];
+        d.in[k] = first ? in->in[k] : out[u->input][k];
         d.kernel[k] = u->kernel[k];
         d.stride[k] = u->stride[k];
         d.pad[k] = u->pad[k];
@@ -91,46 +107,69 @@ static struct conv_desc unit_shape(const struct bench *t, int role, int i, size_
     return d;
 }
 
-static void make_convolutions(struct bench *t)
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static void add_net(struct bench *t, struct layers *l, const struct net_input *in)
 {
     struct err e = {0};
-    size_t most = 0, most_weights = 0;
-    for (int role = 0; role < N_CLIP_KINDS; role++) {
-        size_t out[ARCH_MAX_UNITS][3];
-        for (int i = 0; i < t->m->backbone.desc.n_units; i++) {
-            struct conv_desc d = unit_shape(t, role, i, out);
-            size_t rows_in = d.n * d.in[0] * d.in[1] * d.in[2] * d.c_in;
-            size_t rows_out = d.n * conv_out(&d, 0) * conv_out(&d, 1) * conv_out(&d, 2) * d.c_out;
-            size_t w = d.c_out * d.kernel[0] * d.kernel[1] * d.kernel[2] * d.c_in;
-            most = rows_in > most ? rows_in : most;
-            most = rows_out > most ? rows_out : most;
-            most_weights = w > most_weights ? w : most_weights;
-            check(t->b->ops->conv_new(t->b, &d, &t->conv[role][i], &e), &e);
+    size_t out[ARCH_MAX_UNITS][3];
+    for (int i = 0; i < in->net->n_units; i++) {
+        struct conv_desc d = unit_shape(t, in, i, out);
+        size_t rows_out = d.n * conv_out(&d, 0) * conv_out(&d, 1) * conv_out(&d, 2);
+        t->most = larger(t->most, d.n * d.in[0] * d.in[1] * d.in[2] * d.c_in);
+        t->most = larger(t->most, rows_out * d.c_out);
+        t->most_weights =
+            larger(t->most_weights, d.c_out * d.kernel[0] * d.kernel[1] * d.kernel[2] * d.c_in);
+        if (l->n == MAX_LAYERS)
+            check(err_set(&e, "more than %d layers", MAX_LAYERS), &e);
+        l->no_data_grad[l->n] = d.no_data_grad;
+        check(t->b->ops->conv_new(t->b, &d, &l->conv[l->n++], &e), &e);
+    }
+}
+
+static void set_weights(struct bench *t, const struct layers *l)
+{
+    struct err e = {0};
+    for (int i = 0; i < l->n; i++)
+        check(t->b->ops->conv_set_weights(t->b, l->conv[i], t->weights, t->weights, &e), &e);
+}
+
+static void make_layers(struct bench *t)
+{
+    for (int role = 0; role < N_ROLES; role++) {
+        size_t length = t->o.length[role], n = t->o.micro_batch;
+        struct net_input backbone = {
+            &t->m->backbone.desc, n, {length, t->o.size, t->o.size}, false};
+        add_net(t, &t->convolutions, &backbone);
+        for (int h = 0; h < t->m->desc.n_heads; h++) {
+            size_t rows = n * (length / t->m->backbone.desc.time_stride);
+            struct net_input head = {&t->m->head[h].desc, rows, {1, 1, 1}, true};
+            add_net(t, &t->linear, &head);
         }
     }
     for (int i = 0; i < 3; i++)
-        t->buffer[i] = allocate(t, most * dtype_bytes(t->o.dtype));
-    t->weights = allocate(t, most_weights * sizeof *t->weights);
-    for (int role = 0; role < N_CLIP_KINDS; role++)
-        for (int i = 0; i < t->m->backbone.desc.n_units; i++)
-            check(t->b->ops->conv_set_weights(t->b, t->conv[role][i], t->weights, NULL, &e), &e);
+        t->buffer[i] = allocate(t, t->most * dtype_bytes(t->o.dtype));
+    t->weights = allocate(t, t->most_weights * sizeof *t->weights);
+    set_weights(t, &t->convolutions);
+    set_weights(t, &t->linear);
 }
 
-static double time_convolutions(struct bench *t)
+static double time_layers(struct bench *t, const struct layers *l)
 {
     struct err e = {0};
     double begin = ui_seconds();
-    for (int role = 0; role < N_CLIP_KINDS; role++)
-        for (int i = 0; i < t->m->backbone.desc.n_units; i++) {
-            struct conv *c = t->conv[role][i];
-            struct conv_forward_args f = {.x = t->buffer[0], .y = t->buffer[1]};
-            struct conv_weight_grad_args w = {
-                .x = t->buffer[0], .dy = t->buffer[1], .dw = t->weights};
-            check(t->b->ops->conv_forward(t->b, c, &f, &e), &e);
-            check(t->b->ops->conv_backward_weights(t->b, c, &w, &e), &e);
-            if (t->m->backbone.desc.unit[i].input != NET_INPUT)
-                check(t->b->ops->conv_backward_data(t->b, c, t->buffer[1], t->buffer[2], &e), &e);
-        }
+    for (int i = 0; i < l->n; i++) {
+        struct conv_forward_args f = {.x = t->buffer[0], .y = t->buffer[1]};
+        struct conv_weight_grad_args w = {.x = t->buffer[0], .dy = t->buffer[1], .dw = t->weights};
+        check(t->b->ops->conv_forward(t->b, l->conv[i], &f, &e), &e);
+        check(t->b->ops->conv_backward_weights(t->b, l->conv[i], &w, &e), &e);
+        if (!l->no_data_grad[i])
+            check(t->b->ops->conv_backward_data(t->b, l->conv[i], t->buffer[1], t->buffer[2], &e),
+                  &e);
+    }
     return (ui_seconds() - begin) * (double)(t->o.batch / t->o.micro_batch);
 }
 
@@ -189,7 +228,7 @@ static void open_bench(struct bench *t, char **argv)
 int main(int argc, char **argv)
 {
     struct bench t = {0};
-    double step[MAX_ROUNDS], conv[MAX_ROUNDS];
+    double step[MAX_ROUNDS], conv[MAX_ROUNDS], linear[MAX_ROUNDS];
     int rounds = argc == 9 ? (int)strtol(argv[7], NULL, 10) : 0;
     if (rounds < 1 || rounds > MAX_ROUNDS) {
         fprintf(stderr, "usage: bench_step MODEL f32|bf16 BATCH LONG SHORT SIZE ROUNDS THREADS\n");
@@ -199,13 +238,15 @@ int main(int argc, char **argv)
     time_step(&t);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage); /* before the bare convolutions take memory of their own */
-    make_convolutions(&t);
-    time_convolutions(&t);
+    make_layers(&t);
+    time_layers(&t, &t.convolutions);
+    time_layers(&t, &t.linear);
     for (int i = 0; i < rounds; i++) {
         step[i] = time_step(&t);
-        conv[i] = time_convolutions(&t);
+        conv[i] = time_layers(&t, &t.convolutions);
+        linear[i] = time_layers(&t, &t.linear);
     }
-    printf("%.6f %.6f %.1f\n", median(step, rounds), median(conv, rounds),
-           (double)usage.ru_maxrss / 1024.0);
+    printf("%.6f %.6f %.6f %.1f\n", median(step, rounds), median(conv, rounds),
+           median(linear, rounds), (double)usage.ru_maxrss / 1024.0);
     return 0;
 }
