@@ -13,7 +13,7 @@ $(OUT)/table.txt: $(tables) $(pipelines)table.awk
 	mv $@.tmp $@
 
 $(OUT)/seed-%/loss.tsv: $(OUT)/seed-%/model.safetensors
-	sed -nE 's/.*"step": *([0-9]+).*"loss": *([-+.0-9e]+).*/\1\t\2/p' $(@D)/train.jsonl >$@
+	sed -nE 's/^\{"step": *([0-9]+),[^[{]*"loss": *([-+.0-9e]+),.*/\1\t\2/p' $(@D)/train.jsonl >$@
 
 $(OUT)/seed-%/loss.png: $$(foreach m,$$(filter-out untrained,$$(methods)),$(OUT)/seed-$$*/$$m/loss.tsv) $(pipelines)loss.gp
 	gnuplot -c $(pipelines)loss.gp $@ $(foreach f,$(filter %.tsv,$^),$(notdir $(patsubst %/,%,$(dir $f))) $f)

@@ -49,6 +49,14 @@ metric() {
     done
 }
 
+# Parts of the objective have losses of their own, behind that of the whole.
+@test "the loss curves are those of the log" {
+    command -v gnuplot >/dev/null || skip "gnuplot is missing"
+    record=$(tail -n 1 "$OUT/seed-1/teg-fg/train.jsonl")
+    wanted=$(grep -o '"loss": *[^,]*' <<<"$record" | head -n 1 | sed 's/.*: *//')
+    [ "$(tail -n 1 "$OUT/seed-1/teg-fg/loss.tsv" | cut -f 2)" = "$wanted" ]
+}
+
 @test "nothing is done twice" {
     [ "$(would)" = "" ]
     mkdir "$BATS_TEST_TMPDIR/new"
