@@ -35,8 +35,8 @@ struct train_options {
     uint64_t seed;
     int64_t log_every; /* steps between records */
     double checkpoint_minutes;
-    int64_t stop_at; /* leave a checkpoint and stop after this step; -1: never */
-    bool force; /* replace the output, drop a checkpoint that does not fit */
+    int64_t stop_at;    /* leave a checkpoint and stop after this step; -1: never */
+    bool force;         /* replace the output, drop a checkpoint that does not fit */
     const char *device; /* "auto", "cpu", "cuda" */
     size_t n_threads;
     struct ui *ui;
