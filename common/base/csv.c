@@ -2,6 +2,7 @@
 #include "common/base/csv.h"
 
 #include <csv.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ struct reader {
     csv_row_fn *fn;
     void *user;
     struct err *e;
+    bool blank_rows; /* a blank line is a row */
     int rc;
     size_t line;
     struct buf text;    /* the fields of the row so far, each with its NUL */
@@ -49,10 +51,14 @@ static void on_field(void *bytes, size_t len, void *user)
         r->rc = make_room(r);
     if (r->rc < 0)
         return;
+    r->rc = buf_reserve(&r->text, len + 1, r->e);
+    if (r->rc < 0)
+        return;
+    char *copy = (char *)r->text.data + r->text.len;
+    memcpy(copy, bytes, len);
+    copy[len] = '\0';
     r->offset[r->n++] = r->text.len;
-    r->rc = buf_append(&r->text, bytes, len, r->e);
-    if (r->rc == 0)
-        r->rc = buf_append(&r->text, "", 1, r->e);
+    r->text.len += len + 1;
 }
 
 static void on_row(int terminator, void *user)
@@ -77,6 +83,14 @@ static int parser_error(struct reader *r)
     return err_set(r->e, "%s", csv_strerror(csv_error(&r->parser)));
 }
 
+static bool is_blank(const char *line, size_t len)
+{
+    size_t i = 0;
+    while (i < len && memchr(" \t\r\n", line[i], 4))
+        i++;
+    return i == len;
+}
+
 /* Line by line, to know the number of the line on which a row ends. */
 static int read_lines(struct reader *r, const char *data, size_t len)
 {
@@ -84,10 +98,13 @@ static int read_lines(struct reader *r, const char *data, size_t len)
     for (const char *end = data + len; r->rc == 0 && data < end;) {
         const char *newline = memchr(data, '\n', (size_t)(end - data));
         size_t n = (size_t)((newline ? newline + 1 : end) - data);
-        if (r->parser.pstate == 0) /* no row has begun */
+        bool row_begins = r->parser.pstate == 0;
+        if (row_begins)
             first = r->line + 1;
         r->line++;
-        if (csv_parse(&r->parser, data, n, on_field, on_row, r) != n && r->rc == 0)
+        if (r->blank_rows && row_begins && is_blank(data, n))
+            on_row('\n', r);
+        else if (csv_parse(&r->parser, data, n, on_field, on_row, r) != n && r->rc == 0)
             r->rc = parser_error(r);
         data += n;
     }
@@ -119,6 +136,13 @@ static int read_rows(struct reader *r, const char *data, size_t len, char separa
 int csv_read_text(const char *data, size_t len, csv_row_fn *fn, void *user, struct err *e)
 {
     struct reader r = {.fn = fn, .user = user, .e = e};
+    int rc = read_rows(&r, data, len, ',');
+    return rc < 0 ? err_add_code(e, rc, "line %zu", r.line) : 0;
+}
+
+int csv_read_every_line(const char *data, size_t len, csv_row_fn *fn, void *user, struct err *e)
+{
+    struct reader r = {.fn = fn, .user = user, .e = e, .blank_rows = true};
     int rc = read_rows(&r, data, len, ',');
     return rc < 0 ? err_add_code(e, rc, "line %zu", r.line) : 0;
 }

@@ -41,6 +41,31 @@ static void test_rows(void **state)
     check_rows("it's,\xc3\xa9\n", "1[it's][\xc3\xa9]");
 }
 
+static void check_every_line(const char *text, const char *expected)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    support_ok(csv_read_every_line(text, strlen(text), collect, &out, &e), &e);
+    support_ok(buf_append(&out, "", 1, &e), &e);
+    assert_string_equal((char *)out.data, expected);
+    buf_release(&out);
+}
+
+static void test_blank_lines(void **state)
+{
+    (void)state;
+    check_every_line("", "");
+    check_every_line("a\n", "1[a]");
+    check_every_line("\na,b\r\n\r\n \t\nc\n\n", "12[a][b]345[c]6");
+    check_every_line("\"a\n\nb\"\n\n  ", "3[a\n\nb]45");
+    struct err e = {0};
+    struct buf out = {0};
+    int rc = csv_read_every_line("a\n\nstop", 7, collect, &out, &e);
+    assert_int_equal(rc, ERR_NOT_FOUND);
+    support_failed(rc, &e, "line 3: told to stop");
+    buf_release(&out);
+}
+
 static void test_wide_rows(void **state)
 {
     (void)state;
@@ -117,9 +142,8 @@ static void test_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_wide_rows),
-        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_rows),      cmocka_unit_test(test_blank_lines),
+        cmocka_unit_test(test_wide_rows), cmocka_unit_test(test_failures),
         cmocka_unit_test(test_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
