@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "common/base/buf.h"
-#include "common/base/file.h"
 #include "common/eval/probe_knn.h"
 #include "common/eval/probe_report.h"
+#include "common/eval/report.h"
 
 const char *const probe_method_names[] = {"linear", "logistic", "knn", NULL};
 const char *const probe_normalize_names[] = {"none", "l2", "centred", NULL};
@@ -137,13 +137,7 @@ static int write_outputs(const struct probe_result *r, struct json *metrics, str
         return ERR_FAIL;
     if (o->predictions && probe_write_predictions(r, o->predictions, e) < 0)
         return ERR_FAIL;
-    const char *text = json_pretty(metrics);
-    struct buf file = {0};
-    int rc = text ? buf_printf(&file, e, "%s\n", text) : err_set(e, "%s: out of memory", o->out);
-    if (rc == 0)
-        rc = file_write(o->out, file.data, file.len, e);
-    buf_release(&file);
-    return rc;
+    return report_write(metrics, o->out, e);
 }
 
 /* -- the whole -- */
