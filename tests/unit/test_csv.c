@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/buf.h"
 #include "common/base/csv.h"
+#include "common/base/rng.h"
 #include "tests/unit/support.h"
 
 /* Writes "LINE[field][field]" for every row. */
@@ -82,6 +83,36 @@ static void test_wide_rows(void **state)
     buf_release(&expected);
 }
 
+/* A quoted field at the end of each line sends it through libcsv; the other fields stay the same.
+ */
+static void test_plain_lines(void **state)
+{
+    (void)state;
+    static const char alphabet[] = "ab ,,\t\r'";
+    for (uint64_t round = 0; round < 3000; round++) {
+        struct rng rng;
+        struct err e = {0};
+        struct buf plain = {0}, quoted = {0}, rows = {0}, expected = {0};
+        rng_init(&rng, 1, 0, round);
+        for (size_t line = 0; line < 3; line++) {
+            size_t len = 1 + rng_below(&rng, 12);
+            char text[16] = "a"; /* never blank */
+            for (size_t i = 1; i < len; i++)
+                text[i] = alphabet[rng_below(&rng, sizeof alphabet - 1)];
+            support_ok(buf_printf(&plain, &e, "%s,\n", text), &e);
+            support_ok(buf_printf(&quoted, &e, "%s,\"\"\n", text), &e);
+        }
+        support_ok(csv_read_text((char *)plain.data, plain.len, collect, &rows, &e), &e);
+        support_ok(csv_read_text((char *)quoted.data, quoted.len, collect, &expected, &e), &e);
+        assert_int_equal(rows.len, expected.len);
+        assert_memory_equal(rows.data, expected.data, rows.len);
+        buf_release(&plain);
+        buf_release(&quoted);
+        buf_release(&rows);
+        buf_release(&expected);
+    }
+}
+
 static void check_failure(const char *text, size_t len, const char *message)
 {
     struct err e = {0};
@@ -136,6 +167,9 @@ static void test_file(void **state)
     buf_release(&out);
     check_separator(path, "a b 1\n", ' ', "1[a][b][1]");
     check_separator(path, "a b\tc, d\n", '\t', "1[a b][c, d]");
+    check_separator(path, "\t\n \n\ta \t\n", '\t', "1[][]3[][a][]");
+    check_separator(path, " \n\t\n  a\t\n", ' ', "1[][]3[][][a]");
+    check_separator(path, "\t\"\"\n\ta \t\"\"\n", '\t', "1[][]2[][a][]");
     support_remove(folder);
 }
 
@@ -143,8 +177,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),      cmocka_unit_test(test_blank_lines),
-        cmocka_unit_test(test_wide_rows), cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_wide_rows), cmocka_unit_test(test_plain_lines),
+        cmocka_unit_test(test_failures),  cmocka_unit_test(test_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
