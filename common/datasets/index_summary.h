@@ -24,5 +24,9 @@ struct index_summary {
 int index_summary_init(struct index_summary *s, struct err *e);
 void index_summary_release(struct index_summary *s);
 int index_summary_add(struct index_summary *s, const struct video *v, struct err *e);
+/* When all are added: puts splits and classes in byte order. */
+int index_summary_sort(struct index_summary *s, struct err *e);
+/* The counts of a row of `splits` or `classes`. */
+struct index_counts index_summary_row(const struct json *row);
 
 #endif

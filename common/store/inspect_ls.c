@@ -22,6 +22,8 @@ static void print_members(FILE *out, const char *label, const struct json *objec
         if (json_kind(value) == JSON_ARRAY && json_len(value) > MAX_LISTED)
             fprintf(out, "%-9s %s = [%zu items, from %s]\n", label, name, json_len(value),
                     json_text(json_at(value, 0)));
+        else if (json_kind(value) == JSON_OBJECT && json_len(value) > MAX_LISTED)
+            fprintf(out, "%-9s %s = {%zu members}\n", label, name, json_len(value));
         else
             fprintf(out, "%-9s %s = %s\n", label, name, text ? text : json_text(value));
         label = "";
