@@ -4,8 +4,9 @@
 #include <string.h>
 
 static const struct importer *const importers[] = {
-    &importer_folder, &importer_list,   &importer_annotations, &importer_kinetics,
-    &importer_ucf101, &importer_hmdb51, &importer_ssv2,        &importer_diving48,
+    &importer_folder,  &importer_list,   &importer_annotations, &importer_kinetics,
+    &importer_ucf101,  &importer_hmdb51, &importer_ssv2,        &importer_diving48,
+    &importer_vidsitu, &importer_gebd,   &importer_ava,         &importer_ava_kinetics,
 };
 
 enum { N_IMPORTERS = sizeof importers / sizeof *importers };

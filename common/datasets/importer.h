@@ -76,6 +76,23 @@ int ssv2_read_entries(const char *text, size_t len, struct ssv2_import *im, stru
 int ssv2_read_answers(const char *text, size_t len, struct ssv2_import *im, struct err *e);
 void ssv2_release(struct ssv2_import *im);
 
+struct vidsitu_import {
+    struct video_list *list;
+    const char *split;   /* that is read */
+    struct json *videos; /* id: number in the list */
+    struct json *verbs;  /* verb: number in the vocabulary */
+    const char *unknown; /* the verb that stands for those that are not in it; borrowed */
+};
+/* The vocabulary comes first, a split before its verbs: vinfo with lists, vsann with one each. */
+int vidsitu_read_vocabulary(const char *text, size_t len, struct vidsitu_import *im, struct err *e);
+int vidsitu_read_split(const char *text, size_t len, struct vidsitu_import *im, struct err *e);
+int vidsitu_read_vinfo(const char *text, size_t len, struct vidsitu_import *im, struct err *e);
+int vidsitu_read_vsann(const char *text, size_t len, struct vidsitu_import *im, struct err *e);
+void vidsitu_release(struct vidsitu_import *im);
+
+int gebd_read_text(const char *text, size_t len, const char *split, struct video_list *out,
+                   struct err *e);
+
 extern const struct importer importer_folder;
 extern const struct importer importer_list;
 extern const struct importer importer_annotations;
@@ -84,5 +101,9 @@ extern const struct importer importer_ucf101;
 extern const struct importer importer_hmdb51;
 extern const struct importer importer_ssv2;
 extern const struct importer importer_diving48;
+extern const struct importer importer_vidsitu;
+extern const struct importer importer_gebd;
+extern const struct importer importer_ava;
+extern const struct importer importer_ava_kinetics;
 
 #endif

@@ -248,21 +248,50 @@ static int look_at_all(struct build *b, struct err *e)
 
 /* -- the end -- */
 
+/* A count by the name that the summary has for it, and in words. */
+struct named_count {
+    const char *name;
+    int64_t n;
+    const char *words;
+};
+
+static int put_counts(struct build *b, const struct named_count *counts, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (store_summary(b->writer, counts[i].name, json_new_i64(counts[i].n), e) < 0)
+            return ERR_FAIL;
+    return 0;
+}
+
+/* What there is of annotations: a kind that does not occur is left out. */
+static size_t annotation_counts(const struct index_summary *s, struct named_count out[4])
+{
+    const struct named_count all[] = {{"events", s->n_events, "events"},
+                                      {"boundaries", s->n_boundaries, "boundaries"},
+                                      {"key_frames", s->n_key_frames, "key frames"},
+                                      {"boxes", s->n_boxes, "boxes"}};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].n)
+            out[n++] = all[i];
+    return n;
+}
+
 static int put_summary(struct build *b, struct err *e)
 {
     const struct index_counts *c = &b->summary.all;
-    const struct {
-        const char *name;
-        int64_t n;
-    } counts[] = {{"found", c->found},
-                  {"missing", c->missing},
-                  {"bad", c->bad},
-                  {"noted", c->noted},
-                  {"other_files", (int64_t)b->list.n_other_files}};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (store_summary(b->writer, counts[i].name, json_new_i64(counts[i].n), e) < 0)
-            return ERR_FAIL;
-    if (store_summary(b->writer, "splits", json_ref(b->summary.splits), e) < 0)
+    const struct named_count files[] = {
+        {.name = "found", .n = c->found},
+        {.name = "missing", .n = c->missing},
+        {.name = "bad", .n = c->bad},
+        {.name = "noted", .n = c->noted},
+        {.name = "other_files", .n = (int64_t)b->list.n_other_files},
+    };
+    struct named_count annotations[4];
+    size_t n = annotation_counts(&b->summary, annotations);
+    if (put_counts(b, files, sizeof files / sizeof *files, e) < 0 ||
+        put_counts(b, annotations, n, e) < 0 ||
+        store_summary(b->writer, "splits", json_ref(b->summary.splits), e) < 0)
         return ERR_FAIL;
     return store_summary(b->writer, "classes", json_ref(b->summary.classes), e);
 }
@@ -295,16 +324,28 @@ static int say_rows(struct build *b, const struct json *rows, bool of_classes, s
     return rc;
 }
 
-static int say_counts(struct build *b, struct err *e)
+/* "videos: 6 listed, ...; 2 classes, 30 events" */
+static int say_all(struct build *b, struct err *e)
 {
     struct buf text = {0};
+    struct named_count annotations[4];
+    size_t n = annotation_counts(&b->summary, annotations);
     int rc = counts_text(&b->summary.all, &text, e);
     if (rc == 0)
-        ui_note(b->ui, "videos: %s; %zu classes", (char *)text.data, json_len(b->summary.classes));
-    buf_release(&text);
+        rc = buf_printf(&text, e, "; %zu classes", json_len(b->summary.classes));
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = buf_printf(&text, e, ", %" PRId64 " %s", annotations[i].n, annotations[i].words);
     if (rc == 0)
-        rc = say_rows(b, b->summary.splits, false, e);
-    return rc < 0 ? rc : say_rows(b, b->summary.classes, true, e);
+        ui_note(b->ui, "videos: %s", (char *)text.data);
+    buf_release(&text);
+    return rc;
+}
+
+static int say_counts(struct build *b, struct err *e)
+{
+    if (say_all(b, e) < 0 || say_rows(b, b->summary.splits, false, e) < 0)
+        return ERR_FAIL;
+    return say_rows(b, b->summary.classes, true, e);
 }
 
 static int publish(struct build *b, struct err *e)

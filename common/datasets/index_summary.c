@@ -41,11 +41,24 @@ static int add_to(struct json *table, const char *name, const struct index_count
     return add_count(row, "bad", c->bad);
 }
 
+static void count_annotations(struct index_summary *s, const struct video *v)
+{
+    const struct json *raters = v->extra ? json_member(v->extra, "boundaries") : NULL;
+    s->n_events += (int64_t)v->n_events;
+    for (size_t i = 0; raters && i < json_len(raters); i++)
+        s->n_boundaries += (int64_t)json_len(json_at(raters, i));
+    if (v->extra && json_member(v->extra, "key_frames"))
+        s->n_key_frames += (int64_t)json_len(json_member(v->extra, "key_frames"));
+    if (v->extra && json_member(v->extra, "boxes"))
+        s->n_boxes += (int64_t)json_len(json_member(v->extra, "boxes"));
+}
+
 int index_summary_add(struct index_summary *s, const struct video *v, struct err *e)
 {
     bool missing = !v->ok && v->reason && strcmp(v->reason, INDEX_MISSING) == 0;
     struct index_counts one = {
         .found = v->ok, .missing = missing, .bad = !v->ok && !missing, .noted = v->ok && v->reason};
+    count_annotations(s, v);
     s->all.found += one.found;
     s->all.missing += one.missing;
     s->all.bad += one.bad;

@@ -18,6 +18,7 @@ struct index_counts {
 
 struct index_summary {
     struct index_counts all;
+    int64_t n_events, n_boundaries, n_key_frames, n_boxes; /* annotations of all videos */
     struct json *splits, *classes; /* {"train": {"found": 1, "missing": 0, "bad": 0}, ...} */
 };
 

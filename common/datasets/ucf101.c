@@ -182,7 +182,7 @@ static int read_ucf101(const struct import_options *options, struct video_list *
 
 const struct importer importer_ucf101 = {
     .name = "ucf101",
-    .what = "UCF101: folder of classInd.txt and lists (--annotations, --fold)",
+    .what = "UCF101: folder of its lists (--annotations, --fold)",
     .needs_annotations = true,
     .extras = IMPORT_FOLD,
     .finds_files = true,

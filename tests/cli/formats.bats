@@ -166,3 +166,152 @@ as_array() {
         '-mmq0PT-u8k_00155	Back+15som+05Twis+FREE	train	rgb/-mmq0PT-u8k_00155.mp4	bad' \
         '_u_00001	Reverse+Dive+NoTwis+TUCK	test	rgb/_u_00001.mp4	bad')" ]
 }
+
+# Lays the real files of VidSitu out as the data set does; the vocabulary as JSON.
+vidsitu_files() {
+    local from=$SHARED/fixtures/vidsitu
+    need_shared fixtures/vidsitu/vinfo_valid_lb.json
+    need_program python3
+    mkdir annotations/split_files annotations/vinfo_files vsitu_vocab
+    ln -s "$from"/vseg_split_*.json annotations/split_files/
+    ln -s "$from/vinfo_valid_lb.json" annotations/vinfo_files/
+    python3 - "$from/verb_id_vocab.pkl" >vsitu_vocab/verb_id_vocab.json <<'PY'
+import json, pickle, sys
+
+class Anything:
+    pass
+
+class Unpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        return Anything
+
+words = Unpickler(open(sys.argv[1], "rb")).load()
+json.dump({"symbols": words.symbols, "count": words.count}, sys.stdout)
+PY
+}
+
+@test "vidsitu: all real files, ten annotations an event, the vocabulary of 1560" {
+    vidsitu_files
+    echo words >videos/v__bUaFRyP80A_seg_10_20.mp4
+    index vidsitu annotations
+    [[ "$stderr" == *"split train: 23550 of 23550 videos have no verbs"* ]]
+    [[ "$stderr" == *"videos: 26227 listed, 0 found, 26226 missing, 1 bad; 0 classes, 6620 events"* ]]
+    [[ "$stderr" == *"split test: 1353 listed"*"split train: 23550 listed"*"split val: 1324 listed"* ]]
+    records index.lmdb >records
+    python3 - "$SHARED/fixtures/vidsitu/vinfo_valid_lb.json" <<'PY'
+import collections, json, sys
+lines = [line.split("\t") for line in open("records", encoding="utf-8")]
+meta, videos = json.loads(lines[0][1]), {name: json.loads(text) for name, text in lines[1:]}
+labels = meta["settings"]["labels"]
+assert len(labels) == 1560 and labels[:5] == ["<s>", "<pad>", "</s>", "<unk>", "speak.01"]
+n_unknown = 0
+for info in json.load(open(sys.argv[1])):
+    events = videos[info["vid_seg_int"]]["events"]
+    assert [(e["start"], e["end"]) for e in events] == [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]
+    for i, event in enumerate(events):
+        verbs = info["vbid_lst"][f"Ev{i + 1}"]
+        assert event["labels"] == verbs
+        most = collections.Counter(verbs[:10]).most_common(1)[0][0]
+        assert event["label"] == (most if most in labels else "<unk>")
+        n_unknown += sum(verb not in labels for verb in verbs)
+assert n_unknown == 122, n_unknown
+PY
+}
+
+@test "vidsitu: verbs of the training split, the first row of a video; what is not there" {
+    vidsitu_files
+    mkdir annotations/vseg_ann_files
+    python3 - "$SHARED/fixtures/vidsitu/vseg_split_train_lb.json" >annotations/vseg_ann_files/vsann_train_lb.json <<'PY'
+import json, sys
+def row(name, verb):
+    return {f"Ev{i}": {"vid_uid": "u", "vid_seg_int": name, "Verb": "x", "VerbID": verb, "Arg_List": {"Arg0": 0},
+                       "Args": {"Arg0": "man"}, **({} if i == 3 else {"EvRel": "Causes"})} for i in range(1, 6)}
+names = json.load(open(sys.argv[1]))
+json.dump([row(name, "talk.01") for name in names] + [row(names[0], "walk.01"), row("v_x_seg_0_10", "no.01")], sys.stdout)
+PY
+    index vidsitu annotations
+    [[ "$stderr" != *"split train: "*" have no verbs"* ]]
+    [[ "$stderr" == *"0 classes, 124370 events"* ]]
+    [ "$(records index.lmdb split events | grep '	train	' | cut -f 3 | sort | uniq -c | xargs | cut -d' ' -f 1)" = 23550 ]
+    rm vsitu_vocab/verb_id_vocab.json
+    tool teg-index --format vidsitu --annotations annotations --videos videos -o none.lmdb
+    expect_error 1 "annotations: holds no verb_id_vocab.json"
+}
+
+@test "gebd: prepared ground truth, in a file or a folder; raw annotations are refused" {
+    need_shared golden/gebd/r100/gt.json
+    need_program python3
+    cp "$SHARED/golden/gebd/r100/gt.json" annotations/k400_mr345_val_min_change_duration0.3.json
+    printf '{"-aaaaaaaaaa": {"substages_timestamps": [[1.5]], "f1_consis": [NaN], "f1_consis_avg": NaN,
+        "path_video": "air_drumming/-aaaaaaaaaa_000001_000011.mp4"}}' >annotations/k400_mr345_train_min_change_duration0.3.json
+    mkdir "videos/air drumming"
+    echo words >"videos/air drumming/-aaaaaaaaaa_000001_000011.mkv"
+    index gebd annotations
+    [[ "$stderr" == *"videos: 6 listed, 0 found, 5 missing, 1 bad; "* ]]
+    records index.lmdb >records
+    python3 - annotations/*_val_*.json <<'PY'
+import json, sys
+videos = dict(line.rstrip("\n").split("\t") for line in open("records", encoding="utf-8"))
+truth = json.load(open(sys.argv[1]))
+assert truth
+for name, entry in truth.items():
+    video = json.loads(videos[name])
+    assert video["extra"] == {"boundaries": entry["substages_timestamps"], "consistency": entry["f1_consis"],
+                              "consistency_mean": entry["f1_consis_avg"]}
+    assert video["split"] == "val" and video["class"] == entry["path_video"].split("/")[0]
+odd = json.loads(videos["-aaaaaaaaaa"])
+assert odd["path"] == "air drumming/-aaaaaaaaaa_000001_000011.mkv" and odd["split"] == "train"
+assert odd["extra"] == {"boundaries": [[1.5]], "consistency": [None], "consistency_mean": None}
+PY
+    tool teg-index --format gebd --annotations "$SHARED/golden/gebd_prepare/p000/raw.json" --videos videos -o none.lmdb
+    expect_error 1 "raw.json: EAWTot_cohg: substages_timestamps: rater 2: these are raw annotations"
+    tool teg-index --format gebd --annotations "$SHARED/golden/gebd/r100/gt.pkl" --videos videos -o none.lmdb
+    expect_error 1 "gt.pkl: a pickle, not JSON"
+}
+
+@test "ava: real rows, persons, excluded key frames, the label map, detections" {
+    need_shared fixtures/ava/ava_sample.csv
+    cp "$SHARED/fixtures/ava/ava_sample.csv" annotations/ava_train_v2.1.csv
+    cp "$SHARED/fixtures/ava/ava_excluded_timestamps_sample.csv" annotations/ava_train_excluded_timestamps_v2.1.csv
+    cp "$SHARED/fixtures/ava/ava_action_list_v2.1_for_activitynet_2018.pbtxt" annotations/
+    printf '%s\n' '-5KQ66BBWC4,0902,0.326,0.185,0.470,0.887,,0.996382' '0f39OWEqJ24,0902,0.031,0.162,0.670,0.995,,0.5' >ava_test_predicted_boxes.csv
+    echo words >videos/0f39OWEqJ24.mkv
+    index ava annotations --detections ava_test_predicted_boxes.csv
+    [[ "$stderr" == *"videos: 3 listed, 0 found, 2 missing, 1 bad; 0 classes, 4 key frames, 3 boxes"* ]]
+    [ "$(setting index.lmdb video_start)" = 900.0 ]
+    [ "$(records index.lmdb | head -n 1 | grep -o '{"id":[0-9]*,"name":' | wc -l)" = 60 ]
+    records index.lmdb split path extra >records
+    grep -qxF -- '-5KQ66BBWC4	test	-5KQ66BBWC4.mp4	{"key_frames":[{"time":2.0,"timestamp":"0902"}],"boxes":[{"time":2.0,"box":[0.326,0.185,0.47,0.887],"score":0.996382}]}' records
+    grep -qxF '0f39OWEqJ24	train	0f39OWEqJ24.mkv	{"key_frames":[{"time":2.0,"timestamp":"0902"},{"time":3.0,"timestamp":"0903","excluded":true}],"boxes":[{"time":2.0,"box":[0.031,0.162,0.67,0.995],"labels":[12,17,79],"person":0},{"time":2.0,"box":[0.031,0.162,0.67,0.995],"score":0.5}]}' records
+    grep -qxF '_-Z6wFjXtGQ	train	_-Z6wFjXtGQ.mp4	{"key_frames":[{"time":2.0,"timestamp":"0902","excluded":true}],"boxes":[]}' records
+    index ava annotations --video-start 0
+    records index.lmdb extra | grep -q '{"time":902.0,"timestamp":"0902"}'
+    tool teg-index --format ava --annotations annotations --videos videos --video-start 903 -o none.lmdb
+    expect_error 1 "0f39OWEqJ24: 1 key frames lie before second 903, where the file begins: see --video-start"
+    index ava "$SHARED/fixtures/ava/eval_detection_gt.csv" --video-start 1
+    [ "$(records index.lmdb split | cut -f 2 | sort -u)" = "-" ]
+    rm annotations/*.csv
+    tool teg-index --format ava --annotations annotations --videos videos -o none.lmdb
+    expect_error 1 "annotations: holds no ava_{train,val,test}_v2.{1,2}.csv"
+}
+
+@test "ava-kinetics: films and clips, key frames without boxes, times within the clip" {
+    need_shared golden/ava/r04_kin/gt.csv
+    cp "$SHARED/golden/ava/r04_kin/gt.csv" annotations/kinetics_val_v1.0.csv
+    printf '00g-inkLork,5.016949\n-_77WAvZ_o,17.000000,0.308489,0.465223,0.530244,0.991838,12\n-_77WAvZ_o,90.000000\n' \
+        >annotations/kinetics_train_v1.0.csv
+    printf 'film,0904,0.002,0.118,0.714,0.977,12,1\n' >annotations/ava_val_v2.2.csv
+    mkdir videos/walking
+    for name in film -_77WAvZ_o_000012_000022 -_77WAvZ_o_000085_000087 -_77WAvZ_ox_000017_000027 walking/00g-inkLork; do
+        echo words >"videos/$name.mp4"
+    done
+    index ava-kinetics annotations
+    n=$(cut -d, -f1 annotations/kinetics_val_v1.0.csv | sort -u | wc -l)
+    [[ "$stderr" == *"1 key frames lie outside the clip of their video"* ]]
+    [[ "$stderr" == *"1 files have no seconds in their names"* ]]
+    [[ "$stderr" == *"split train: 2 listed"*"split val: $((n + 1)) listed"* ]]
+    records index.lmdb split path extra >records
+    grep -qxF -- '-_77WAvZ_o	train	-_77WAvZ_o_000012_000022.mp4	{"key_frames":[{"time":5.0,"timestamp":"17.000000"}],"boxes":[{"time":5.0,"box":[0.308489,0.465223,0.530244,0.991838],"labels":[12]}]}' records
+    grep -q '^film	val	film.mp4	{"key_frames":\[{"time":4.0,"timestamp":"0904"}\]' records
+    grep -q '^00g-inkLork	train	walking/00g-inkLork.mp4	{"key_frames":\[{"time":5.016949' records
+}
