@@ -7,6 +7,7 @@
 #include "common/base/buf.h"
 #include "common/eval/probe_knn.h"
 #include "common/eval/probe_report.h"
+#include "common/eval/probe_verbs.h"
 #include "common/eval/report.h"
 
 const char *const probe_method_names[] = {"linear", "logistic", "knn", NULL};
@@ -103,7 +104,9 @@ static int score(struct probe_result *r, struct backend *b, struct ui *ui, struc
     for (size_t i = 0; i < test->n_decisions; i++)
         r->predicted[i] = (uint32_t)accuracy_add(&r->accuracy, (size_t)test->decisions[i].label,
                                                  r->scores + i * n_classes);
-    return 0;
+    rc = probe_verbs_score(r->data, r->scores, r->verbs, e);
+    r->has_verbs = rc > 0;
+    return rc < 0 ? rc : 0;
 }
 
 /* -- reporting -- */

@@ -215,6 +215,8 @@ struct json *probe_report(const struct probe_result *r)
     put_videos(&o, d);
     report_put(&o, "train", side(r, PROBE_TRAIN));
     report_put(&o, "test", side(r, PROBE_TEST));
+    if (r->has_verbs)
+        report_put(&o, "vidsitu", vidsitu_report(r->verbs));
     put_similarity(&o, r->similarity);
     report_put(&o, "missing", gaps(d, &d->missing, false));
     report_put(&o, "bad", gaps(d, &d->bad, true));
@@ -336,6 +338,8 @@ void probe_print(FILE *out, const struct json *metrics)
     report_print_share(out, "top-1", number(metrics, "top1"));
     report_print_share(out, "top-5", number(metrics, "top5"));
     report_print_share(out, "mean over classes", number(metrics, "mean_class_accuracy"));
+    if (json_member(metrics, "vidsitu"))
+        vidsitu_print(out, json_member(metrics, "vidsitu"));
     report_print_share(out, "chance", number(metrics, "chance"));
     report_print_share(out, "largest class", number(metrics, "majority"));
     if (json_member(train, "top1"))
