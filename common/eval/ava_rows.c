@@ -183,10 +183,10 @@ static int take_fields(const struct reading *r, const struct csv_row *row, struc
         return ERR_FAIL;
     if (num_i64(row->field[CLASS], INT64_MIN, INT64_MAX, &id, e) < 0)
         return err_add(e, "class id");
-    long class = ava_labels_find(r->d->labels, id);
-    if (class < 0)
+    long at = ava_labels_find(r->d->labels, id);
+    if (at < 0)
         return 0;
-    out->class = (uint32_t) class;
+    out->class = (uint32_t)at;
     box->frame = r->frame;
     box->line = row->line;
     return take_score(r, row, &out->score, e) < 0 ? ERR_FAIL : 1;
