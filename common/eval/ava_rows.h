@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rows of AVA's CSV files, "video,timestamp,x1,y1,x2,y2,class[,score or person]", read as one of
- * the two official programs reads them (FORMATS 3.2): SlowFast's ava_eval_helper.py, or
+ * the two official programs reads them: SlowFast's ava_eval_helper.py, or
  * ActivityNet's get_ava_performance.py, which also serves AVA-Kinetics.
  *
  *     struct ava_data d;
