@@ -23,22 +23,22 @@ enum {
 };
 
 static const struct argp_option options[] = {
-    {"dataset", KEY_DATASET, "NAME", 0, "Kind of data set and its layout: events", 0},
+    {"dataset", KEY_DATASET, "NAME", 0, "Kind of data set and its layout; listed below", 0},
     {"output", 'o', "DIR", 0, "Folder to write", 0},
-    {"videos", KEY_VIDEOS, "N", 0, "Videos in all (384)", 0},
+    {"videos", KEY_VIDEOS, "N", 0, "Videos in all (64; events 384)", 0},
     {"val-fraction", KEY_VAL, "X", 0, "Share of them in the split val (0.25)", 0},
     {"seed", KEY_SEED, "S", 0, "Every random choice follows from it (1)", 0},
     {"size", KEY_SIZE, "N", 0, "Width and height in pixels (64)", 0},
-    {"frames", KEY_FRAMES, "N", 0, "Frames of a video (160)", 0},
+    {"frames", KEY_FRAMES, "N", 0, "Frames of a video (160; vidsitu 300, ava 240)", 0},
     {"fps", KEY_FPS, "RATE", 0, "Frames per second, a number or a fraction (30)", 0},
     {"events", KEY_EVENTS, "N", 0, "Events of a video (5)", 0},
     {"scenes", KEY_SCENES, "N", 0, "Video classes, 1 to 36 (10)", 0},
     {"shapes", KEY_SHAPES, "N", 0, "Event classes, 2 to 8 (8)", 0},
     {"jitter", KEY_JITTER, "X", 0,
-     "Boundaries move by up to this share of an event's length (0.125)", 0},
-    {"codec", KEY_CODEC, "NAME", 0, "h264 or mpeg4 (h264)", 0},
-    {"quality", KEY_QUALITY, "N", 0, "crf of h264 (18), quantiser of mpeg4 (3); lower is better",
-     0},
+     "Boundaries move by up to this share of an event's length (0.125; vidsitu 0)", 0},
+    {"codec", KEY_CODEC, "NAME", 0, "h264, mpeg4 (default of ucf101, hmdb51) or vp9 (of ssv2)", 0},
+    {"quality", KEY_QUALITY, "N", 0,
+     "crf of h264 (18) or vp9 (20), quantiser of mpeg4 (3); lower is better", 0},
     {"gop", KEY_GOP, "N", 0, "Frames from one key frame to the next (30)", 0},
     {"annotations-only", KEY_ANNOTATIONS_ONLY, NULL, 0, "Write no videos", 0},
     {0},
@@ -94,7 +94,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->codec = cli_choice(state, "codec", arg, encode_codec_names);
         break;
     case KEY_QUALITY:
-        o->quality = (int)cli_i64(state, "quality", arg, 0, 51);
+        o->quality = (int)cli_i64(state, "quality", arg, 0, 63);
         break;
     case KEY_GOP:
         o->gop = (int)cli_i64(state, "gop", arg, 1, 100000);
@@ -115,13 +115,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+/* The data sets, behind the options of --help. */
+static char *filter_help(int key, const char *text, void *input)
+{
+    struct buf b = {0};
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC)
+        return (char *)text;
+    buf_printf(&b, NULL, "Data sets:\n");
+    for (size_t i = 0; synth_kinds[i]; i++)
+        buf_printf(&b, NULL, "  %-12s %s\n", synth_kinds[i]->name, synth_kinds[i]->what);
+    return (char *)b.data;
+}
+
 int main(int argc, char **argv)
 {
     const struct argp argp = {
-        options, parse,
-        NULL,    "Writes synthetic videos with known labels in the layout of a data set.",
-        NULL,    NULL,
-        NULL};
+        .options = options,
+        .parser = parse,
+        .doc = "Writes synthetic videos with known labels in the layout of a data set.\v-",
+        .help_filter = filter_help};
     struct synth_options o;
     synth_options_init(&o);
     struct cli cli = {.tool = "teg-synth", .argp = &argp, .input = &o, .without = CLI_NO_LOG};

@@ -72,8 +72,11 @@ struct synth_plan {
 
 struct synth_kind {
     const char *name;
+    const char *what;              /* one line for --help */
     struct synth_options defaults; /* numbers only; quality -1: as the codec has it */
-    /* Appends the path of a video's file below `folder`. */
+    /* What the kind asks of completed options beside what all do; or NULL. */
+    int (*check)(const struct synth_options *o, struct err *e);
+    /* Appends the path of a video's file below `folder`; its extension decides on the container. */
     int (*path)(const struct synth_options *o, const struct synth_plan *p, struct buf *out,
                 struct err *e);
     /* Writes the annotation files, when all videos are there. */
@@ -82,6 +85,15 @@ struct synth_kind {
 
 extern const struct synth_kind *const synth_kinds[]; /* NULL-ended */
 extern const struct synth_kind synth_events;
+extern const struct synth_kind synth_kinetics;
+extern const struct synth_kind synth_ucf101;
+extern const struct synth_kind synth_hmdb51;
+extern const struct synth_kind synth_ssv2;
+extern const struct synth_kind synth_diving48;
+extern const struct synth_kind synth_vidsitu;
+extern const struct synth_kind synth_gebd;
+extern const struct synth_kind synth_ava;
+extern const struct synth_kind synth_ava_kinetics;
 
 /* The kind of this name; NULL where there is none. */
 const struct synth_kind *synth_find(const char *name);
@@ -96,6 +108,7 @@ const char *synth_split_name(enum synth_split split);
 /* Class names. A scene's goes into `out`: "grating-036", the orientation in whole degrees. */
 enum { SYNTH_NAME_BYTES = 24 };
 void synth_scene_name(const struct synth_options *o, unsigned scene, char out[SYNTH_NAME_BYTES]);
+long synth_scene_degrees(const struct synth_options *o, unsigned scene);
 const char *synth_shape_name(unsigned shape);
 
 /* The video `number` of a split: depends on the seed and the world's options, not on how many
@@ -123,6 +136,13 @@ void synth_pose(const struct synth_event *event, int64_t frame, struct synth_pos
 /* Signed distance from (x, y) to the outline of the shape of radius 1 at the origin; negative
  * inside. */
 double synth_shape_distance(unsigned shape, double x, double y);
+
+/* Number of the event that a frame shows. */
+int synth_event_at(const struct synth_plan *p, int64_t frame);
+/* The smallest box around the pixels of a frame that are inside the shape: left, top, right, bottom
+ * as shares of the side; false where none is. */
+bool synth_shape_box(const struct synth_options *o, const struct synth_plan *p, int64_t frame,
+                     double box[4]);
 
 /*
  * Completes a copy of the options and writes FOLDER/settings.json, the videos, the annotation

@@ -89,6 +89,7 @@ static int events_annotate(const struct synth_options *o, struct err *e)
 
 const struct synth_kind synth_events = {
     .name = "events",
+    .what = "scenes and events as JSON Lines, for --format annotations",
     .defaults = {.n_videos = 384,
                  .val_fraction = 0.25,
                  .seed = 1,

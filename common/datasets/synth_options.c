@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "common/base/file.h"
 #include "common/datasets/synth.h"
 
-const struct synth_kind *const synth_kinds[] = {&synth_events, NULL};
+const struct synth_kind *const synth_kinds[] = {
+    &synth_events, &synth_kinetics,     &synth_ucf101,  &synth_hmdb51,
+    &synth_ssv2,   &synth_diving48,     &synth_vidsitu, &synth_gebd,
+    &synth_ava,    &synth_ava_kinetics, NULL,
+};
 
 const struct synth_kind *synth_find(const char *name)
 {
@@ -69,6 +74,20 @@ static int check_range(const char *option, int value, int min, int max, struct e
     return 0;
 }
 
+/* The kind's files must be able to hold the codec. */
+static int check_container(const struct synth_options *o, struct err *e)
+{
+    struct synth_plan p;
+    struct buf path = {0};
+    synth_plan(o, SYNTH_TRAIN, 0, &p);
+    int rc = o->kind->path(o, &p, &path, e);
+    if (rc >= 0 && !encode_fits((char *)path.data, (enum encode_codec)o->codec))
+        rc = err_set(e, "--codec: the files of %s, .%s, cannot hold %s", o->kind->name,
+                     path_extension((char *)path.data), encode_codec_names[o->codec]);
+    buf_release(&path);
+    return rc;
+}
+
 int synth_options_complete(struct synth_options *o, struct err *e)
 {
     fill_missing(o, &o->kind->defaults);
@@ -93,5 +112,7 @@ int synth_options_complete(struct synth_options *o, struct err *e)
     if (!o->annotations_only && !encode_available(codec))
         return err_set(e, "--codec: the installed FFmpeg cannot write %s",
                        encode_codec_names[codec]);
-    return 0;
+    if (o->kind->check && o->kind->check(o, e) < 0)
+        return ERR_FAIL;
+    return check_container(o, e);
 }

@@ -19,9 +19,14 @@ const char *synth_split_name(enum synth_split split)
     return split == SYNTH_VAL ? "val" : "train";
 }
 
+long synth_scene_degrees(const struct synth_options *o, unsigned scene)
+{
+    return lround(180.0 * scene / o->n_scenes);
+}
+
 void synth_scene_name(const struct synth_options *o, unsigned scene, char out[SYNTH_NAME_BYTES])
 {
-    snprintf(out, SYNTH_NAME_BYTES, "grating-%03ld", lround(180.0 * scene / o->n_scenes));
+    snprintf(out, SYNTH_NAME_BYTES, "grating-%03ld", synth_scene_degrees(o, scene));
 }
 
 /* Every run of n_scenes videos shows every scene once, in an order drawn anew: the classes are
@@ -131,4 +136,12 @@ void synth_plan(const struct synth_options *o, enum synth_split split, uint64_t 
             event[-1].end = event->start;
         draw_look(&r, o, p, event);
     }
+}
+
+int synth_event_at(const struct synth_plan *p, int64_t frame)
+{
+    int i = 0;
+    while (i + 1 < p->n_events && frame >= p->event[i].end)
+        i++;
+    return i;
 }

@@ -71,39 +71,78 @@ void synth_paint_scene(struct synth_canvas *c, const struct synth_plan *p)
     }
 }
 
-static const struct synth_event *event_at(const struct synth_plan *p, int64_t frame)
+/* A shape as it is painted into a picture of so many pixels a side. */
+struct drawing {
+    const struct synth_event *event;
+    struct synth_pose pose;
+    double cs, sn;        /* of its orientation */
+    double scale, pixels; /* radius in pixels; the same as the mean of the squashed shape's two */
+    int size;
+};
+
+static void draw_begin(struct drawing *d, const struct synth_event *event, int64_t frame, int size)
 {
-    int i = 0;
-    while (i + 1 < p->n_events && frame >= p->event[i].end)
-        i++;
-    return &p->event[i];
+    d->event = event;
+    d->size = size;
+    synth_pose(event, frame, &d->pose);
+    d->cs = cos(d->pose.angle);
+    d->sn = sin(d->pose.angle);
+    d->scale = d->pose.radius * size;
+    d->pixels = d->scale * sqrt(d->pose.squash);
 }
 
 /*
- * A pixel takes the colour in proportion to how far inside its centre lies, over one pixel's width.
- * (For a squashed shape the distance is a mean of its two scales.)
+ * How much of the pixel at (x, y) is the shape's, above 0 to beyond 1: in proportion to how far
+ * inside its centre lies, over one pixel's width. (For a squashed shape the distance is a mean of
+ * its two scales.)
  */
+static double coverage(const struct drawing *d, int x, int y)
+{
+    double dx = (x + 0.5 - d->pose.x * d->size) / d->scale;
+    double dy = (y + 0.5 - d->pose.y * d->size) / d->scale;
+    if (dx * dx + dy * dy > 2)
+        return 0;
+    double u = d->cs * dx + d->sn * dy, v = (d->cs * dy - d->sn * dx) / d->pose.squash;
+    return 0.5 - synth_shape_distance(d->event->shape, u, v) * d->pixels;
+}
+
 static void paint_shape(struct synth_canvas *c, const struct synth_event *event, int64_t frame)
 {
-    struct synth_pose pose;
+    struct drawing d;
     float color[3];
-    synth_pose(event, frame, &pose);
+    draw_begin(&d, event, frame, c->size);
     to_ycc(event->rgb, color);
-    double cs = cos(pose.angle), sn = sin(pose.angle);
-    double scale = pose.radius * c->size, pixels = scale * sqrt(pose.squash);
     for (int y = 0; y < c->size; y++) {
         for (int x = 0; x < c->size; x++) {
-            double dx = (x + 0.5 - pose.x * c->size) / scale;
-            double dy = (y + 0.5 - pose.y * c->size) / scale;
-            if (dx * dx + dy * dy > 2)
-                continue;
-            double u = cs * dx + sn * dy, v = (cs * dy - sn * dx) / pose.squash;
-            double inside = 0.5 - synth_shape_distance(event->shape, u, v) * pixels;
+            double inside = coverage(&d, x, y);
             if (inside > 0)
                 mix(c->frame + ((size_t)y * (size_t)c->size + (size_t)x) * 3, color,
                     (float)fmin(1, inside));
         }
     }
+}
+
+bool synth_shape_box(const struct synth_options *o, const struct synth_plan *p, int64_t frame,
+                     double box[4])
+{
+    struct drawing d;
+    int left = o->size, top = o->size, right = -1, bottom = -1;
+    draw_begin(&d, &p->event[synth_event_at(p, frame)], frame, o->size);
+    for (int y = 0; y < o->size; y++) {
+        for (int x = 0; x < o->size; x++) {
+            if (coverage(&d, x, y) < 0.5)
+                continue;
+            left = x < left ? x : left;
+            right = x > right ? x : right;
+            top = y < top ? y : top;
+            bottom = y > bottom ? y : bottom;
+        }
+    }
+    box[0] = (double)left / o->size;
+    box[1] = (double)top / o->size;
+    box[2] = (right + 1.0) / o->size;
+    box[3] = (bottom + 1.0) / o->size;
+    return right >= 0;
 }
 
 static uint8_t to_byte(float v)
@@ -131,6 +170,6 @@ void synth_paint_frame(struct synth_canvas *c, const struct synth_plan *p, int64
                        uint8_t *nv12)
 {
     memcpy(c->frame, c->scene, (size_t)c->size * (size_t)c->size * 3 * sizeof(float));
-    paint_shape(c, event_at(p, frame), frame);
+    paint_shape(c, &p->event[synth_event_at(p, frame)], frame);
     to_nv12(c, nv12);
 }

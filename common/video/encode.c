@@ -29,9 +29,21 @@ static const struct codec_row codecs[] = {
     [ENCODE_H264] =
         {"libx264", 18, 51, false, {{"preset", "medium"}, {"x264-params", "scenecut=0:mbtree=0"}}},
     [ENCODE_MPEG4] = {"mpeg4", 3, 31, true, {{"sc_threshold", "1000000000"}}},
+    [ENCODE_VP9] = {"libvpx-vp9", 20, 63, false, {{"cpu-used", "5"}, {"row-mt", "0"}}},
 };
 
-const char *const encode_codec_names[] = {"h264", "mpeg4", NULL};
+const char *const encode_codec_names[] = {"h264", "mpeg4", "vp9", NULL};
+
+/* Containers; AVI cannot say in which order the pictures of H.264 are shown. */
+static const struct container_row {
+    const char *extension;
+    const char *muxer; /* FFmpeg's name */
+    bool holds[3];     /* by codec */
+} containers[] = {
+    {"mp4", "mp4", {true, true, true}},
+    {"avi", "avi", {[ENCODE_MPEG4] = true}},
+    {"webm", "webm", {[ENCODE_VP9] = true}},
+};
 
 struct encoder {
     char *path, *part; /* the target, and what is being written */
@@ -55,6 +67,22 @@ int encode_worst_quality(enum encode_codec codec)
 bool encode_available(enum encode_codec codec)
 {
     return avcodec_find_encoder_by_name(codecs[codec].encoder) != NULL;
+}
+
+/* NULL where the extension is none of them. */
+static const struct container_row *find_container(const char *path)
+{
+    const char *extension = path_extension(path);
+    for (size_t i = 0; i < sizeof containers / sizeof *containers; i++)
+        if (strcmp(containers[i].extension, extension) == 0)
+            return &containers[i];
+    return NULL;
+}
+
+bool encode_fits(const char *path, enum encode_codec codec)
+{
+    const struct container_row *container = find_container(path);
+    return container && container->holds[codec];
 }
 
 static int fail(const struct encoder *x, const char *what, int code, struct err *e)
@@ -96,7 +124,9 @@ static int open_codec(struct encoder *x, const struct encode_options *o, struct 
     c->gop_size = o->gop;
     c->keyint_min = o->gop;
     c->thread_count = 1;
-    c->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
+    c->flags |= AV_CODEC_FLAG_BITEXACT;
+    if (x->format->oformat->flags & AVFMT_GLOBALHEADER)
+        c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     c->color_range = AVCOL_RANGE_MPEG;
     c->colorspace = AVCOL_SPC_SMPTE170M;
     c->color_primaries = AVCOL_PRI_SMPTE170M;
@@ -113,18 +143,24 @@ static int open_codec(struct encoder *x, const struct encode_options *o, struct 
     return rc < 0 ? fail(x, row->encoder, rc, e) : 0;
 }
 
+static int open_format(struct encoder *x, struct err *e)
+{
+    const char *muxer = find_container(x->path)->muxer;
+    int rc = avformat_alloc_output_context2(&x->format, NULL, muxer, x->part);
+    if (rc < 0)
+        return fail(x, muxer, rc, e);
+    x->format->flags |= AVFMT_FLAG_BITEXACT;
+    return 0;
+}
+
 static int open_file(struct encoder *x, struct err *e)
 {
-    int rc = avformat_alloc_output_context2(&x->format, NULL, "mp4", x->part);
-    if (rc < 0)
-        return fail(x, "mp4", rc, e);
-    x->format->flags |= AVFMT_FLAG_BITEXACT;
     AVStream *stream = avformat_new_stream(x->format, NULL);
     if (!stream)
-        return fail(x, "mp4", AVERROR(ENOMEM), e);
+        return fail(x, x->format->oformat->name, AVERROR(ENOMEM), e);
     stream->time_base = x->codec->time_base;
     stream->avg_frame_rate = x->codec->framerate;
-    rc = avcodec_parameters_from_context(stream->codecpar, x->codec);
+    int rc = avcodec_parameters_from_context(stream->codecpar, x->codec);
     if (rc >= 0)
         rc = avio_open(&x->format->pb, x->part, AVIO_FLAG_WRITE);
     if (rc >= 0)
@@ -156,6 +192,9 @@ static int check_options(const char *path, const struct encode_options *o, struc
     if (o->quality < 0 || o->quality > codecs[o->codec].worst_quality || o->gop < 1)
         return err_set(e, "%s: quality %d or key frame distance %d out of range", path, o->quality,
                        o->gop);
+    if (!encode_fits(path, o->codec))
+        return err_set(e, "%s: a file of this name does not hold %s", path,
+                       encode_codec_names[o->codec]);
     return 0;
 }
 
@@ -172,8 +211,8 @@ int encoder_open(struct encoder **out, const char *path, const struct encode_opt
     x->path = mem_strdup(path, e);
     int rc = x->path ? buf_printf(&part, e, "%s.tmp", path) : ERR_FAIL;
     x->part = (char *)part.data;
-    if (rc < 0 || (rc = open_codec(x, o, e)) < 0 || (rc = open_file(x, e)) < 0 ||
-        (rc = new_frame(x, e)) < 0) {
+    if (rc < 0 || (rc = open_format(x, e)) < 0 || (rc = open_codec(x, o, e)) < 0 ||
+        (rc = open_file(x, e)) < 0 || (rc = new_frame(x, e)) < 0) {
         encoder_abandon(x);
         return rc;
     }

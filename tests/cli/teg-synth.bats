@@ -96,6 +96,59 @@ for v in videos:
 PY
 }
 
+# The codec that a data set's files are to have here: the default one where FFmpeg has it.
+codec_of() {
+    case $1 in
+    ucf101 | hmdb51) echo mpeg4 ;;
+    ssv2) echo vp9 ;;
+    *) echo "$codec" ;;
+    esac
+}
+
+@test "every official layout: real files, an index without a gap, the same bytes again" {
+    local set folder
+    for set in kinetics ucf101 hmdb51 ssv2 diving48 vidsitu gebd ava ava-kinetics; do
+        set -- --videos 6 --size 32 --fps 6 --frames 60 --gop 6 --codec "$(codec_of "$set")"
+        tool teg-synth --dataset "$set" "$@" -o "$set"
+        if [[ "$stderr" == *"cannot write vp9"* ]]; then
+            echo "# $set: $stderr" >&3
+            continue
+        fi
+        expect_status 0
+        [ "$(find "$set/videos" -type f | wc -l)" -eq 6 ]
+        tool teg-synth --dataset "$set" "$@" --threads 1 -o again
+        diff -r "$set" again
+        rm -r again
+        tool teg-index --format "$set" --videos "$set/videos" --annotations "$set/annotations" --verify --max-bad 0 \
+            -o "$set.lmdb"
+        expect_status 0
+        [[ "$stderr" == *"videos: 6 listed, 6 found, 0 missing, 0 bad"* ]] || { echo "$set: $stderr" && return 1; }
+        [ "$("$TEG_BIN/tests/cli/helper_dump" "$set.lmdb" width fps n_frames reason | cut -f 2- | sort -u)" = "32	6/1	60	-" ]
+    done
+    # What makes readers stumble is there.
+    find kinetics/videos -name '-*' | grep -q .
+    grep -q $'\r$' ucf101/annotations/trainlist01.txt
+    find hmdb51/videos -name '*&*' | grep -q .
+    grep -q '^"grating 1' kinetics/annotations/kinetics-400_train.csv
+    grep -q '"clip_name":NaN' vidsitu/annotations/vinfo_files/vinfo_valid_lb.json
+}
+
+@test "official layouts of one split only can be indexed, too" {
+    local set share
+    for set in kinetics ucf101 hmdb51 ssv2 diving48 vidsitu gebd ava ava-kinetics; do
+        for share in 0 1; do
+            tool teg-synth --dataset "$set" --videos 4 --val-fraction $share --codec "$(codec_of "$set")" --annotations-only -o a
+            [[ "$stderr" != *"cannot write"* ]] || break
+            expect_status 0
+            mkdir a/videos
+            tool teg-index --format "$set" --videos a/videos --annotations a/annotations -o a.lmdb
+            expect_status 0
+            [[ "$stderr" == *"videos: 4 listed, 0 found, 4 missing, 0 bad"* ]]
+            rm -r a a.lmdb
+        done
+    done
+}
+
 @test "of 400 videos, scene and events are balanced and independent" {
     need_program python3
     tool teg-synth --dataset events --videos 400 --val-fraction 0 --annotations-only -o a
@@ -141,6 +194,12 @@ PY
     tool teg-synth --dataset events -o a --size 47
     expect_status 1
     [[ "$stderr" == *"--size: 47 is odd"* ]]
+    tool teg-synth --dataset ssv2 --codec h264 -o a
+    expect_status 1
+    [ "$stderr" = "teg-synth: error: --codec: the files of ssv2, .webm, cannot hold h264" ]
+    tool teg-synth --dataset vidsitu --frames 150 -o a
+    expect_status 1
+    [ "$stderr" = "teg-synth: error: --frames: a video of VidSitu lasts 10 s, not 5" ]
     [ ! -e a ]
 }
 

@@ -65,7 +65,18 @@ static void write_file(const char *path, enum encode_codec codec)
     support_ok(encoder_publish(x, &e), &e);
 }
 
-static void check_same_bytes(enum encode_codec codec)
+/* A path in the folder; none is there. */
+static const char *empty_path(const char *stem, const char *extension)
+{
+    char name[16];
+    snprintf(name, sizeof name, "%s.%s", stem, extension);
+    const char *path = support_path(folder, name);
+    support_remove(path);
+    return path;
+}
+
+static void check_same_bytes(enum encode_codec codec, const char *extension, const char *magic,
+                             size_t magic_at)
 {
     struct err e = {0};
     struct buf a = {0}, b = {0};
@@ -73,17 +84,18 @@ static void check_same_bytes(enum encode_codec codec)
         print_message("skipped: this FFmpeg has no %s encoder\n", encode_codec_names[codec]);
         skip();
     }
-    support_remove(support_path(folder, "a.mp4"));
-    support_remove(support_path(folder, "b.mp4"));
-    write_file(support_path(folder, "a.mp4"), codec);
-    write_file(support_path(folder, "b.mp4"), codec);
-    support_ok(file_read(support_path(folder, "a.mp4"), &a, &e), &e);
-    support_ok(file_read(support_path(folder, "b.mp4"), &b, &e), &e);
+    const char *path_a = empty_path("a", extension), *path_b = empty_path("b", extension);
+    write_file(path_a, codec);
+    write_file(path_b, codec);
+    support_ok(file_read(path_a, &a, &e), &e);
+    support_ok(file_read(path_b, &b, &e), &e);
     assert_true(a.len > 500);
     assert_int_equal(a.len, b.len);
     assert_memory_equal(a.data, b.data, a.len);
-    assert_memory_equal(a.data + 4, "ftyp", 4);
-    assert_false(file_exists(support_path(folder, "a.mp4.tmp")));
+    assert_memory_equal(a.data + magic_at, magic, 4);
+    char part[300];
+    snprintf(part, sizeof part, "%s.tmp", path_a);
+    assert_false(file_exists(part));
     buf_release(&a);
     buf_release(&b);
 }
@@ -91,13 +103,20 @@ static void check_same_bytes(enum encode_codec codec)
 static void test_h264(void **state)
 {
     (void)state;
-    check_same_bytes(ENCODE_H264);
+    check_same_bytes(ENCODE_H264, "mp4", "ftyp", 4);
 }
 
 static void test_mpeg4(void **state)
 {
     (void)state;
-    check_same_bytes(ENCODE_MPEG4);
+    check_same_bytes(ENCODE_MPEG4, "mp4", "ftyp", 4);
+    check_same_bytes(ENCODE_MPEG4, "avi", "RIFF", 0);
+}
+
+static void test_vp9(void **state)
+{
+    (void)state;
+    check_same_bytes(ENCODE_VP9, "webm", "\x1a\x45\xdf\xa3", 0);
 }
 
 /* Mean absolute difference from the picture that went in. */
@@ -114,7 +133,7 @@ static double difference(const AVFrame *frame, int t)
     return sum / BYTES;
 }
 
-static void check_content(enum encode_codec codec)
+static void check_content(enum encode_codec codec, const char *extension)
 {
     if (!encode_available(codec))
         skip();
@@ -124,8 +143,7 @@ static void check_content(enum encode_codec codec)
     struct decode_settings settings = {.frame_step = 1};
     struct decode_request request = {.fps_num = 30000, .fps_den = 1001};
     AVFrame *frame = av_frame_alloc();
-    request.path = support_path(folder, "c.mp4");
-    support_remove(request.path);
+    request.path = empty_path("c", extension);
     write_file(request.path, codec);
     support_ok(decoder_new(&d, &request, &settings, &e), &e);
     for (int t = 0; t < N_FRAMES; t++) {
@@ -147,13 +165,20 @@ static void check_content(enum encode_codec codec)
 static void test_content_of_h264(void **state)
 {
     (void)state;
-    check_content(ENCODE_H264);
+    check_content(ENCODE_H264, "mp4");
 }
 
 static void test_content_of_mpeg4(void **state)
 {
     (void)state;
-    check_content(ENCODE_MPEG4);
+    check_content(ENCODE_MPEG4, "mp4");
+    check_content(ENCODE_MPEG4, "avi");
+}
+
+static void test_content_of_vp9(void **state)
+{
+    (void)state;
+    check_content(ENCODE_VP9, "webm");
 }
 
 static void test_abandon(void **state)
@@ -187,6 +212,10 @@ static void test_refusals(void **state)
     o.fps_num = 0;
     support_failed(encoder_open(&x, "x.mp4", &o, &e), &e, "frame rate");
     o = options(ENCODE_MPEG4);
+    support_failed(encoder_open(&x, "x.webm", &o, &e), &e, "x.webm: a file of this name does not");
+    support_failed(encoder_open(&x, "x.txt", &o, &e), &e, "does not hold mpeg4");
+    assert_false(encode_fits("a.avi", ENCODE_H264));
+    assert_true(encode_fits("a/b.mp4", ENCODE_VP9));
     support_failed(encoder_open(&x, support_path(folder, "none/x.mp4"), &o, &e), &e,
                    "No such file or directory");
     assert_null(x);
@@ -197,8 +226,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_h264),
         cmocka_unit_test(test_mpeg4),
+        cmocka_unit_test(test_vp9),
         cmocka_unit_test(test_content_of_h264),
         cmocka_unit_test(test_content_of_mpeg4),
+        cmocka_unit_test(test_content_of_vp9),
         cmocka_unit_test(test_abandon),
         cmocka_unit_test(test_refusals),
     };
