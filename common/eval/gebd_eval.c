@@ -20,45 +20,26 @@ struct worker {
 
 struct evaluation {
     const struct gebd_request *q;
-    struct gebd_entry *entries; /* [result->n_videos] */
     struct gebd_result *result;
     struct worker *workers; /* [n_threads] */
+    size_t n_predicted;
 };
-
-/* The videos of the annotations in their order, each with its prediction. */
-static int list_entries(struct evaluation *v, struct err *e)
-{
-    const struct gebd_request *q = v->q;
-    const struct json *truth = q->annotations.json, *predicted = q->predictions.json;
-    if (json_kind(truth) != JSON_OBJECT)
-        return err_set(e, "%s: expected an object, id -> video", q->annotations.name);
-    if (json_kind(predicted) != JSON_OBJECT)
-        return err_set(e, "%s: expected an object, id -> boundaries", q->predictions.name);
-    size_t n = json_len(truth), n_found = 0, i = 0;
-    if (!(v->entries = mem_new(n ? n : 1, sizeof *v->entries, e)) ||
-        !(v->result->videos = mem_new(n ? n : 1, sizeof *v->result->videos, e)))
-        return ERR_FAIL;
-    v->result->n_videos = n;
-    struct json_walk walk = {0};
-    for (struct gebd_entry *x; i < n; i++) {
-        x = &v->entries[i];
-        json_next(truth, &walk, &x->id, &x->truth);
-        if (json_kind(x->truth) != JSON_OBJECT)
-            return err_set(e, "%s: video '%s': expected an object", q->annotations.name, x->id);
-        x->predicted = gebd_find(predicted, x->id, x->truth);
-        n_found += x->predicted != NULL;
-    }
-    v->result->n_extra = json_len(predicted) > n_found ? json_len(predicted) - n_found : 0;
-    return 0;
-}
 
 static int evaluate_video(struct evaluation *v, struct worker *w, size_t i, struct err *e)
 {
     struct gebd_outcome *o = &v->result->videos[i];
-    o->id = v->entries[i].id;
-    if (gebd_video_read(&w->video, v->q, &v->entries[i], &o->state, e) < 0)
-        return ERR_FAIL;
     const struct gebd_example *x = &w->video.example;
+    struct gebd_entry entry = {.id = gebd_truth_id(v->q->truth, i),
+                               .truth = gebd_truth_video(v->q->truth, i, e)};
+    if (!entry.truth)
+        return ERR_FAIL;
+    entry.predicted = gebd_find(v->q->predictions.json, entry.id, entry.truth);
+    o->id = entry.id;
+    o->predicted = entry.predicted;
+    int rc = gebd_video_read(&w->video, v->q, &entry, &o->state, e);
+    json_free(entry.truth);
+    if (rc < 0)
+        return rc;
     if (o->state == GEBD_SCORED) {
         o->n_detected = (uint32_t)x->detections.n;
         return gebd_match(&w->matcher, x, o->match, e);
@@ -82,11 +63,13 @@ static int evaluate_block(void *user, size_t item, size_t thread, void **result,
 static int add_block(void *user, size_t item, void *result, struct err *e)
 {
     (void)result, (void)e;
-    struct gebd_result *r = ((struct evaluation *)user)->result;
+    struct evaluation *v = user;
+    struct gebd_result *r = v->result;
     size_t first = item * BLOCK;
     for (size_t i = first; i < r->n_videos && i < first + BLOCK; i++) {
         const struct gebd_outcome *o = &r->videos[i];
         r->n_state[o->state]++;
+        v->n_predicted += o->predicted;
         for (size_t k = 0; k < GEBD_THRESHOLDS; k++) {
             r->counts[k].tp += o->match[k].tp;
             r->counts[k].n_positive += o->match[k].n_positive;
@@ -98,23 +81,25 @@ static int add_block(void *user, size_t item, void *result, struct err *e)
 
 int gebd_evaluate(struct gebd_result *r, const struct gebd_request *q, struct err *e)
 {
-    *r = (struct gebd_result){0};
+    size_t n = gebd_truth_n_videos(q->truth), n_predictions = json_len(q->predictions.json);
     struct evaluation v = {.q = q, .result = r};
-    v.workers = mem_new(q->n_threads, sizeof *v.workers, e);
-    int rc = v.workers ? list_entries(&v, e) : ERR_FAIL;
-    struct pool_job job = {.n_items = (r->n_videos + BLOCK - 1) / BLOCK,
+    struct pool_job job = {.n_items = (n + BLOCK - 1) / BLOCK,
                            .n_threads = q->n_threads,
                            .work = evaluate_block,
                            .emit = add_block,
                            .user = &v};
-    if (rc == 0)
-        rc = pool_run(&job, e);
+    *r = (struct gebd_result){.n_videos = n};
+    if (json_kind(q->predictions.json) != JSON_OBJECT)
+        return err_set(e, "%s: expected an object, id -> boundaries", q->predictions.name);
+    r->videos = mem_new(n ? n : 1, sizeof *r->videos, e);
+    v.workers = mem_new(q->n_threads, sizeof *v.workers, e);
+    int rc = r->videos && v.workers ? pool_run(&job, e) : ERR_FAIL;
+    r->n_extra = n_predictions > v.n_predicted ? n_predictions - v.n_predicted : 0;
     for (size_t i = 0; v.workers && i < q->n_threads; i++) {
         gebd_video_release(&v.workers[i].video);
         gebd_matcher_release(&v.workers[i].matcher);
     }
     free(v.workers);
-    free(v.entries);
     if (rc < 0)
         gebd_result_release(r);
     return rc;

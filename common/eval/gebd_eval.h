@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole evaluation of boundary detections, on JSON values: ground truth as the official prepared
- * files have it (an object, id -> video), predictions as the official submission (id -> array of
- * numbers).
+ * A whole evaluation of boundary detections: ground truth against predictions as the official
+ * submission has them (a JSON object, id -> array of numbers).
  *
- *     struct gebd_request q = {.annotations = {"gt.json", gt}, .predictions = {"p.json", p},
+ *     struct gebd_request q = {.truth = truth, .predictions = {"p.json", json},
  *                              .rules = GEBD_CHALLENGE, .unit = GEBD_SECONDS, .n_threads = 2};
  *     gebd_evaluate(&result, &q, &e);
  *     result.counts[k] ...
@@ -15,12 +14,14 @@
 #ifndef TEG_EVAL_GEBD_EVAL_H
 #define TEG_EVAL_GEBD_EVAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/err.h"
 #include "common/base/json.h"
 #include "common/eval/gebd.h"
+#include "common/eval/gebd_truth.h"
 
 /*
  * challenge: seconds; a video without predictions costs the boundaries of its first rater.
@@ -32,13 +33,14 @@ enum gebd_rules { GEBD_CHALLENGE, GEBD_NOTEBOOK };
 enum gebd_unit { GEBD_SECONDS, GEBD_FRAMES };
 extern const char *const gebd_rules_names[], *const gebd_unit_names[]; /* NULL-ended */
 
-struct gebd_file {
+struct gebd_predictions {
     const char *name; /* for messages */
-    struct json *json;
+    const struct json *json;
 };
 
 struct gebd_request {
-    struct gebd_file annotations, predictions; /* borrowed */
+    const struct gebd_truth *truth; /* borrowed, as are the predictions */
+    struct gebd_predictions predictions;
     enum gebd_rules rules;
     enum gebd_unit unit;
     double downsample; /* of predictions in frames */
@@ -55,17 +57,18 @@ enum gebd_state {
 extern const char *const gebd_state_names[]; /* NULL-ended */
 
 struct gebd_outcome {
-    const char *id; /* borrowed from the annotations */
+    const char *id; /* borrowed from the ground truth */
     enum gebd_state state;
+    bool predicted;
     uint32_t n_detected;                      /* within the video */
     struct gebd_match match[GEBD_THRESHOLDS]; /* what the video adds to the counts */
 };
 
 struct gebd_result {
-    struct gebd_outcome *videos; /* [n_videos] in the order of the annotations */
+    struct gebd_outcome *videos; /* [n_videos] in the order of the ground truth */
     size_t n_videos, n_state[GEBD_STATES];
     struct gebd_counts counts[GEBD_THRESHOLDS];
-    size_t n_extra; /* predictions for videos that are not in the annotations */
+    size_t n_extra; /* predictions for videos that are not in the ground truth */
 };
 
 int gebd_evaluate(struct gebd_result *r, const struct gebd_request *q, struct err *e);

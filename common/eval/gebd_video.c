@@ -163,7 +163,7 @@ static int read_video(struct gebd_video *v, const struct gebd_request *q,
 {
     double agreement;
     struct span span;
-    *file = q->annotations.name;
+    *file = gebd_truth_name(q->truth);
     if (json_get_f64(entry->truth, "f1_consis_avg", &agreement, e) < 0)
         return ERR_FAIL;
     *state = agreement < min_consistency ? GEBD_SKIPPED
@@ -177,7 +177,7 @@ static int read_video(struct gebd_video *v, const struct gebd_request *q,
         *file = q->predictions.name;
         if (read_detections(v, entry->predicted, &span, e) < 0)
             return ERR_FAIL;
-        *file = q->annotations.name;
+        *file = gebd_truth_name(q->truth);
         if (v->example.detections.n > 0)
             return read_raters(v, q, entry->truth, e);
         *state = GEBD_EMPTY;
@@ -185,16 +185,45 @@ static int read_video(struct gebd_video *v, const struct gebd_request *q,
     return read_first_count(v, q, entry->truth, e);
 }
 
+static int begin(struct gebd_video *v, struct err *e)
+{
+    v->example = (struct gebd_example){0};
+    v->n_numbers = 0;
+    if (!v->raters && !(v->raters = mem_new(v->cap_raters = 1, sizeof *v->raters, e)))
+        return ERR_FAIL;
+    return 0;
+}
+
+static void finish(struct gebd_video *v)
+{
+    v->example.detections.at = v->numbers;
+    v->example.raters = v->raters;
+}
+
 int gebd_video_read(struct gebd_video *v, const struct gebd_request *q,
                     const struct gebd_entry *entry, enum gebd_state *state, struct err *e)
 {
     const char *file;
-    v->example = (struct gebd_example){0};
-    if (!v->raters && !(v->raters = mem_new(v->cap_raters = 1, sizeof *v->raters, e)))
+    if (begin(v, e) < 0)
         return ERR_FAIL;
     if (read_video(v, q, entry, state, &file, e) < 0)
         return err_add(e, "%s: video '%s'", file, entry->id);
-    v->example.detections.at = v->numbers;
-    v->example.raters = v->raters;
+    finish(v);
+    return 0;
+}
+
+int gebd_video_look(struct gebd_video *v, const struct gebd_request *q,
+                    const struct gebd_entry *entry, struct err *e)
+{
+    struct span span;
+    if (begin(v, e) < 0)
+        return ERR_FAIL;
+    if (read_span(v, q, entry->truth, &span, e) < 0)
+        return err_add(e, "%s: video '%s'", gebd_truth_name(q->truth), entry->id);
+    if (entry->predicted && read_detections(v, entry->predicted, &span, e) < 0)
+        return err_add(e, "%s: video '%s'", q->predictions.name, entry->id);
+    if (read_raters(v, q, entry->truth, e) < 0)
+        return err_add(e, "%s: video '%s'", gebd_truth_name(q->truth), entry->id);
+    finish(v);
     return 0;
 }

@@ -21,7 +21,7 @@ struct gebd_video {
 };
 void gebd_video_release(struct gebd_video *v);
 
-/* An entry of the annotations, with what was found for it. */
+/* A video of the ground truth, with what was predicted for it. */
 struct gebd_entry {
     const char *id;
     struct json *truth;
@@ -32,5 +32,9 @@ struct gebd_entry {
  * others only the first one's count, which is v->example.raters[0].n. */
 int gebd_video_read(struct gebd_video *v, const struct gebd_request *q,
                     const struct gebd_entry *entry, enum gebd_state *state, struct err *e);
+
+/* To look at a video, whatever its state: length, detections (maybe none) and all raters. */
+int gebd_video_look(struct gebd_video *v, const struct gebd_request *q,
+                    const struct gebd_entry *entry, struct err *e);
 
 #endif

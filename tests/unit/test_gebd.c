@@ -21,12 +21,17 @@ static struct json *parse(const char *text)
 static int evaluate(struct gebd_result *r, struct gebd_request q, const char *annotations,
                     const char *predictions, struct err *e)
 {
-    q.annotations = (struct gebd_file){"gt.json", parse(annotations)};
-    q.predictions = (struct gebd_file){"pred.json", parse(predictions)};
+    struct gebd_truth *truth;
+    struct json *found = parse(predictions);
     q.n_threads = q.n_threads ? q.n_threads : 1;
-    int rc = gebd_evaluate(r, &q, e);
-    json_free(q.annotations.json);
-    json_free(q.predictions.json);
+    q.predictions = (struct gebd_predictions){"pred.json", found};
+    int rc = gebd_truth_parse(&truth, "gt.json", annotations, strlen(annotations), e);
+    if (rc == 0) {
+        q.truth = truth;
+        rc = gebd_evaluate(r, &q, e);
+        gebd_truth_close(truth);
+    }
+    json_free(found);
     return rc;
 }
 
@@ -105,7 +110,22 @@ static void test_refusals(void **state)
         enum gebd_unit unit;
         const char *annotations, *predictions, *message;
     } bad[] = {
-        {0, 0, "[]", "{}", "gt.json: expected an object"},
+        {0, 0, "[]", "{}", "gt.json: 1:1: expected an object"},
+        {0, 0, "", "{}", "gt.json: 1:1: expected an object"},
+        {0, 0, "\x80\x04", "{}", "gt.json: a pickle; convert it"},
+        {0, 0, "{\n1:2}", "{}", "gt.json: 2:1: expected the id"},
+        {0, 0, "{\"a\":{},}", "{}", "gt.json: 1:9: expected the id"},
+        {0, 0, "{\"\":{}}", "{}", "gt.json: 1:2: an empty id"},
+        {0, 0, "{\"a\\x\":{}}", "{}", "gt.json: 1:2: "},
+        {0, 0, "{\"a", "{}", "gt.json: 1:2: "},
+        {0, 0, "{\"a\" {}}", "{}", "gt.json: 1:6: expected ':'"},
+        {0, 0, "{\"a\":{}", "{}", "gt.json: 1:8: expected ',' or '}'"},
+        {0, 0, "{\"a\":{}]", "{}", "gt.json: 1:8: expected ',' or '}'"},
+        {0, 0, "{} 1", "{}", "gt.json: 1:4: unexpected text"},
+        {0, 0, "{\"a\":{},\"a\":{}}", "{}", "gt.json: video 'a' occurs twice"},
+        {0, 0, "{\"a\":}", "{}", "gt.json: video 'a': 1:1: unexpected end"},
+        {0, 0, "{\"a\":{]}}", "{}", "gt.json: 1:"},
+        {0, 0, "{\"a\":{\"x\":[1,]}}", "{}", "gt.json: video 'a': 1:9: "},
         {0, 0, "{}", "[]", "pred.json: expected an object"},
         {0, 0, "{\"a\":1}", "{}", "gt.json: video 'a': expected an object"},
         {0, 0, "{\"a\":{}}", "{}", "gt.json: video 'a': member 'f1_consis_avg' is missing"},
@@ -218,22 +238,24 @@ static void check_notebook(const char *folder, struct gebd_request q, const stru
 
 static void check_golden(const char *folder, void *user)
 {
-    struct gebd_request q = {.n_threads = 2, .downsample = 3};
-    struct json *expected = load(folder, "expected.json");
+    struct err e = {0};
+    struct gebd_truth *truth;
+    struct json *expected = load(folder, "expected.json"), *found = load(folder, "pred.json");
     struct json *notebook = json_member(expected, "notebook_eval");
     (void)user;
-    q.annotations = (struct gebd_file){"gt.json", load(folder, "gt.json")};
-    q.predictions = (struct gebd_file){"pred.json", load(folder, "pred.json")};
+    support_ok(gebd_truth_open(&truth, support_path(folder, "gt.json"), &e), &e);
+    struct gebd_request q = {
+        .truth = truth, .predictions = {"pred.json", found}, .n_threads = 2, .downsample = 3};
     check_challenge(folder, q, json_member(expected, "challenge_eval"));
-    json_free(q.predictions.json);
+    json_free(found);
     if (notebook) {
         q.rules = GEBD_NOTEBOOK;
         q.unit = GEBD_FRAMES;
-        q.predictions.json = load(folder, "pred_frameidx_ds3.json");
+        q.predictions.json = found = load(folder, "pred_frameidx_ds3.json");
         check_notebook(folder, q, notebook);
-        json_free(q.predictions.json);
+        json_free(found);
     }
-    json_free(q.annotations.json);
+    gebd_truth_close(truth);
     json_free(expected);
 }
 
