@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/cli.h"
 #include "common/base/stop.h"
+#include "common/eval/gebd_prepare_file.h"
 #include "common/eval/gebd_run.h"
 
 enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
@@ -12,6 +13,7 @@ struct request {
     struct gebd_options eval;
     bool rules_given, unit_given;
     enum print print;
+    const char *prepare; /* raw annotations, instead of an evaluation */
 };
 
 enum {
@@ -29,7 +31,8 @@ enum {
     KEY_THRESHOLD,
     KEY_PLOT,
     KEY_PLOT_OUTPUT,
-    KEY_FRAMES
+    KEY_FRAMES,
+    KEY_PREPARE
 };
 
 static const struct argp_option options[] = {
@@ -62,6 +65,9 @@ static const struct argp_option options[] = {
     {"plot", KEY_PLOT, "ID", 0, "Draw the boundaries of this video", 4},
     {"plot-output", KEY_PLOT_OUTPUT, "FILE", 0, "PNG to write", 4},
     {"frames", KEY_FRAMES, "STORE", 0, "Frames store for its pictures", 4},
+    {0, 0, NULL, 0, "Instead of an evaluation:", 5},
+    {"prepare", KEY_PREPARE, "FILE", 0,
+     "Make ground truth of these raw annotations, JSON, and write it to the output", 5},
     {0},
 };
 
@@ -110,6 +116,16 @@ static int parse_files(struct gebd_options *o, int key, char *arg)
         return 0;
     }
     return 1;
+}
+
+/* Work that needs no more than an input and the output. */
+static void check_prepare(struct request *r, struct argp_state *state)
+{
+    struct gebd_options *o = &r->eval;
+    if (o->annotations || o->predictions || o->scores || r->rules_given || o->plot_id)
+        argp_error(state, "--prepare excludes an evaluation");
+    if (!o->out)
+        argp_error(state, "-o FILE is missing");
 }
 
 static void check_complete(struct request *r, struct argp_state *state)
@@ -169,13 +185,40 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", arg);
         break;
+    case KEY_PREPARE:
+        r->prepare = arg;
+        break;
     case ARGP_KEY_END:
-        check_complete(r, state);
+        if (r->prepare)
+            check_prepare(r, state);
+        else
+            check_complete(r, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;
     }
     return 0;
+}
+
+static int evaluate(struct request *r, const struct cli *cli, struct err *e)
+{
+    struct json *metrics = NULL;
+    r->eval.n_threads = cli->n_threads;
+    r->eval.argv = cli->argv;
+    int rc = gebd_run(&r->eval, cli->ui, &metrics, e);
+    if (rc == 0 && r->print == PRINT_TABLE)
+        gebd_print(stdout, metrics);
+    if (rc == 0 && r->print == PRINT_JSON)
+        printf("%s\n", json_pretty(metrics));
+    json_free(metrics);
+    return rc;
+}
+
+static int run(struct request *r, const struct cli *cli, struct err *e)
+{
+    struct gebd_prepare_options prepare = {
+        .raw = r->prepare, .out = r->eval.out, .n_threads = cli->n_threads};
+    return r->prepare ? gebd_prepare_file(&prepare, cli->ui, e) : evaluate(r, cli, e);
 }
 
 int main(int argc, char **argv)
@@ -187,18 +230,10 @@ int main(int argc, char **argv)
     struct request r = {.eval = gebd_defaults()};
     struct cli cli = {
         .tool = "teg-gebd-eval", .argp = &argp, .input = &r, .not_recorded = not_recorded};
-    struct json *metrics = NULL;
     struct err e = {0};
     if (cli_parse(&cli, argc, argv))
         return cli_finish(&cli, ERR_FAIL, NULL);
     stop_install();
-    r.eval.n_threads = cli.n_threads;
-    r.eval.argv = cli.argv;
-    int rc = gebd_run(&r.eval, cli.ui, &metrics, &e);
-    if (rc == 0 && r.print == PRINT_TABLE)
-        gebd_print(stdout, metrics);
-    if (rc == 0 && r.print == PRINT_JSON)
-        printf("%s\n", json_pretty(metrics));
-    json_free(metrics);
+    int rc = run(&r, &cli, &e);
     return cli_finish(&cli, rc, &e);
 }

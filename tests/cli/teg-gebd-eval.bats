@@ -172,6 +172,44 @@ assert len(peer) == 4 and all(ours[name] == peer[name] for name in peer)'
     done
 }
 
+@test "raw annotations become ground truth" {
+    local change='"start_time":3,"end_time":4,"label":"EventChange (Timestamp/Range): Multiple"'
+    local clock='"fps":25,"video_duration":10.0,"num_frames":250.0,"path_video":"c/a.mp4","f1_consis_avg":0.5,"f1_consis":[1,1,1]'
+    echo "{\"a\\\"\":{$clock,\"substages_timestamps\":[[{$change}],[],[]]},\"b\":{\"substages_timestamps\":[]},
+        \"c\":{\"substages_timestamps\":[[],[],[]]},\"d\":{$clock,\"substages_timestamps\":[[],[],[{$change}]]}}" >raw.json
+    tool teg-gebd-eval --prepare raw.json -o gt.json
+    expect_status 0
+    [ -z "$output" ]
+    [[ $stderr == *"left out are 1 videos with fewer than three raters and 1 without fps"*"gt.json: 2 videos" ]]
+    [ "$("$TEG_BIN/teg-inspect" show gt.json d/substages_timestamps/2/0)" = 3.5 ]
+    grep -q '^{"a\\"": {"num_frames":250,"path_video":"c/a.mp4","fps":25,.*"substages_myframeidx":\[\[87.0\],\[\],\[\]\]' gt.json
+    echo '{"d":[3.5]}' >pred.json
+    challenge
+    [ "$(value n_scored) $(value mean_precision) $(value mean_recall)" = "1 1.0 0.5" ]
+    tool teg-gebd-eval --prepare gt.json -o again.json
+    expect_error 1 "gt.json: video 'a\"': member 'substages_timestamps': rater 0: change 0: expected an object"
+    [ ! -e again.json ]
+    tool teg-gebd-eval --prepare raw.json
+    expect_error 2 "-o FILE is missing"
+    challenge --prepare raw.json
+    expect_error 2 "--prepare excludes an evaluation"
+    echo '{}' >raw.json
+    tool teg-gebd-eval -q --prepare raw.json -o gt.json
+    [ "$(cat gt.json)" = '{}' ]
+}
+
+@test "the official preparation" {
+    need_shared golden/gebd_prepare
+    need_program python3
+    local folder
+    for folder in "$SHARED"/golden/gebd_prepare/p00?; do
+        tool teg-gebd-eval -q --prepare "$folder/raw.json" -o gt.json
+        expect_status 0
+        python3 -c 'import json, sys; a, b = (json.load(open(p)) for p in sys.argv[1:]); sys.exit(a != b)' \
+            gt.json "$folder/expected.json"
+    done
+}
+
 @test "input that is not right is refused, naming file and video" {
     small
     cp gt.json good.json
