@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/cli.h"
 #include "common/base/stop.h"
+#include "common/eval/detect.h"
 #include "common/eval/gebd_prepare_file.h"
 #include "common/eval/gebd_run.h"
 
@@ -9,11 +10,16 @@ static const char *const print_names[] = {"table", "json", "none", NULL};
 static const char *const not_recorded[] = {"per-video",        "distance",    "plot", "print",
                                            "save-predictions", "plot-output", NULL};
 
+enum work { WORK_EVALUATE, WORK_PREPARE, WORK_DETECT };
+
 struct request {
+    enum work work;
     struct gebd_options eval;
     bool rules_given, unit_given;
     enum print print;
-    const char *prepare; /* raw annotations, instead of an evaluation */
+    const char *raw;        /* annotations to prepare */
+    const char *embeddings; /* to detect in */
+    struct detect_options detect;
 };
 
 enum {
@@ -23,7 +29,6 @@ enum {
     KEY_RULES,
     KEY_PER_VIDEO,
     KEY_DISTANCE,
-    KEY_SAVE,
     KEY_PRINT,
     KEY_UNIT,
     KEY_DOWNSAMPLE,
@@ -32,7 +37,13 @@ enum {
     KEY_PLOT,
     KEY_PLOT_OUTPUT,
     KEY_FRAMES,
-    KEY_PREPARE
+    KEY_PREPARE,
+    KEY_DETECT,
+    KEY_EMBEDDINGS,
+    KEY_SHOT,
+    KEY_SCENE,
+    KEY_SMOOTH,
+    KEY_SCALE
 };
 
 static const struct argp_option options[] = {
@@ -60,14 +71,22 @@ static const struct argp_option options[] = {
      3},
     {"score-threshold", KEY_THRESHOLD, "P", 0, "Probability from which windows are positive (0.5)",
      3},
-    {"save-predictions", KEY_SAVE, "FILE", 0, "Write the boundaries made of the scores, JSON", 3},
     {0, 0, NULL, 0, "Picture of one video:", 4},
     {"plot", KEY_PLOT, "ID", 0, "Draw the boundaries of this video", 4},
     {"plot-output", KEY_PLOT_OUTPUT, "FILE", 0, "PNG to write", 4},
-    {"frames", KEY_FRAMES, "STORE", 0, "Frames store for its pictures", 4},
+    {"frames", KEY_FRAMES, "STORE", 0, "Frames store, for its pictures or for --detect shots", 4},
     {0, 0, NULL, 0, "Instead of an evaluation:", 5},
     {"prepare", KEY_PREPARE, "FILE", 0,
      "Make ground truth of these raw annotations, JSON, and write it to the output", 5},
+    {"detect", KEY_DETECT, "METHOD", 0,
+     "Write predictions to the output: shots (cuts, of --frames), pa (unpredictable moments, of "
+     "--embeddings) or scores (of --scores)",
+     5},
+    {"embeddings", KEY_EMBEDDINGS, "STORE", 0, "Dense embeddings of windows, for pa", 5},
+    {"shot-threshold", KEY_SHOT, "X", 0, "shots: mean difference in HSV that is a cut (27)", 5},
+    {"min-scene", KEY_SCENE, "N", 0, "shots: frames from one cut to the next at least (15)", 5},
+    {"smooth", KEY_SMOOTH, "X", 0, "pa: windows over which errors are smoothed (5)", 5},
+    {"scale", KEY_SCALE, "X", 0, "pa: windows that a peak of the errors is wide (15)", 5},
     {0},
 };
 
@@ -82,9 +101,17 @@ static size_t parse_distance(struct argp_state *state, const char *arg)
 }
 
 /* Files; 0 where the key is not one of them. */
-static int parse_files(struct gebd_options *o, int key, char *arg)
+static int parse_files(struct request *r, int key, char *arg)
 {
+    struct gebd_options *o = &r->eval;
     switch (key) {
+    case KEY_PREPARE:
+        r->work = WORK_PREPARE;
+        r->raw = arg;
+        break;
+    case KEY_EMBEDDINGS:
+        r->embeddings = arg;
+        break;
     case KEY_ANNOTATIONS:
         o->annotations = arg;
         break;
@@ -99,9 +126,6 @@ static int parse_files(struct gebd_options *o, int key, char *arg)
         break;
     case KEY_PER_VIDEO:
         o->per_video = arg;
-        break;
-    case KEY_SAVE:
-        o->save_predictions = arg;
         break;
     case KEY_PLOT:
         o->plot_id = arg;
@@ -118,17 +142,63 @@ static int parse_files(struct gebd_options *o, int key, char *arg)
     return 1;
 }
 
-/* Work that needs no more than an input and the output. */
-static void check_prepare(struct request *r, struct argp_state *state)
+static int parse_detect(struct request *r, int key, char *arg, struct argp_state *state)
 {
-    struct gebd_options *o = &r->eval;
-    if (o->annotations || o->predictions || o->scores || r->rules_given || o->plot_id)
-        argp_error(state, "--prepare excludes an evaluation");
+    struct detect_options *o = &r->detect;
+    switch (key) {
+    case KEY_DETECT:
+        r->work = WORK_DETECT;
+        o->method = (enum detect_method)cli_choice(state, "detect", arg, detect_method_names);
+        break;
+    case KEY_SHOT:
+        o->shots.threshold = cli_f64(state, "shot-threshold", arg, 0, 255);
+        break;
+    case KEY_SCENE:
+        o->shots.min_scene = cli_i64(state, "min-scene", arg, 0, INT32_MAX);
+        break;
+    case KEY_SMOOTH:
+        o->pa.smooth = cli_f64(state, "smooth", arg, 0.01, 1000);
+        break;
+    case KEY_SCALE:
+        o->pa.scale = cli_f64(state, "scale", arg, 0.01, 1000);
+        break;
+    default:
+        return 0;
+    }
+    return 1;
+}
+
+/* What another work than an evaluation would pass over in silence. */
+static void check_other(const struct request *r, struct argp_state *state)
+{
+    const struct gebd_options *o = &r->eval;
+    if (o->predictions || r->rules_given || r->unit_given || o->plot || o->plot_id || o->per_video)
+        argp_error(state, "--%s excludes an evaluation",
+                   r->work == WORK_PREPARE ? "prepare" : "detect");
     if (!o->out)
         argp_error(state, "-o FILE is missing");
 }
 
-static void check_complete(struct request *r, struct argp_state *state)
+static void check_detect(struct request *r, struct argp_state *state)
+{
+    static const char *const needed[] = {"--frames", "--embeddings", "--scores"};
+    struct detect_options *d = &r->detect;
+    const char *const inputs[] = {r->eval.frames, r->embeddings, r->eval.scores};
+    d->input = inputs[d->method];
+    if (!d->input)
+        argp_error(state, "--detect %s needs %s", detect_method_names[d->method],
+                   needed[d->method]);
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        if (inputs[i] && i != d->method)
+            argp_error(state, "--detect %s does not read %s", detect_method_names[d->method],
+                       needed[i]);
+    d->out = r->eval.out;
+    d->grouping = r->eval.grouping;
+    d->score_threshold = r->eval.score_threshold;
+    d->annotations = r->eval.annotations;
+}
+
+static void check_evaluation(struct request *r, struct argp_state *state)
 {
     struct gebd_options *o = &r->eval;
     const char *missing = !o->annotations                 ? "--annotations FILE"
@@ -144,8 +214,8 @@ static void check_complete(struct request *r, struct argp_state *state)
         argp_error(state, "--predictions and --scores exclude each other");
     if (o->scores && r->unit_given)
         argp_error(state, "--unit: scores have times of their own");
-    if (o->save_predictions && !o->scores)
-        argp_error(state, "--save-predictions needs --scores");
+    if (r->embeddings)
+        argp_error(state, "--embeddings needs --detect pa");
     if (o->frames && !o->plot)
         argp_error(state, "--frames needs --plot");
     if (!r->unit_given)
@@ -156,7 +226,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct request *r = state->input;
     struct gebd_options *o = &r->eval;
-    if (parse_files(o, key, arg))
+    if (parse_files(r, key, arg) || parse_detect(r, key, arg, state))
         return 0;
     switch (key) {
     case KEY_RULES:
@@ -185,14 +255,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", arg);
         break;
-    case KEY_PREPARE:
-        r->prepare = arg;
-        break;
     case ARGP_KEY_END:
-        if (r->prepare)
-            check_prepare(r, state);
+        if (r->work == WORK_EVALUATE)
+            check_evaluation(r, state);
         else
-            check_complete(r, state);
+            check_other(r, state);
+        if (r->work == WORK_DETECT)
+            check_detect(r, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -217,8 +286,16 @@ static int evaluate(struct request *r, const struct cli *cli, struct err *e)
 static int run(struct request *r, const struct cli *cli, struct err *e)
 {
     struct gebd_prepare_options prepare = {
-        .raw = r->prepare, .out = r->eval.out, .n_threads = cli->n_threads};
-    return r->prepare ? gebd_prepare_file(&prepare, cli->ui, e) : evaluate(r, cli, e);
+        .raw = r->raw, .out = r->eval.out, .n_threads = cli->n_threads};
+    r->detect.n_threads = cli->n_threads;
+    switch (r->work) {
+    case WORK_PREPARE:
+        return gebd_prepare_file(&prepare, cli->ui, e);
+    case WORK_DETECT:
+        return detect_run(&r->detect, cli->ui, e);
+    default:
+        return evaluate(r, cli, e);
+    }
 }
 
 int main(int argc, char **argv)
@@ -227,7 +304,7 @@ int main(int argc, char **argv)
         .options = options,
         .parser = parse,
         .doc = "Measures how well event boundaries were detected (Kinetics-GEBD)."};
-    struct request r = {.eval = gebd_defaults()};
+    struct request r = {.eval = gebd_defaults(), .detect = detect_defaults()};
     struct cli cli = {
         .tool = "teg-gebd-eval", .argp = &argp, .input = &r, .not_recorded = not_recorded};
     struct err e = {0};

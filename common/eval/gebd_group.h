@@ -5,17 +5,14 @@
 
 #include <stddef.h>
 
+#include "common/eval/gebd_series.h"
+
 /*
  * paper: the mean of the times of the run (appendix A.2). official: the time of the window in its
  * middle, the earlier one of two (FORMATS 2.5).
  */
 enum gebd_grouping { GEBD_PAPER, GEBD_OFFICIAL };
 extern const char *const gebd_grouping_names[]; /* NULL-ended */
-
-struct gebd_series {
-    const double *time, *score; /* [n] in the order of time; scores are probabilities */
-    size_t n;
-};
 
 /* Runs of scores >= threshold. Writes the boundaries to out [at least (n + 1) / 2], returns their
  * number. */

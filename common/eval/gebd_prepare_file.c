@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/eval/gebd_prepare_file.h"
 
-#include "common/base/file.h"
 #include "common/base/pool.h"
 #include "common/datasets/gebd_prepare.h"
+#include "common/eval/gebd_file.h"
 #include "common/eval/gebd_truth.h"
 
 struct conversion {
     struct gebd_truth *raw;
-    FILE *out;
+    struct gebd_out out;
     size_t counts[GEBD_PREPARED_N];
 };
 
@@ -43,19 +43,11 @@ static void discard(void *user, void *result)
     free(p);
 }
 
-/* A member of the object. */
 static int write_video(void *user, size_t item, void *result, struct err *e)
 {
     struct conversion *c = user;
     struct prepared *p = result;
-    int rc = 0;
-    if (p->video) {
-        struct json *id = json_new_str(gebd_truth_id(c->raw, item));
-        if (!id || fprintf(c->out, "%s%s: %s", c->counts[GEBD_PREPARED] ? ",\n" : "{",
-                           json_text(id), json_text(p->video)) < 0)
-            rc = err_errno(e, "cannot write");
-        json_free(id);
-    }
+    int rc = p->video ? gebd_out_add(&c->out, gebd_truth_id(c->raw, item), p->video, e) : 0;
     c->counts[p->what]++;
     discard(NULL, p);
     return rc;
@@ -65,21 +57,19 @@ static void report(const struct conversion *c, const struct gebd_prepare_options
 {
     if (c->counts[GEBD_FEW_RATERS] || c->counts[GEBD_INCOMPLETE])
         ui_warn(ui,
-                "%s: left out are %zu videos with fewer than three raters and %zu without fps, "
-                "num_frames, video_duration or f1_consis_avg",
+                "%s: videos left out as they have fewer than three raters: %zu; as fps, "
+                "num_frames, video_duration or f1_consis_avg is not known: %zu",
                 o->raw, c->counts[GEBD_FEW_RATERS], c->counts[GEBD_INCOMPLETE]);
-    ui_note(ui, "%s: %zu videos", o->out, c->counts[GEBD_PREPARED]);
+    ui_note(ui, "%s: videos: %zu", o->out, c->counts[GEBD_PREPARED]);
 }
 
 int gebd_prepare_file(const struct gebd_prepare_options *o, struct ui *ui, struct err *e)
 {
     struct conversion c = {0};
-    struct file_out *f = NULL;
     int rc = gebd_truth_open(&c.raw, o->raw, e);
     if (rc == 0)
-        rc = file_out_open(&f, o->out, e);
+        rc = gebd_out_open(&c.out, o->out, e);
     if (rc == 0) {
-        c.out = file_out_stream(f);
         struct pool_job job = {.n_items = gebd_truth_n_videos(c.raw),
                                .n_threads = o->n_threads,
                                .work = prepare_video,
@@ -88,14 +78,11 @@ int gebd_prepare_file(const struct gebd_prepare_options *o, struct ui *ui, struc
                                .user = &c};
         rc = pool_run(&job, e);
     }
-    if (rc == 0) {
-        fprintf(c.out, "%s}\n", c.counts[GEBD_PREPARED] ? "" : "{");
-        rc = file_out_publish(f, e);
-        f = NULL;
-    }
+    if (rc == 0)
+        rc = gebd_out_publish(&c.out, e);
     if (rc == 0)
         report(&c, o, ui);
-    file_out_abandon(f);
+    gebd_out_abandon(&c.out);
     gebd_truth_close(c.raw);
     return rc;
 }

@@ -199,9 +199,13 @@ void gebd_print(FILE *out, const struct json *metrics)
 {
     const char *rules = json_str(json_member(json_member(metrics, "settings"), "rules"));
     bool costs = rules && strcmp(rules, gebd_rules_names[GEBD_CHALLENGE]) == 0;
-    fprintf(out, "event boundaries, %s rules, videos: %lld, without prediction: %lld (%s)\n",
+    long long n_missing = count_of(metrics, "n_missing");
+    fprintf(out, "event boundaries, %s rules, videos: %lld, without prediction: %lld%s\n",
             rules ? rules : "", count_of(metrics, "n_videos") - count_of(metrics, "n_skipped"),
-            count_of(metrics, "n_missing"), costs ? "all boundaries missed" : "not counted");
+            n_missing,
+            !n_missing ? ""
+            : costs    ? " (their boundaries count as missed)"
+                       : " (not counted)");
     print_table(out, metrics);
     fprintf(out, "left out as raters disagree: %lld, predictions of other videos: %lld\n",
             count_of(metrics, "n_skipped"), count_of(metrics, "n_extra"));

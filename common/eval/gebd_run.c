@@ -3,7 +3,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
-#include "common/eval/gebd_load.h"
+#include "common/eval/gebd_file.h"
 #include "common/eval/gebd_plot.h"
 #include "common/eval/gebd_report.h"
 #include "common/eval/gebd_scores.h"
@@ -32,10 +32,10 @@ static void release(struct run *run)
     gebd_result_release(&run->result);
 }
 
-static int write_json(struct json *v, bool pretty, const char *path, struct err *e)
+static int write_metrics(struct json *metrics, const char *path, struct err *e)
 {
     struct buf text = {0};
-    int rc = buf_printf(&text, e, "%s\n", pretty ? json_pretty(v) : json_text(v));
+    int rc = buf_printf(&text, e, "%s\n", json_pretty(metrics));
     if (rc == 0)
         rc = file_write(path, text.data, text.len, e);
     buf_release(&text);
@@ -54,8 +54,7 @@ static int group_scores(struct run *run, struct err *e)
         gebd_scores_group(run->scores, &how, &run->predictions.json, &run->report.n_extra, e) < 0)
         return ERR_FAIL;
     run->report.predictions_identity = gebd_scores_identity(run->scores);
-    return o->save_predictions ? write_json(run->predictions.json, false, o->save_predictions, e)
-                               : 0;
+    return 0;
 }
 
 static int load(struct run *run, struct err *e)
@@ -95,13 +94,13 @@ static void warn(const struct run *run, struct ui *ui)
         first++;
     if (first < r->n_videos)
         ui_warn(ui,
-                "%zu of %zu videos have no prediction, the first is '%s'; all are listed in "
-                "the metrics",
+                "videos without prediction: %zu of %zu, the first is '%s'; all are listed in the "
+                "metrics",
                 r->n_state[GEBD_MISSING], r->n_videos - r->n_state[GEBD_SKIPPED],
                 r->videos[first].id);
     if (run->report.n_extra)
-        ui_warn(ui, "%zu predictions are for videos that are not in %s", run->report.n_extra,
-                run->options->annotations);
+        ui_warn(ui, "predictions of videos that are not in %s: %zu", run->options->annotations,
+                run->report.n_extra);
 }
 
 static int write_outputs(struct run *run, struct json *metrics, struct err *e)
@@ -119,7 +118,7 @@ static int write_outputs(struct run *run, struct json *metrics, struct err *e)
         if (gebd_plot_write(&plot, o->plot, e) < 0)
             return ERR_FAIL;
     }
-    return write_json(metrics, true, o->out, e);
+    return write_metrics(metrics, o->out, e);
 }
 
 int gebd_run(const struct gebd_options *options, struct ui *ui, struct json **metrics,

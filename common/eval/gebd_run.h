@@ -28,13 +28,12 @@ struct gebd_options {
     enum gebd_grouping grouping;
     double score_threshold;
     size_t n_threads;
-    const char *out;              /* metrics, JSON (schemas/metrics.schema.json) */
-    const char *save_predictions; /* boundaries made from scores, JSON; or NULL */
-    const char *per_video;        /* TSV, or NULL */
-    size_t threshold;             /* which of gebd_thresholds it is for */
-    const char *plot, *plot_id;   /* PNG of one video; or NULL */
-    const char *frames;           /* frames store for its thumbnails, or NULL */
-    struct json *argv;            /* borrowed; goes into the metrics */
+    const char *out;            /* metrics, JSON (schemas/metrics.schema.json) */
+    const char *per_video;      /* TSV, or NULL */
+    size_t threshold;           /* which of gebd_thresholds it is for */
+    const char *plot, *plot_id; /* PNG of one video; or NULL */
+    const char *frames;         /* frames store for its thumbnails, or NULL */
+    struct json *argv;          /* borrowed; goes into the metrics */
 };
 
 struct gebd_options gebd_defaults(void);

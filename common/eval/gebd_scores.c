@@ -11,7 +11,7 @@
 #include "common/base/buf.h"
 #include "common/base/pool.h"
 #include "common/eval/gebd_eval.h"
-#include "common/eval/gebd_load.h"
+#include "common/eval/gebd_file.h"
 #include "common/store/embeddings.h"
 
 struct entry {
@@ -104,63 +104,18 @@ const char *gebd_scores_identity(const struct gebd_scores *s)
 
 /* -- series -- */
 
-void gebd_series_release(struct gebd_series_memory *m)
-{
-    free(m->time);
-    free(m->score);
-    *m = (struct gebd_series_memory){0};
-}
-
-static int make_room(struct gebd_series_memory *m, size_t n, struct err *e)
-{
-    if (n <= m->cap)
-        return 0;
-    double *time = mem_grow(m->time, n, sizeof *time, e);
-    if (!time)
-        return ERR_FAIL;
-    m->time = time;
-    double *score = mem_grow(m->score, n, sizeof *score, e);
-    if (!score)
-        return ERR_FAIL;
-    m->score = score;
-    m->cap = n;
-    return 0;
-}
-
-/* The last window of a series under construction; views of a window follow each other. */
-struct window {
-    size_t n_windows, n_views;
-    uint32_t clip;
-};
-
-static int add_view(struct gebd_series_memory *m, struct window *w,
-                    const struct embedding_clip *clip, double probability, struct err *e)
-{
-    bool same = w->n_windows && clip->clip == w->clip;
-    size_t i = same ? w->n_windows - 1 : w->n_windows++;
-    if (!same && i > 0 && !(clip->centre > m->time[i - 1]))
-        return err_set(e, "window %u is at %g s, behind one at %g s; windows come in order of time",
-                       clip->clip, clip->centre, m->time[i - 1]);
-    w->n_views = same ? w->n_views + 1 : 1;
-    w->clip = clip->clip;
-    m->time[i] = clip->centre;
-    m->score[i] =
-        same ? m->score[i] + (probability - m->score[i]) / (double)w->n_views : probability;
-    return 0;
-}
-
 static int store_series(struct embeddings *store, size_t video, struct gebd_series_memory *m,
                         struct gebd_series *out, struct err *e)
 {
     size_t n = embeddings_n_clips(store, video), n_logits = embeddings_n_channels(store);
-    struct window w = {0};
-    int rc = make_room(m, n, e);
+    struct gebd_window w = {0};
+    int rc = gebd_series_reserve(m, n, e);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         float logits[2] = {0};
         rc = embeddings_read(store, video, i, logits, e);
         double logit = n_logits == 2 ? (double)logits[1] - logits[0] : logits[0];
         if (rc == 0)
-            rc = add_view(m, &w, embeddings_clip(store, video, i), 1 / (1 + exp(-logit)), e);
+            rc = gebd_series_add(m, &w, embeddings_clip(store, video, i), 1 / (1 + exp(-logit)), e);
     }
     *out = (struct gebd_series){.time = m->time, .score = m->score, .n = w.n_windows};
     return rc;
@@ -191,7 +146,7 @@ static int json_series(const struct json *value, const struct json *annotation,
     size_t n = json_len(frames);
     if (json_len(scores) != n)
         return err_set(e, "%zu scores for %zu frames", json_len(scores), n);
-    if (make_room(m, n, e) < 0)
+    if (gebd_series_reserve(m, n, e) < 0)
         return ERR_FAIL;
     for (size_t i = 0; i < n; i++) {
         if (read_number(frames, i, "frame_idx", &frame, e) < 0 ||

@@ -16,6 +16,7 @@
 #include "common/base/err.h"
 #include "common/base/json.h"
 #include "common/eval/gebd_group.h"
+#include "common/eval/gebd_series.h"
 #include "common/eval/gebd_truth.h"
 
 struct gebd_scores;
@@ -32,13 +33,6 @@ struct gebd_scores_how {
 /* Scores in JSON of videos without ground truth have no times and are left out: *n_left_out. */
 int gebd_scores_group(struct gebd_scores *s, const struct gebd_scores_how *how, struct json **out,
                       size_t *n_left_out, struct err *e);
-
-/* Memory of a series; zero-initialise it. */
-struct gebd_series_memory {
-    double *time, *score;
-    size_t cap;
-};
-void gebd_series_release(struct gebd_series_memory *m);
 
 /*
  * The probabilities of one video by the centre times of its windows; views of a window are

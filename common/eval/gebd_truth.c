@@ -8,7 +8,7 @@
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "common/base/hash.h"
-#include "common/eval/gebd_load.h"
+#include "common/eval/gebd_file.h"
 
 struct member {
     char *id;

@@ -52,8 +52,8 @@ value() {
     expect_error 2 "--plot ID is missing"
     challenge --frames frames.lmdb
     expect_error 2 "--frames needs --plot"
-    challenge --save-predictions p.json
-    expect_error 2 "--save-predictions needs --scores"
+    challenge --embeddings e.lmdb
+    expect_error 2 "--embeddings needs --detect pa"
     evaluate --rules challenge --scores s.json --unit seconds
     expect_error 2 "--unit: scores have times of their own"
     challenge --distance 0.07
@@ -69,10 +69,10 @@ value() {
     small
     challenge
     expect_status 0
-    [[ ${lines[0]} == "event boundaries, challenge rules, videos: 2, without prediction: 1 (all boundaries missed)" ]]
+    [[ ${lines[0]} == "event boundaries, challenge rules, videos: 2, without prediction: 1 (their boundaries count as missed)" ]]
     [[ ${lines[2]} == "0.05"*" 66.67     50.00     57.14" ]]
     [[ ${lines[13]} == "left out as raters disagree: 1, predictions of other videos: 1" ]]
-    [[ $stderr == *"1 of 2 videos have no prediction, the first is 'b'"*"1 predictions are for videos that are not in gt.json"* ]]
+    [[ $stderr == *"videos without prediction: 1 of 2, the first is 'b'"*"predictions of videos that are not in gt.json: 1"* ]]
     [ "$(value n_videos) $(value n_scored) $(value n_missing) $(value n_skipped) $(value n_extra)" = "3 1 1 1 1" ]
     [ "$(value missing/0/video)" = b ]
     [ "$(value thresholds/0/tp) $(value thresholds/0/n_positive) $(value thresholds/0/n_detected)" = "2 4 3" ]
@@ -109,16 +109,32 @@ value() {
 	END
 }
 
+# detect METHOD [OPTIONS ...]: into found.json.
+detect() {
+    tool teg-gebd-eval -o found.json --detect "$@"
+}
+
 @test "scores are grouped, by the paper or as in the official example" {
     small
     echo '{"a":{"frame_idx":[25,50,75,100,125,150],"scores":[0.1,0.5,0.9,0.4,0.6,0.7]},"y":{"frame_idx":[],"scores":[]}}' >s.json
-    evaluate --rules challenge --scores s.json --save-predictions found.json
+    detect scores --scores s.json --annotations gt.json
     expect_status 0
-    [ "$(cat found.json)" = '{"a":[2.5,5.5]}' ]
+    [[ -z $output && $stderr == *"warning: videos left out as they are not in gt.json: 1"*"boundaries: 2, videos: 1" ]]
+    [ "$(cat found.json)" = '{"a": [2.5,5.5]}' ]
+    evaluate --rules challenge --predictions found.json --print none
+    value thresholds >by_predictions
+    evaluate --rules challenge --scores s.json
+    expect_status 0
+    value thresholds | cmp - by_predictions
     [ "$(value settings/grouping) $(value settings/score_threshold) $(value n_extra)" = "paper 0.5 1" ]
-    evaluate --rules notebook --scores s.json --grouping official --score-threshold 0.6 --save-predictions found.json
-    [ "$(cat found.json)" = '{"a":[3.0,5.0]}' ]
+    detect scores --scores s.json --annotations gt.json --grouping official --score-threshold 0.6
+    [ "$(cat found.json)" = '{"a": [3.0,5.0]}' ]
+    evaluate --rules notebook --scores s.json --grouping official --score-threshold 0.6
     [ "$(value settings/rules) $(value settings/grouping)" = "notebook official" ]
+    rm found.json
+    detect scores --scores s.json
+    expect_error 1 "s.json: scores in JSON have times only with the annotations' frame rates (--annotations)"
+    [ ! -e found.json ]
 }
 
 @test "scores from a store, and a picture with frames" {
@@ -127,9 +143,10 @@ value() {
     echo '{"c/a_000000_000010":[{"centre":1,"clip":0,"values":[2,1]},{"centre":1.5,"clip":1,"values":[0,3]},
         {"centre":2,"clip":2,"values":[1,1]}]}' >clips.json
     "$TEG_BIN/tests/cli/helper_embeddings" clips.json scores.lmdb
-    evaluate --rules challenge --scores scores.lmdb --save-predictions found.json --plot a --plot-output a.png
+    detect scores --scores scores.lmdb
+    [ "$(cat found.json)" = '{"c/a_000000_000010": [1.75]}' ]
+    evaluate --rules challenge --scores scores.lmdb --plot a --plot-output a.png
     expect_status 0
-    [ "$(cat found.json)" = '{"c/a_000000_000010":[1.75]}' ]
     [ "$(value thresholds/0/tp)" = 1 ]
     [ "$(value inputs/scores)" = "$("$TEG_BIN/teg-inspect" ls scores.lmdb | sed -n 's/^identity *//p')" ]
     [ "$(head -c 4 a.png | tail -c 3)" = PNG ]
@@ -172,6 +189,53 @@ assert len(peer) == 4 and all(ours[name] == peer[name] for name in peer)'
     done
 }
 
+@test "cuts between shots, and unpredictable moments" {
+    [ -x "$TEG_BIN/tests/cli/helper_embeddings" ] || skip "the helper programs are not built"
+    small_videos
+    detect shots --frames frames.lmdb --threads 1
+    expect_status 0
+    [ "$(wc -l <found.json)" = 8 ]
+    mv found.json first.json
+    detect shots --frames frames.lmdb --threads 3
+    cmp found.json first.json
+    detect shots --frames frames.lmdb --shot-threshold 255 -q
+    expect_status 0
+    [[ -z $stderr ]] && ! grep -q '[0-9]\]' found.json
+    awk 'BEGIN {
+        printf "{\"v\":["
+        for (i = 0; i < 80; i++)
+            printf "%s{\"centre\":%.2f,\"clip\":%d,\"values\":[[%d,0],[%d,0],[%d,0],[%d,0]]}", i ? "," : "", i * 0.12, i,
+                (i > 38), (i > 39), (i > 40), (i > 41)
+        print "]}"
+    }' >clips.json
+    "$TEG_BIN/tests/cli/helper_embeddings" clips.json windows.lmdb
+    detect pa --embeddings windows.lmdb --smooth 1 --scale 4
+    expect_status 0
+    [[ $(cat found.json) =~ (4\.6|4\.7|4\.8|4\.9) ]]
+    detect pa --embeddings frames.lmdb
+    expect_error 1 "frames.lmdb: holds frames, not embeddings"
+}
+
+@test "detecting: wrong usage" {
+    small
+    detect edges
+    expect_status 2
+    detect shots
+    expect_error 2 "--detect shots needs --frames"
+    detect pa --frames frames.lmdb
+    expect_error 2 "--detect pa needs --embeddings"
+    detect shots --frames frames.lmdb --scores s.json
+    expect_error 2 "--detect shots does not read --scores"
+    detect scores --scores s.json --rules challenge
+    expect_error 2 "--detect excludes an evaluation"
+    tool teg-gebd-eval --detect shots --frames frames.lmdb
+    expect_error 2 "-o FILE is missing"
+    for wrong in --shot-threshold=-1 --min-scene=x --smooth=0 --scale=nan; do
+        detect shots --frames frames.lmdb "$wrong"
+        expect_status 2
+    done
+}
+
 @test "raw annotations become ground truth" {
     local change='"start_time":3,"end_time":4,"label":"EventChange (Timestamp/Range): Multiple"'
     local clock='"fps":25,"video_duration":10.0,"num_frames":250.0,"path_video":"c/a.mp4","f1_consis_avg":0.5,"f1_consis":[1,1,1]'
@@ -180,7 +244,7 @@ assert len(peer) == 4 and all(ours[name] == peer[name] for name in peer)'
     tool teg-gebd-eval --prepare raw.json -o gt.json
     expect_status 0
     [ -z "$output" ]
-    [[ $stderr == *"left out are 1 videos with fewer than three raters and 1 without fps"*"gt.json: 2 videos" ]]
+    [[ $stderr == *"fewer than three raters: 1; as fps, "*" is not known: 1"*"gt.json: videos: 2" ]]
     [ "$("$TEG_BIN/teg-inspect" show gt.json d/substages_timestamps/2/0)" = 3.5 ]
     grep -q '^{"a\\"": {"num_frames":250,"path_video":"c/a.mp4","fps":25,.*"substages_myframeidx":\[\[87.0\],\[\],\[\]\]' gt.json
     echo '{"d":[3.5]}' >pred.json

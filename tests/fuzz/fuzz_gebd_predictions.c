@@ -2,7 +2,7 @@
 /* Predictions of event boundaries, JSON or lines of text. */
 #include "tests/fuzz/fuzz.h"
 
-#include "common/eval/gebd_load.h"
+#include "common/eval/gebd_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

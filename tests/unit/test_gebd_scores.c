@@ -2,7 +2,7 @@
 /* Scores of windows become boundaries; predictions are read from text. */
 #include <math.h>
 
-#include "common/eval/gebd_load.h"
+#include "common/eval/gebd_file.h"
 #include "common/eval/gebd_scores.h"
 #include "common/store/embeddings.h"
 #include "tests/unit/golden.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "common/eval/gebd_load.h"
+#include "common/eval/gebd_file.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -162,4 +162,36 @@ int gebd_load_json(struct gebd_loaded *l, const char *path, struct err *e)
 int gebd_load_predictions(struct gebd_loaded *l, const char *path, struct err *e)
 {
     return load(l, path, gebd_parse_predictions, e);
+}
+
+/* -- writing -- */
+
+int gebd_out_open(struct gebd_out *o, const char *path, struct err *e)
+{
+    *o = (struct gebd_out){0};
+    return file_out_open(&o->file, path, e);
+}
+
+int gebd_out_add(struct gebd_out *o, const char *id, struct json *value, struct err *e)
+{
+    FILE *f = file_out_stream(o->file);
+    struct json *name = json_new_str(id);
+    bool failed = !name || fprintf(f, "%s%s: %s", o->n++ ? ",\n" : "{", json_text(name),
+                                   json_text(value)) < 0;
+    json_free(name);
+    return failed ? err_errno(e, "cannot write") : 0;
+}
+
+int gebd_out_publish(struct gebd_out *o, struct err *e)
+{
+    struct file_out *file = o->file;
+    fprintf(file_out_stream(file), "%s}\n", o->n ? "" : "{");
+    o->file = NULL;
+    return file_out_publish(file, e);
+}
+
+void gebd_out_abandon(struct gebd_out *o)
+{
+    file_out_abandon(o->file);
+    o->file = NULL;
 }
