@@ -10,6 +10,9 @@ enum {
     KEY_VIDEOS,
     KEY_ANNOTATIONS,
     KEY_SPLIT,
+    KEY_FOLD,
+    KEY_DETECTIONS,
+    KEY_VIDEO_START,
     KEY_VERIFY,
     KEY_MAX_BAD,
     KEY_TIME_LIMIT,
@@ -23,6 +26,12 @@ static const struct argp_option options[] = {
      "Annotation file or folder, where the format has one", 0},
     {"split", KEY_SPLIT, "FILE", 0,
      "Lines \"PATH-OR-ID SPLIT\" or CSV that say which video is in which split", 0},
+    {"fold", KEY_FOLD, "N", 0,
+     "Which of the divisions 1, 2, 3 into training and test (ucf101, hmdb51: 1)", 0},
+    {"detections", KEY_DETECTIONS, "FILE", 0,
+     "Boxes that a detector found, with scores (ava, ava-kinetics)", 0},
+    {"video-start", KEY_VIDEO_START, "S", 0,
+     "Second of the film at which the files begin (ava, ava-kinetics: 900)", 0},
     {"output", 'o', "FILE", 0, "The index to be written", 0},
     {"verify", KEY_VERIFY, NULL, 0, "Decode every frame instead of the first of each video", 0},
     {"max-bad", KEY_MAX_BAD, "N", 0, "Fail when more videos are bad or missing (default: no limit)",
@@ -36,6 +45,7 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct index_options *o = state->input;
+    struct err e = {0};
     switch (key) {
     case KEY_FORMAT:
         o->importer = importer_find(arg);
@@ -43,13 +53,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "--format: there is no format '%s'", arg);
         return 0;
     case KEY_VIDEOS:
-        o->videos = arg;
+        o->import.videos = arg;
         return 0;
     case KEY_ANNOTATIONS:
-        o->annotations = arg;
+        o->import.annotations = arg;
         return 0;
     case KEY_SPLIT:
         o->split_file = arg;
+        return 0;
+    case KEY_FOLD:
+        o->import.fold = (int)cli_i64(state, "fold", arg, 1, 3);
+        return 0;
+    case KEY_DETECTIONS:
+        o->import.detections = arg;
+        return 0;
+    case KEY_VIDEO_START:
+        o->import.video_start = cli_f64(state, "video-start", arg, 0, 1e6);
         return 0;
     case 'o':
         o->output = arg;
@@ -67,10 +86,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->force = true;
         return 0;
     case ARGP_KEY_END:
-        if (!o->videos || !o->output)
+        if (!o->import.videos || !o->output)
             argp_error(state, "--videos and --output are needed");
-        if (o->importer->needs_annotations && !o->annotations)
-            argp_error(state, "--format %s needs --annotations", o->importer->name);
+        if (importer_check(o->importer, &o->import, &e) < 0)
+            argp_error(state, "%s", e.text);
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
@@ -100,7 +119,8 @@ static const struct argp argp = {
 int main(int argc, char **argv)
 {
     static const char *const not_recorded[] = {"max-bad", "time-limit", "force", NULL};
-    struct index_options o = {.importer = importer_at(0), .max_bad = INT64_MAX};
+    struct index_options o = {
+        .importer = importer_at(0), .import.video_start = -1, .max_bad = INT64_MAX};
     struct cli cli = {
         .tool = "teg-index", .argp = &argp, .input = &o, .not_recorded = not_recorded};
     if (cli_parse(&cli, argc, argv))

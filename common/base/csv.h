@@ -24,5 +24,7 @@ typedef int csv_row_fn(void *user, const struct csv_row *row, struct err *e);
 int csv_read(const char *path, char separator, csv_row_fn *fn, void *user, struct err *e);
 /* The same for comma-separated text in memory: "line LINE: why". */
 int csv_read_text(const char *data, size_t len, csv_row_fn *fn, void *user, struct err *e);
+/* As csv_read_text, but a blank line is a row of no fields. */
+int csv_read_every_line(const char *data, size_t len, csv_row_fn *fn, void *user, struct err *e);
 
 #endif

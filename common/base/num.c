@@ -30,14 +30,49 @@ int num_i64(const char *text, int64_t min, int64_t max, int64_t *out, struct err
     return 0;
 }
 
+/*
+ * Reads [sign] digits [. digits] of at most 15 digits; false where the text is anything else.
+ * Digits and power of ten are exact as doubles then, so their quotient is the nearest double, as
+ * strtod's result.
+ */
+static bool read_short_decimal(const char *text, double *out)
+{
+    static const double power[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    bool negative = *text == '-';
+    const char *p = text + (*text == '-' || *text == '+'), *point = NULL;
+    int64_t digits = 0;
+    size_t n = 0, n_decimals = 0;
+    for (; n <= 15; p++) {
+        if (*p == '.' && !point) {
+            point = p;
+            continue;
+        }
+        if (!isdigit((unsigned char)*p))
+            break;
+        digits = 10 * digits + (*p - '0');
+        n++;
+        n_decimals += point != NULL;
+    }
+    if (*p || n == 0 || n > 15)
+        return false;
+    double x = (double)digits / power[n_decimals];
+    *out = negative ? -x : x;
+    return true;
+}
+
 int num_f64(const char *text, double min, double max, double *out, struct err *e)
 {
     /* The alphabet keeps out blanks, "nan", "inf" and hexadecimal numbers, which strtod would take.
      */
-    bool plain = text[0] && !text[strspn(text, "0123456789+-.eE")];
-    char *end = NULL;
-    double x = plain ? strtod(text, &end) : 0;
-    if (plain && !*end && isfinite(x) && x >= min && x <= max) {
+    double x = 0;
+    bool whole = read_short_decimal(text, &x);
+    if (!whole && text[0] && !text[strspn(text, "0123456789+-.eE")]) {
+        char *end;
+        x = strtod(text, &end);
+        whole = !*end && isfinite(x);
+    }
+    if (whole && x >= min && x <= max) {
         *out = x;
         return 0;
     }

@@ -64,6 +64,8 @@ static int take_extra(const struct json *j, struct video *v, struct err *e)
 {
     struct json *extra;
     int rc = json_get_object(j, "extra", &extra, e);
+    if (rc == 0 && index_check_extra(extra, e) < 0)
+        return err_add(e, "extra");
     if (rc == 0)
         v->extra = json_ref(extra);
     return rc == ERR_NOT_FOUND ? 0 : rc;

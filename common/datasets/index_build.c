@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/datasets/index_build.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,6 +11,7 @@
 #include "common/base/pool.h"
 #include "common/datasets/index_summary.h"
 #include "common/datasets/split_file.h"
+#include "common/datasets/video_files.h"
 #include "common/store/store.h"
 #include "common/video/scan.h"
 
@@ -24,17 +26,30 @@ struct build {
 
 /* -- what there should be -- */
 
+/* The official paths to those of the files. */
+static int find_files(struct build *b, struct err *e)
+{
+    struct video_files files;
+    if (video_files_init(&files, b->options->import.videos, e) < 0)
+        return ERR_FAIL;
+    files.ignore_case = b->options->importer->ignores_case;
+    int rc = video_files_settle(&files, &b->list, e);
+    video_files_release(&files);
+    return rc;
+}
+
 static int import(struct build *b, struct err *e)
 {
     const struct index_options *o = b->options;
-    const struct import_options import = {.videos = o->videos, .annotations = o->annotations};
     size_t n_unknown = 0;
-    if (o->importer->needs_annotations && !o->annotations)
-        return err_set(e, "format %s needs --annotations", o->importer->name);
-    if (o->importer->read(&import, &b->list, e) < 0)
+    if (importer_check(o->importer, &o->import, e) < 0 ||
+        o->importer->read(&o->import, &b->list, e) < 0 ||
+        (o->importer->finds_files && find_files(b, e) < 0))
         return ERR_FAIL;
     if (video_list_finish(&b->list, e) < 0)
-        return err_add(e, "%s", o->annotations ? o->annotations : o->videos);
+        return err_add(e, "%s", o->import.annotations ? o->import.annotations : o->import.videos);
+    for (size_t i = 0; i < b->list.n_notes; i++)
+        ui_note(b->ui, "%s", b->list.notes[i]);
     if (b->list.n_other_files)
         ui_note(b->ui, "%zu files passed over: not video by their extension",
                 b->list.n_other_files);
@@ -85,15 +100,28 @@ static int add_input(struct json *inputs, const char *name, const char *path, st
     return json_add(inputs, name, json_new_str(text)) < 0 ? err_set(e, "out of memory") : 0;
 }
 
-static struct json *new_settings(const struct index_options *o, struct err *e)
+static int add_members(struct json *j, const struct json *more)
 {
+    struct json_walk w = {0};
+    const char *name;
+    struct json *value;
+    while (more && json_next(more, &w, &name, &value))
+        if (json_add(j, name, json_ref(value)) < 0)
+            return ERR_FAIL;
+    return 0;
+}
+
+static struct json *new_settings(const struct build *b, struct err *e)
+{
+    const struct index_options *o = b->options;
     struct json *j = json_new_object();
     char *folder = path_folder(o->output);
-    char *root = folder ? path_relative(o->videos, folder, e) : NULL;
+    char *root = folder ? path_relative(o->import.videos, folder, e) : NULL;
     free(folder);
     if (!root || !j || json_add(j, "format", json_new_str(o->importer->name)) < 0 ||
         json_add(j, "root", json_new_str(root)) < 0 ||
-        json_add(j, "verify", json_new_bool(o->verify)) < 0) {
+        json_add(j, "verify", json_new_bool(o->verify)) < 0 ||
+        add_members(j, b->list.settings) < 0) {
         json_free(j);
         j = NULL;
     }
@@ -105,12 +133,15 @@ static int create(struct build *b, struct err *e)
 {
     const struct index_options *o = b->options;
     int rc = ERR_FAIL;
-    struct json *settings = new_settings(o, e), *inputs = json_new_object();
+    struct json *settings = new_settings(b, e), *inputs = json_new_object();
     if (!settings || !inputs)
         goto out;
-    if ((o->annotations && add_input(inputs, "annotations", o->annotations, e) < 0) ||
-        (o->split_file && add_input(inputs, "split", o->split_file, e) < 0))
-        goto out;
+    const char *const given[][2] = {{"annotations", o->import.annotations},
+                                    {"detections", o->import.detections},
+                                    {"split", o->split_file}};
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        if (given[i][1] && add_input(inputs, given[i][0], given[i][1], e) < 0)
+            goto out;
     struct store_spec spec = {
         .schema = INDEX_SCHEMA,
         .version = INDEX_VERSION,
@@ -162,7 +193,7 @@ static int look(void *user, size_t item, size_t thread, void **result, struct er
     struct video *v = &b->list.videos[b->n_done + item];
     const struct scan_options scan = {.time_limit = b->options->time_limit,
                                       .verify = b->options->verify};
-    char *path = path_join(b->options->videos, v->path);
+    char *path = path_join(b->options->import.videos, v->path);
     (void)thread;
     *result = NULL;
     int rc = path ? 0 : err_set(e, "out of memory");
@@ -217,50 +248,118 @@ static int look_at_all(struct build *b, struct err *e)
 
 /* -- the end -- */
 
+/* A count by the name that the summary has for it, and in words. */
+struct named_count {
+    const char *name;
+    int64_t n;
+    const char *words;
+};
+
+static int put_counts(struct build *b, const struct named_count *counts, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (store_summary(b->writer, counts[i].name, json_new_i64(counts[i].n), e) < 0)
+            return ERR_FAIL;
+    return 0;
+}
+
+/* What there is of annotations: a kind that does not occur is left out. */
+static size_t annotation_counts(const struct index_summary *s, struct named_count out[4])
+{
+    const struct named_count all[] = {{"events", s->n_events, "events"},
+                                      {"boundaries", s->n_boundaries, "boundaries"},
+                                      {"key_frames", s->n_key_frames, "key frames"},
+                                      {"boxes", s->n_boxes, "boxes"}};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].n)
+            out[n++] = all[i];
+    return n;
+}
+
 static int put_summary(struct build *b, struct err *e)
 {
     const struct index_counts *c = &b->summary.all;
-    const struct {
-        const char *name;
-        int64_t n;
-    } counts[] = {{"found", c->found},
-                  {"missing", c->missing},
-                  {"bad", c->bad},
-                  {"noted", c->noted},
-                  {"other_files", (int64_t)b->list.n_other_files}};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (store_summary(b->writer, counts[i].name, json_new_i64(counts[i].n), e) < 0)
-            return ERR_FAIL;
-    if (store_summary(b->writer, "splits", json_ref(b->summary.splits), e) < 0)
+    const struct named_count files[] = {
+        {.name = "found", .n = c->found},
+        {.name = "missing", .n = c->missing},
+        {.name = "bad", .n = c->bad},
+        {.name = "noted", .n = c->noted},
+        {.name = "other_files", .n = (int64_t)b->list.n_other_files},
+    };
+    struct named_count annotations[4];
+    size_t n = annotation_counts(&b->summary, annotations);
+    if (put_counts(b, files, sizeof files / sizeof *files, e) < 0 ||
+        put_counts(b, annotations, n, e) < 0 ||
+        store_summary(b->writer, "splits", json_ref(b->summary.splits), e) < 0)
         return ERR_FAIL;
     return store_summary(b->writer, "classes", json_ref(b->summary.classes), e);
 }
 
-static void say_counts(struct build *b)
+/* "6 listed, 5 found, 1 missing, 0 bad" */
+static int counts_text(const struct index_counts *c, struct buf *out, struct err *e)
 {
+    buf_clear(out);
+    return buf_printf(out, e,
+                      "%" PRId64 " listed, %" PRId64 " found, %" PRId64 " missing, %" PRId64 " bad",
+                      c->found + c->missing + c->bad, c->found, c->missing, c->bad);
+}
+
+static int say_rows(struct build *b, const struct json *rows, bool of_classes, struct err *e)
+{
+    struct json_walk w = {0};
     const char *name;
     struct json *row;
-    const struct index_counts *c = &b->summary.all;
-    ui_note(b->ui, "%lld videos: %lld found, %lld missing, %lld bad, %zu classes",
-            (long long)b->list.n, (long long)c->found, (long long)c->missing, (long long)c->bad,
-            json_len(b->summary.classes));
-    for (size_t i = 0; json_pair(b->summary.splits, i, &name, &row); i++)
-        ui_note(b->ui, "split %s: %s", name, json_text(row));
-    for (size_t i = 0; json_pair(b->summary.classes, i, &name, &row); i++)
-        ui_detail(b->ui, "class %s: %s", name, json_text(row));
+    struct buf text = {0};
+    int rc = 0;
+    while (rc == 0 && json_next(rows, &w, &name, &row)) {
+        const struct index_counts c = index_summary_row(row);
+        rc = counts_text(&c, &text, e);
+        if (rc == 0 && of_classes)
+            ui_detail(b->ui, "class %s: %s", name, (char *)text.data);
+        else if (rc == 0)
+            ui_note(b->ui, "split %s: %s", name, (char *)text.data);
+    }
+    buf_release(&text);
+    return rc;
+}
+
+/* "videos: 6 listed, ...; 2 classes, 30 events" */
+static int say_all(struct build *b, struct err *e)
+{
+    struct buf text = {0};
+    struct named_count annotations[4];
+    size_t n = annotation_counts(&b->summary, annotations);
+    int rc = counts_text(&b->summary.all, &text, e);
+    if (rc == 0)
+        rc = buf_printf(&text, e, "; %zu classes", json_len(b->summary.classes));
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = buf_printf(&text, e, ", %" PRId64 " %s", annotations[i].n, annotations[i].words);
+    if (rc == 0)
+        ui_note(b->ui, "videos: %s", (char *)text.data);
+    buf_release(&text);
+    return rc;
+}
+
+static int say_counts(struct build *b, struct err *e)
+{
+    if (say_all(b, e) < 0 || say_rows(b, b->summary.splits, false, e) < 0)
+        return ERR_FAIL;
+    return say_rows(b, b->summary.classes, true, e);
 }
 
 static int publish(struct build *b, struct err *e)
 {
     const struct index_options *o = b->options;
     int64_t n_bad = b->summary.all.bad + b->summary.all.missing;
-    if (put_summary(b, e) < 0)
+    if (index_summary_sort(&b->summary, e) < 0 || put_summary(b, e) < 0)
         return ERR_FAIL;
     struct store_writer *writer = b->writer;
     b->writer = NULL;
     if (store_publish(writer, b->list.n, e) < 0)
         return ERR_FAIL;
-    say_counts(b);
+    if (say_counts(b, e) < 0)
+        return ERR_FAIL;
     if (n_bad > o->max_bad)
         return err_set(
             e,

@@ -15,9 +15,8 @@
 
 struct index_options {
     const struct importer *importer;
-    const char *videos;      /* folder */
-    const char *annotations; /* NULL where the importer needs none */
-    const char *split_file;  /* NULL for none */
+    struct import_options import;
+    const char *split_file; /* NULL for none */
     const char *output;
     bool verify;       /* decode every frame */
     double time_limit; /* see reader.h */

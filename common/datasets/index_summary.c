@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/datasets/index_summary.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "common/base/buf.h"
 
 int index_summary_init(struct index_summary *s, struct err *e)
 {
@@ -38,11 +41,24 @@ static int add_to(struct json *table, const char *name, const struct index_count
     return add_count(row, "bad", c->bad);
 }
 
+static void count_annotations(struct index_summary *s, const struct video *v)
+{
+    const struct json *raters = v->extra ? json_member(v->extra, "boundaries") : NULL;
+    s->n_events += (int64_t)v->n_events;
+    for (size_t i = 0; raters && i < json_len(raters); i++)
+        s->n_boundaries += (int64_t)json_len(json_at(raters, i));
+    if (v->extra && json_member(v->extra, "key_frames"))
+        s->n_key_frames += (int64_t)json_len(json_member(v->extra, "key_frames"));
+    if (v->extra && json_member(v->extra, "boxes"))
+        s->n_boxes += (int64_t)json_len(json_member(v->extra, "boxes"));
+}
+
 int index_summary_add(struct index_summary *s, const struct video *v, struct err *e)
 {
     bool missing = !v->ok && v->reason && strcmp(v->reason, INDEX_MISSING) == 0;
     struct index_counts one = {
         .found = v->ok, .missing = missing, .bad = !v->ok && !missing, .noted = v->ok && v->reason};
+    count_annotations(s, v);
     s->all.found += one.found;
     s->all.missing += one.missing;
     s->all.bad += one.bad;
@@ -52,4 +68,45 @@ int index_summary_add(struct index_summary *s, const struct video *v, struct err
     if (v->class_name && add_to(s->classes, v->class_name, &one) < 0)
         return err_set(e, "out of memory");
     return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int sort_members(struct json **object, struct err *e)
+{
+    const char **names = mem_new(json_len(*object), sizeof *names, e);
+    struct json *sorted = names ? json_new_object() : NULL, *value;
+    struct json_walk w = {0};
+    size_t n = 0;
+    int rc = sorted ? 0 : err_set(e, "out of memory");
+    while (rc == 0 && json_next(*object, &w, &names[n], &value))
+        n++;
+    if (n)
+        qsort(names, n, sizeof *names, by_name);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if (json_add(sorted, names[i], json_ref(json_member(*object, names[i]))) < 0)
+            rc = err_set(e, "out of memory");
+    free(names);
+    if (rc < 0) {
+        json_free(sorted);
+        return rc;
+    }
+    json_free(*object);
+    *object = sorted;
+    return 0;
+}
+
+int index_summary_sort(struct index_summary *s, struct err *e)
+{
+    return sort_members(&s->splits, e) < 0 ? ERR_FAIL : sort_members(&s->classes, e);
+}
+
+struct index_counts index_summary_row(const struct json *row)
+{
+    return (struct index_counts){.found = json_i64(json_member(row, "found")),
+                                 .missing = json_i64(json_member(row, "missing")),
+                                 .bad = json_i64(json_member(row, "bad"))};
 }

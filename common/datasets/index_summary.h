@@ -18,11 +18,16 @@ struct index_counts {
 
 struct index_summary {
     struct index_counts all;
+    int64_t n_events, n_boundaries, n_key_frames, n_boxes; /* annotations of all videos */
     struct json *splits, *classes; /* {"train": {"found": 1, "missing": 0, "bad": 0}, ...} */
 };
 
 int index_summary_init(struct index_summary *s, struct err *e);
 void index_summary_release(struct index_summary *s);
 int index_summary_add(struct index_summary *s, const struct video *v, struct err *e);
+/* When all are added: puts splits and classes in byte order. */
+int index_summary_sort(struct index_summary *s, struct err *e);
+/* The counts of a row of `splits` or `classes`. */
+struct index_counts index_summary_row(const struct json *row);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/datasets/video_list.h"
 
+#include <stdarg.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,6 +13,10 @@ void video_list_release(struct video_list *list)
 {
     for (size_t i = 0; i < list->n; i++)
         video_release(&list->videos[i]);
+    for (size_t i = 0; i < list->n_notes; i++)
+        free(list->notes[i]);
+    free(list->notes);
+    json_free(list->settings);
     free(list->videos);
     *list = (struct video_list){0};
 }
@@ -46,6 +51,34 @@ int video_list_add_path(struct video_list *list, const char *path, const char *s
         return ERR_FAIL;
     }
     return video_list_add(list, &v, e);
+}
+
+int video_list_note(struct video_list *list, struct err *e, const char *format, ...)
+{
+    char *text;
+    va_list arguments;
+    char **notes = mem_grow(list->notes, list->n_notes + 1, sizeof *notes, e);
+    if (!notes)
+        return ERR_FAIL;
+    list->notes = notes;
+    va_start(arguments, format);
+    int len = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (len < 0)
+        return err_set(e, "out of memory");
+    notes[list->n_notes++] = text;
+    return 0;
+}
+
+int video_list_set(struct video_list *list, const char *name, struct json *value, struct err *e)
+{
+    if (!list->settings)
+        list->settings = json_new_object();
+    if (!list->settings)
+        json_free(value);
+    if (!list->settings || json_add(list->settings, name, value) < 0)
+        return err_set(e, "out of memory");
+    return 0;
 }
 
 /* -- ids -- */
@@ -119,6 +152,42 @@ static int give_ids(struct video_list *list, struct err *e)
     int rc = set_ids(list, stems, n, e);
     free(stems);
     return rc;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool is_same(const struct video *a, const struct video *b)
+{
+    bool classes = !a->class_name || !b->class_name || same_text(a->class_name, b->class_name);
+    return same_text(a->id, b->id) && same_text(a->split, b->split) && classes &&
+           strcmp(path_base(a->path), path_base(b->path)) == 0;
+}
+
+int video_list_merge(struct video_list *list, struct err *e)
+{
+    size_t n = 0, n_twice = 0;
+    if (list->n)
+        qsort(list->videos, list->n, sizeof *list->videos, by_id);
+    for (size_t i = 0; i < list->n; i++) {
+        struct video *v = &list->videos[i], *before = n ? &list->videos[n - 1] : NULL;
+        if (!before || !is_same(before, v)) {
+            list->videos[n++] = *v;
+            continue;
+        }
+        struct video spare = before->class_name ? *v : *before;
+        if (!before->class_name)
+            *before = *v;
+        video_release(&spare);
+        n_twice++;
+    }
+    list->n = n;
+    if (n_twice)
+        return video_list_note(list, e, "%zu videos are listed again, with the same label",
+                               n_twice);
+    return 0;
 }
 
 /* Class names come from files of all kinds; records and tables are UTF-8. */

@@ -6,6 +6,7 @@
  *     struct video v = {.path = ..., .split = ..., .class_name = ...};   // all allocated
  *     video_list_add(&list, &v, &e);                                     // takes the members over
  *     video_list_finish(&list, &e);                                      // ids, order, duplicates
+ *     video_list_release(&list);
  */
 #ifndef TEG_DATASETS_VIDEO_LIST_H
 #define TEG_DATASETS_VIDEO_LIST_H
@@ -21,6 +22,9 @@ struct video_list {
     size_t n, cap;
     size_t n_other_files; /* that an importer which searches folders passed over: not video by their
                              name */
+    struct json *settings; /* object for the index's settings: class names and the like; or NULL */
+    char **notes;          /* [n_notes] what the user should know */
+    size_t n_notes;
 };
 
 void video_list_release(struct video_list *list);
@@ -30,6 +34,18 @@ int video_list_add(struct video_list *list, struct video *v, struct err *e);
 /* The same from borrowed text; `split` and `class_name` may be NULL. */
 int video_list_add_path(struct video_list *list, const char *path, const char *split,
                         const char *class_name, struct err *e);
+
+/* Adds a line for the user: what was passed over, what is not there. */
+int video_list_note(struct video_list *list, struct err *e, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Adds a member to the settings; takes `value` over. */
+int video_list_set(struct video_list *list, const char *name, struct json *value, struct err *e);
+
+/*
+ * Makes one of all videos that have the same id, path and split, and classes that do not differ:
+ * the files of a data set may overlap. Other videos of one id stay, to be refused at the end.
+ */
+int video_list_merge(struct video_list *list, struct err *e);
 
 /*
  * Gives an id to every video without one: its path without the extension. The extension stays where

@@ -5,130 +5,99 @@
 #include <stdbool.h>
 
 #include "common/base/file.h"
-#include "common/base/version.h"
+#include "common/eval/report.h"
 
 /* -- JSON -- */
 
-static struct json *count(size_t n)
-{
-    return json_new_i64((int64_t)n);
-}
-
 static struct json *settings(const struct gebd_options *o)
 {
-    struct json *j = json_new_object();
+    struct report r = report_new();
     bool frames = !o->scores && o->unit == GEBD_FRAMES;
-    if (json_add(j, "rules", json_new_str(gebd_rules_names[o->rules])) == 0 &&
-        json_add(j, "unit", json_new_str(gebd_unit_names[frames])) == 0 &&
-        (!frames || json_add(j, "downsample", json_new_f64(o->downsample)) == 0) &&
-        (!o->scores ||
-         (json_add(j, "grouping", json_new_str(gebd_grouping_names[o->grouping])) == 0 &&
-          json_add(j, "score_threshold", json_new_f64(o->score_threshold)) == 0)))
-        return j;
-    json_free(j);
-    return NULL;
+    report_put_str(&r, "rules", gebd_rules_names[o->rules]);
+    report_put_str(&r, "unit", gebd_unit_names[frames]);
+    if (frames)
+        report_put_f64(&r, "downsample", o->downsample);
+    if (o->scores) {
+        report_put_str(&r, "grouping", gebd_grouping_names[o->grouping]);
+        report_put_f64(&r, "score_threshold", o->score_threshold);
+    }
+    return report_take(&r);
 }
 
-static struct json *inputs(const struct gebd_report *r)
+static struct json *inputs(const struct gebd_report *g)
 {
-    struct json *j = json_new_object();
-    if (json_add(j, "annotations", json_new_str(r->annotations_identity)) == 0 &&
-        json_add(j, r->options->scores ? "scores" : "predictions",
-                 json_new_str(r->predictions_identity)) == 0)
-        return j;
-    json_free(j);
-    return NULL;
+    struct report r = report_new();
+    report_put_str(&r, "annotations", g->annotations_identity);
+    report_put_str(&r, g->options->scores ? "scores" : "predictions", g->predictions_identity);
+    return report_take(&r);
 }
 
 static struct json *threshold(const struct gebd_counts *c, double relative_distance)
 {
-    struct json *j = json_new_object();
+    struct report r = report_new();
     struct gebd_score s = gebd_score(c);
-    if (json_add(j, "rel_dis", json_new_f64(relative_distance)) == 0 &&
-        json_add(j, "tp", count(c->tp)) == 0 &&
-        json_add(j, "n_positive", count(c->n_positive)) == 0 &&
-        json_add(j, "n_detected", count(c->n_detected)) == 0 &&
-        json_add(j, "precision", json_new_f64(s.precision)) == 0 &&
-        json_add(j, "recall", json_new_f64(s.recall)) == 0 &&
-        json_add(j, "f1", json_new_f64(s.f1)) == 0)
-        return j;
-    json_free(j);
-    return NULL;
+    report_put_f64(&r, "rel_dis", relative_distance);
+    report_put_i64(&r, "tp", c->tp);
+    report_put_i64(&r, "n_positive", c->n_positive);
+    report_put_i64(&r, "n_detected", c->n_detected);
+    report_put_f64(&r, "precision", s.precision);
+    report_put_f64(&r, "recall", s.recall);
+    report_put_f64(&r, "f1", s.f1);
+    return report_take(&r);
 }
 
-static struct json *thresholds(const struct gebd_result *r)
+static struct json *thresholds(const struct gebd_result *g)
 {
     struct json *list = json_new_array();
-    int rc = list ? 0 : ERR_FAIL;
-    for (size_t k = 0; rc == 0 && k < GEBD_THRESHOLDS; k++)
-        rc = json_append(list, threshold(&r->counts[k], gebd_thresholds[k]));
-    if (rc == 0)
-        return list;
-    json_free(list);
-    return NULL;
+    for (size_t k = 0; list && k < GEBD_THRESHOLDS; k++)
+        list = report_append(list, threshold(&g->counts[k], gebd_thresholds[k]));
+    return list;
 }
 
-static int add_means(struct json *j, const struct gebd_result *r)
+static void put_means(struct report *r, const struct gebd_result *g)
 {
     double precision[GEBD_THRESHOLDS], recall[GEBD_THRESHOLDS], f1[GEBD_THRESHOLDS];
     for (size_t k = 0; k < GEBD_THRESHOLDS; k++) {
-        struct gebd_score s = gebd_score(&r->counts[k]);
+        struct gebd_score s = gebd_score(&g->counts[k]);
         precision[k] = s.precision;
         recall[k] = s.recall;
         f1[k] = s.f1;
     }
-    if (json_add(j, "mean_precision", json_new_f64(gebd_mean(precision))) < 0 ||
-        json_add(j, "mean_recall", json_new_f64(gebd_mean(recall))) < 0)
-        return ERR_FAIL;
-    return json_add(j, "mean_f1", json_new_f64(gebd_mean(f1)));
+    report_put_f64(r, "mean_precision", gebd_mean(precision));
+    report_put_f64(r, "mean_recall", gebd_mean(recall));
+    report_put_f64(r, "mean_f1", gebd_mean(f1));
 }
 
-static int add_counts(struct json *j, const struct gebd_report *r)
+static void put_counts(struct report *r, const struct gebd_report *g)
 {
-    const size_t *n = r->result->n_state;
-    if (json_add(j, "n_videos", count(r->result->n_videos)) < 0 ||
-        json_add(j, "n_scored", count(n[GEBD_SCORED])) < 0 ||
-        json_add(j, "n_empty", count(n[GEBD_EMPTY])) < 0 ||
-        json_add(j, "n_missing", count(n[GEBD_MISSING])) < 0 ||
-        json_add(j, "n_skipped", count(n[GEBD_SKIPPED])) < 0)
-        return ERR_FAIL;
-    return json_add(j, "n_extra", count(r->n_extra));
+    const size_t *n = g->result->n_state;
+    report_put_i64(r, "n_videos", g->result->n_videos);
+    report_put_i64(r, "n_scored", n[GEBD_SCORED]);
+    report_put_i64(r, "n_empty", n[GEBD_EMPTY]);
+    report_put_i64(r, "n_missing", n[GEBD_MISSING]);
+    report_put_i64(r, "n_skipped", n[GEBD_SKIPPED]);
+    report_put_i64(r, "n_extra", g->n_extra);
 }
 
-static struct json *missing(const struct gebd_result *r)
+static struct json *missing(const struct gebd_result *g)
 {
     struct json *list = json_new_array();
-    int rc = list ? 0 : ERR_FAIL;
-    for (size_t i = 0; rc == 0 && i < r->n_videos; i++) {
-        if (r->videos[i].state != GEBD_MISSING)
-            continue;
-        struct json *video = json_new_object();
-        rc = json_append(list, json_ref(video));
-        if (rc == 0)
-            rc = json_add(video, "video", json_new_str(r->videos[i].id));
-        json_free(video);
-    }
-    if (rc == 0)
-        return list;
-    json_free(list);
-    return NULL;
+    for (size_t i = 0; list && i < g->n_videos; i++)
+        if (g->videos[i].state == GEBD_MISSING)
+            list = report_append(list, json_new_str(g->videos[i].id));
+    return list;
 }
 
-struct json *gebd_report(const struct gebd_report *r)
+struct json *gebd_report(const struct gebd_report *g)
 {
-    struct json *j = json_new_object(), *argv = r->options->argv;
-    if (json_add(j, "schema", json_new_str("metrics")) == 0 &&
-        json_add(j, "version", json_new_i64(1)) == 0 &&
-        json_add(j, "tool", json_new_str("teg-gebd-eval")) == 0 &&
-        json_add(j, "tool_version", json_new_str(TEG_VERSION)) == 0 &&
-        (!argv || json_add(j, "argv", json_ref(argv)) == 0) &&
-        json_add(j, "settings", settings(r->options)) == 0 &&
-        json_add(j, "inputs", inputs(r)) == 0 && add_counts(j, r) == 0 &&
-        add_means(j, r->result) == 0 && json_add(j, "thresholds", thresholds(r->result)) == 0 &&
-        json_add(j, "missing", missing(r->result)) == 0)
-        return j;
-    json_free(j);
-    return NULL;
+    struct report r = report_start("teg-gebd-eval", g->options->argv);
+    report_put(&r, "settings", settings(g->options));
+    report_put(&r, "inputs", inputs(g));
+    put_counts(&r, g);
+    put_means(&r, g->result);
+    report_put(&r, "thresholds", thresholds(g->result));
+    report_put(&r, "missing", missing(g->result));
+    return report_take(&r);
 }
 
 /* -- one line a video -- */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/eval/gebd_run.h"
 
-#include "common/base/buf.h"
-#include "common/base/file.h"
 #include "common/eval/gebd_file.h"
 #include "common/eval/gebd_plot.h"
 #include "common/eval/gebd_report.h"
 #include "common/eval/gebd_scores.h"
+#include "common/eval/report.h"
 
 struct gebd_options gebd_defaults(void)
 {
@@ -30,16 +29,6 @@ static void release(struct run *run)
     json_free(run->predictions.json);
     gebd_scores_close(run->scores);
     gebd_result_release(&run->result);
-}
-
-static int write_metrics(struct json *metrics, const char *path, struct err *e)
-{
-    struct buf text = {0};
-    int rc = buf_printf(&text, e, "%s\n", json_pretty(metrics));
-    if (rc == 0)
-        rc = file_write(path, text.data, text.len, e);
-    buf_release(&text);
-    return rc;
 }
 
 /* Scores become predictions in seconds. */
@@ -118,7 +107,7 @@ static int write_outputs(struct run *run, struct json *metrics, struct err *e)
         if (gebd_plot_write(&plot, o->plot, e) < 0)
             return ERR_FAIL;
     }
-    return write_metrics(metrics, o->out, e);
+    return report_write(metrics, o->out, e);
 }
 
 int gebd_run(const struct gebd_options *options, struct ui *ui, struct json **metrics,

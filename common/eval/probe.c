@@ -5,9 +5,10 @@
 #include <stdlib.h>
 
 #include "common/base/buf.h"
-#include "common/base/file.h"
 #include "common/eval/probe_knn.h"
 #include "common/eval/probe_report.h"
+#include "common/eval/probe_verbs.h"
+#include "common/eval/report.h"
 
 const char *const probe_method_names[] = {"linear", "logistic", "knn", NULL};
 const char *const probe_normalize_names[] = {"none", "l2", "centred", NULL};
@@ -103,7 +104,9 @@ static int score(struct probe_result *r, struct backend *b, struct ui *ui, struc
     for (size_t i = 0; i < test->n_decisions; i++)
         r->predicted[i] = (uint32_t)accuracy_add(&r->accuracy, (size_t)test->decisions[i].label,
                                                  r->scores + i * n_classes);
-    return 0;
+    rc = probe_verbs_score(r->data, r->scores, r->verbs, e);
+    r->has_verbs = rc > 0;
+    return rc < 0 ? rc : 0;
 }
 
 /* -- reporting -- */
@@ -137,13 +140,7 @@ static int write_outputs(const struct probe_result *r, struct json *metrics, str
         return ERR_FAIL;
     if (o->predictions && probe_write_predictions(r, o->predictions, e) < 0)
         return ERR_FAIL;
-    const char *text = json_pretty(metrics);
-    struct buf file = {0};
-    int rc = text ? buf_printf(&file, e, "%s\n", text) : err_set(e, "%s: out of memory", o->out);
-    if (rc == 0)
-        rc = file_write(o->out, file.data, file.len, e);
-    buf_release(&file);
-    return rc;
+    return report_write(metrics, o->out, e);
 }
 
 /* -- the whole -- */

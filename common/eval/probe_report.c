@@ -5,111 +5,56 @@
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
-#include "common/base/version.h"
-
-/* An object under construction; `failed` is set when memory runs out. */
-struct object {
-    struct json *json;
-    bool failed;
-};
-
-static struct object object_new(void)
-{
-    struct json *json = json_new_object();
-    return (struct object){.json = json, .failed = !json};
-}
-
-static void put(struct object *o, const char *name, struct json *value)
-{
-    if (o->failed)
-        json_free(value);
-    else if (json_add(o->json, name, value) < 0)
-        o->failed = true;
-}
-
-static void put_i64(struct object *o, const char *name, size_t value)
-{
-    put(o, name, json_new_i64((int64_t)value));
-}
-
-static void put_f64(struct object *o, const char *name, double value)
-{
-    put(o, name, json_new_f64(value));
-}
-
-static void put_str(struct object *o, const char *name, const char *value)
-{
-    put(o, name, json_new_str(value));
-}
-
-/* The finished object, or NULL. */
-static struct json *object_take(struct object *o)
-{
-    if (!o->failed)
-        return o->json;
-    json_free(o->json);
-    return NULL;
-}
-
-/* Appends and counts as failed what cannot be appended. */
-static struct json *append(struct json *array, struct json *value)
-{
-    if (array && json_append(array, value) == 0)
-        return array;
-    if (!array)
-        json_free(value);
-    json_free(array);
-    return NULL;
-}
+#include "common/eval/report.h"
 
 /* -- settings and inputs -- */
 
-static void put_sgd(struct object *o, const struct probe_options *p)
+static void put_sgd(struct report *o, const struct probe_options *p)
 {
-    put_i64(o, "epochs", p->sgd.epochs);
-    put_i64(o, "warmup_epochs", p->sgd.warmup_epochs);
-    put_i64(o, "batch", p->sgd.batch);
-    put_f64(o, "lr", p->sgd.lr);
-    put_f64(o, "momentum", p->sgd.momentum);
-    put_f64(o, "weight_decay", p->sgd.weight_decay);
-    put_i64(o, "seed", p->sgd.seed);
+    report_put_i64(o, "epochs", p->sgd.epochs);
+    report_put_i64(o, "warmup_epochs", p->sgd.warmup_epochs);
+    report_put_i64(o, "batch", p->sgd.batch);
+    report_put_f64(o, "lr", p->sgd.lr);
+    report_put_f64(o, "momentum", p->sgd.momentum);
+    report_put_f64(o, "weight_decay", p->sgd.weight_decay);
+    report_put_i64(o, "seed", p->sgd.seed);
 }
 
 static struct json *settings(const struct probe_options *p)
 {
-    struct object o = object_new();
-    put_str(&o, "labels", p->source.of_events ? "events" : "class");
-    put_str(&o, "method", probe_method_names[p->method]);
-    put_str(&o, "precision", p->precision == DTYPE_BF16 ? "bf16" : "f32");
-    put_str(&o, "normalize", probe_normalize_names[p->normalize]);
+    struct report o = report_new();
+    report_put_str(&o, "labels", p->source.of_events ? "events" : "class");
+    report_put_str(&o, "method", probe_method_names[p->method]);
+    report_put_str(&o, "precision", p->precision == DTYPE_BF16 ? "bf16" : "f32");
+    report_put_str(&o, "normalize", probe_normalize_names[p->normalize]);
     if (p->method == PROBE_KNN) {
-        put_i64(&o, "k", p->k);
-        put_f64(&o, "temperature", p->temperature);
-        return object_take(&o);
+        report_put_i64(&o, "k", p->k);
+        report_put_f64(&o, "temperature", p->temperature);
+        return report_take(&o);
     }
-    put(&o, "bias", json_new_bool(p->bias));
+    report_put(&o, "bias", json_new_bool(p->bias));
     if (p->method == PROBE_LINEAR) {
         put_sgd(&o, p);
     } else {
-        put_i64(&o, "max_iterations", p->lbfgs.max_iterations);
-        put_f64(&o, "l2", p->lbfgs.l2);
-        put_f64(&o, "tolerance", p->lbfgs.tolerance);
+        report_put_i64(&o, "max_iterations", p->lbfgs.max_iterations);
+        report_put_f64(&o, "l2", p->lbfgs.l2);
+        report_put_f64(&o, "tolerance", p->lbfgs.tolerance);
     }
-    return object_take(&o);
+    return report_take(&o);
 }
 
 static struct json *inputs(const struct probe_data *d)
 {
-    struct object o = object_new();
+    struct report o = report_new();
     const struct store_meta *train = store_meta(embeddings_store(d->store[PROBE_TRAIN]));
     const char *model;
-    put_str(&o, "embeddings", train->identity);
+    report_put_str(&o, "embeddings", train->identity);
     if (d->store[PROBE_TEST])
-        put_str(&o, "test", store_meta(embeddings_store(d->store[PROBE_TEST]))->identity);
-    put_str(&o, "index", store_meta(index_store(d->index))->identity);
+        report_put_str(&o, "test", store_meta(embeddings_store(d->store[PROBE_TEST]))->identity);
+    report_put_str(&o, "index", store_meta(index_store(d->index))->identity);
     if (train->inputs && json_get_str(train->inputs, "model", &model, NULL) == 0)
-        put_str(&o, "model", model);
-    return object_take(&o);
+        report_put_str(&o, "model", model);
+    return report_take(&o);
 }
 
 /* -- what was measured -- */
@@ -117,17 +62,17 @@ static struct json *inputs(const struct probe_data *d)
 static struct json *side(const struct probe_result *r, enum probe_side which)
 {
     const struct probe_set *set = &r->data->set[which];
-    struct object o = object_new();
-    put_i64(&o, "videos", set->n_videos);
-    put_i64(&o, "decisions", set->n_decisions);
-    put_i64(&o, "clips", set->n_rows);
-    put_i64(&o, "unlabelled_clips", set->n_unlabelled);
+    struct report o = report_new();
+    report_put_i64(&o, "videos", set->n_videos);
+    report_put_i64(&o, "decisions", set->n_decisions);
+    report_put_i64(&o, "clips", set->n_rows);
+    report_put_i64(&o, "unlabelled_clips", set->n_unlabelled);
     if (which == PROBE_TRAIN && r->fitted) {
-        put_i64(&o, "steps", r->fit.steps);
-        put_f64(&o, "loss", r->fit.loss);
-        put_f64(&o, "top1", r->fit.accuracy);
+        report_put_i64(&o, "steps", r->fit.steps);
+        report_put_f64(&o, "loss", r->fit.loss);
+        report_put_f64(&o, "top1", r->fit.accuracy);
     }
-    return object_take(&o);
+    return report_take(&o);
 }
 
 static struct json *gaps(const struct probe_data *d, const struct gap_list *list, bool reasons)
@@ -135,13 +80,13 @@ static struct json *gaps(const struct probe_data *d, const struct gap_list *list
     struct json *array = json_new_array();
     for (size_t i = 0; i < list->n && array; i++) {
         const struct video *v = index_video(d->index, list->gaps[i].video);
-        struct object o = object_new();
-        put_str(&o, "video", v->id);
+        struct report o = report_new();
+        report_put_str(&o, "video", v->id);
         if (list->gaps[i].event >= 0)
-            put_i64(&o, "event", (size_t)list->gaps[i].event);
+            report_put_i64(&o, "event", (size_t)list->gaps[i].event);
         if (reasons && v->reason)
-            put_str(&o, "reason", v->reason);
-        array = append(array, object_take(&o));
+            report_put_str(&o, "reason", v->reason);
+        array = report_append(array, report_take(&o));
     }
     return array;
 }
@@ -168,19 +113,19 @@ static struct json *class_entry(const struct probe_result *r, size_t k, uint32_t
 {
     const struct probe_data *d = r->data;
     const struct class_count *c = &r->accuracy.classes[k];
-    struct object o = object_new();
+    struct report o = report_new();
     size_t other = 0, most = most_confused(r, k, count, &other);
-    put_str(&o, "class", index_class(d->index, d->of_events, k));
-    put_i64(&o, "train_clips", d->n_train_clips[k]);
-    put_i64(&o, "n", c->n);
-    put_i64(&o, "correct", c->correct);
+    report_put_str(&o, "class", index_class(d->index, d->of_events, k));
+    report_put_i64(&o, "train_clips", d->n_train_clips[k]);
+    report_put_i64(&o, "n", c->n);
+    report_put_i64(&o, "correct", c->correct);
     if (c->n)
-        put_f64(&o, "accuracy", (double)c->correct / (double)c->n);
+        report_put_f64(&o, "accuracy", (double)c->correct / (double)c->n);
     if (most) {
-        put_str(&o, "taken_for", index_class(d->index, d->of_events, other));
-        put_i64(&o, "taken_for_n", most);
+        report_put_str(&o, "taken_for", index_class(d->index, d->of_events, other));
+        report_put_i64(&o, "taken_for_n", most);
     }
-    return object_take(&o);
+    return report_take(&o);
 }
 
 /* Of every class that occurs in the training or the test. */
@@ -190,7 +135,7 @@ static struct json *classes(const struct probe_result *r)
     uint32_t *count = mem_new(r->data->n_classes, sizeof *count, NULL);
     for (size_t k = 0; count && k < r->data->n_classes && array; k++)
         if (r->data->n_train_clips[k] || r->accuracy.classes[k].n)
-            array = append(array, class_entry(r, k, count));
+            array = report_append(array, class_entry(r, k, count));
     if (!count) {
         json_free(array);
         array = NULL;
@@ -205,45 +150,45 @@ static struct json *square(const double *values, size_t n)
     for (size_t i = 0; i < n && rows; i++) {
         struct json *row = json_new_array();
         for (size_t j = 0; j < n && row; j++)
-            row = append(row, json_new_f64(values[i * n + j]));
-        rows = append(rows, row);
+            row = report_append(row, json_new_f64(values[i * n + j]));
+        rows = report_append(rows, row);
     }
     return rows;
 }
 
-static void put_similarity(struct object *o, const struct similarity *s)
+static void put_similarity(struct report *o, const struct similarity *s)
 {
     double cosine;
     if (similarity_within(s, &cosine))
-        put_f64(o, "within_video_cosine", cosine);
+        report_put_f64(o, "within_video_cosine", cosine);
     if (similarity_between(s, &cosine))
-        put_f64(o, "between_video_cosine", cosine);
+        report_put_f64(o, "between_video_cosine", cosine);
     if (!similarity_mean(s))
         return;
-    struct object moments = object_new();
-    put_i64(&moments, "videos", similarity_n_full(s));
-    put(&moments, "mean", square(similarity_mean(s), similarity_n_moments(s)));
-    put(o, "moment_cosine", object_take(&moments));
+    struct report moments = report_new();
+    report_put_i64(&moments, "videos", similarity_n_full(s));
+    report_put(&moments, "mean", square(similarity_mean(s), similarity_n_moments(s)));
+    report_put(o, "moment_cosine", report_take(&moments));
 }
 
 /* Accuracies of guessing: any class alike, and always the class with the most training clips. */
-static void put_guesses(struct object *o, const struct probe_result *r, size_t n_trained)
+static void put_guesses(struct report *o, const struct probe_result *r, size_t n_trained)
 {
     const struct probe_data *d = r->data;
     size_t most = 0;
     for (size_t k = 1; k < d->n_classes; k++)
         if (d->n_train_clips[k] > d->n_train_clips[most])
             most = k;
-    put_f64(o, "chance", 1.0 / (double)n_trained);
-    put_f64(o, "majority", (double)r->accuracy.classes[most].n / (double)r->accuracy.n);
+    report_put_f64(o, "chance", 1.0 / (double)n_trained);
+    report_put_f64(o, "majority", (double)r->accuracy.classes[most].n / (double)r->accuracy.n);
 }
 
-static void put_videos(struct object *o, const struct probe_data *d)
+static void put_videos(struct report *o, const struct probe_data *d)
 {
-    put_i64(o, "n_missing", d->missing.n);
-    put_i64(o, "n_bad", d->bad.n);
-    put_i64(o, "n_unlabelled", d->unlabelled.n);
-    put_i64(o, "n_overlap", d->n_overlap);
+    report_put_i64(o, "n_missing", d->missing.n);
+    report_put_i64(o, "n_bad", d->bad.n);
+    report_put_i64(o, "n_unlabelled", d->unlabelled.n);
+    report_put_i64(o, "n_overlap", d->n_overlap);
 }
 
 static size_t count_trained(const struct probe_data *d)
@@ -257,31 +202,27 @@ static size_t count_trained(const struct probe_data *d)
 struct json *probe_report(const struct probe_result *r)
 {
     const struct probe_data *d = r->data;
-    struct object o = object_new();
+    struct report o = report_start("teg-probe", r->options->argv);
     size_t n_trained = count_trained(d);
-    put_str(&o, "schema", "metrics");
-    put_i64(&o, "version", 1);
-    put_str(&o, "tool", "teg-probe");
-    put_str(&o, "tool_version", TEG_VERSION);
-    if (r->options->argv)
-        put(&o, "argv", json_ref(r->options->argv));
-    put(&o, "settings", settings(r->options));
-    put(&o, "inputs", inputs(d));
-    put_f64(&o, "top1", accuracy_top1(&r->accuracy));
-    put_f64(&o, "top5", accuracy_top5(&r->accuracy));
-    put_f64(&o, "mean_class_accuracy", accuracy_mean_class(&r->accuracy));
+    report_put(&o, "settings", settings(r->options));
+    report_put(&o, "inputs", inputs(d));
+    report_put_f64(&o, "top1", accuracy_top1(&r->accuracy));
+    report_put_f64(&o, "top5", accuracy_top5(&r->accuracy));
+    report_put_f64(&o, "mean_class_accuracy", accuracy_mean_class(&r->accuracy));
     put_guesses(&o, r, n_trained);
-    put_i64(&o, "n_classes", n_trained);
-    put_i64(&o, "n_unseen_classes", d->n_unseen);
+    report_put_i64(&o, "n_classes", n_trained);
+    report_put_i64(&o, "n_unseen_classes", d->n_unseen);
     put_videos(&o, d);
-    put(&o, "train", side(r, PROBE_TRAIN));
-    put(&o, "test", side(r, PROBE_TEST));
+    report_put(&o, "train", side(r, PROBE_TRAIN));
+    report_put(&o, "test", side(r, PROBE_TEST));
+    if (r->has_verbs)
+        report_put(&o, "vidsitu", vidsitu_report(r->verbs));
     put_similarity(&o, r->similarity);
-    put(&o, "missing", gaps(d, &d->missing, false));
-    put(&o, "bad", gaps(d, &d->bad, true));
-    put(&o, "unlabelled", gaps(d, &d->unlabelled, false));
-    put(&o, "classes", classes(r));
-    return object_take(&o);
+    report_put(&o, "missing", gaps(d, &d->missing, false));
+    report_put(&o, "bad", gaps(d, &d->bad, true));
+    report_put(&o, "unlabelled", gaps(d, &d->unlabelled, false));
+    report_put(&o, "classes", classes(r));
+    return report_take(&o);
 }
 
 /* -- predictions -- */
@@ -295,10 +236,10 @@ static struct json *best_classes(const struct probe_result *r, const double *sco
     struct json *array = json_new_array();
     scores_top(scores, d->n_classes, n, top);
     for (size_t i = 0; i < n && array; i++) {
-        struct object o = object_new();
-        put_str(&o, "class", index_class(d->index, d->of_events, top[i]));
-        put_f64(&o, "score", scores[top[i]]);
-        array = append(array, object_take(&o));
+        struct report o = report_new();
+        report_put_str(&o, "class", index_class(d->index, d->of_events, top[i]));
+        report_put_f64(&o, "score", scores[top[i]]);
+        array = report_append(array, report_take(&o));
     }
     return array;
 }
@@ -310,13 +251,13 @@ int probe_write_predictions(const struct probe_result *r, const char *path, stru
     int rc = file_out_open(&f, path, e);
     for (size_t i = 0; rc == 0 && i < d->set[PROBE_TEST].n_decisions; i++) {
         const struct decision *decision = &d->set[PROBE_TEST].decisions[i];
-        struct object o = object_new();
-        put_str(&o, "video", index_video(d->index, decision->video)->id);
+        struct report o = report_new();
+        report_put_str(&o, "video", index_video(d->index, decision->video)->id);
         if (d->of_events)
-            put_i64(&o, "event", decision->event);
-        put_str(&o, "label", index_class(d->index, d->of_events, (size_t)decision->label));
-        put(&o, "best", best_classes(r, r->scores + i * d->n_classes));
-        struct json *line = object_take(&o);
+            report_put_i64(&o, "event", decision->event);
+        report_put_str(&o, "label", index_class(d->index, d->of_events, (size_t)decision->label));
+        report_put(&o, "best", best_classes(r, r->scores + i * d->n_classes));
+        struct json *line = report_take(&o);
         if (!line)
             rc = err_set(e, "%s: out of memory", path);
         else if (fprintf(file_out_stream(f), "%s\n", json_text(line)) < 0)
@@ -339,11 +280,6 @@ static double number(const struct json *object, const char *name)
 static long long count(const struct json *object, const char *name)
 {
     return (long long)json_i64(json_member(object, name));
-}
-
-static void print_share(FILE *out, const char *name, double share)
-{
-    fprintf(out, "%-22s %6.2f %%\n", name, 100 * share);
 }
 
 static void print_cosine(FILE *out, const struct json *metrics, const char *name, const char *title)
@@ -399,13 +335,15 @@ void probe_print(FILE *out, const struct json *metrics)
             count(test, "videos"), count(test, "clips"), count(test, "decisions"));
     fprintf(out, "%-22s %lld missing, %lld bad, %lld unlabelled\n", "left out",
             count(metrics, "n_missing"), count(metrics, "n_bad"), count(metrics, "n_unlabelled"));
-    print_share(out, "top-1", number(metrics, "top1"));
-    print_share(out, "top-5", number(metrics, "top5"));
-    print_share(out, "mean over classes", number(metrics, "mean_class_accuracy"));
-    print_share(out, "chance", number(metrics, "chance"));
-    print_share(out, "largest class", number(metrics, "majority"));
+    report_print_share(out, "top-1", number(metrics, "top1"));
+    report_print_share(out, "top-5", number(metrics, "top5"));
+    report_print_share(out, "mean over classes", number(metrics, "mean_class_accuracy"));
+    if (json_member(metrics, "vidsitu"))
+        vidsitu_print(out, json_member(metrics, "vidsitu"));
+    report_print_share(out, "chance", number(metrics, "chance"));
+    report_print_share(out, "largest class", number(metrics, "majority"));
     if (json_member(train, "top1"))
-        print_share(out, "top-1 in training", number(train, "top1"));
+        report_print_share(out, "top-1 in training", number(train, "top1"));
     print_cosine(out, metrics, "within_video_cosine", "cosine within videos");
     print_cosine(out, metrics, "between_video_cosine", "cosine between videos");
     print_worst(out, metrics);

@@ -8,6 +8,7 @@
 #include "common/eval/accuracy.h"
 #include "common/eval/probe.h"
 #include "common/eval/similarity.h"
+#include "common/eval/vidsitu.h"
 
 struct probe_result {
     const struct probe_options *options;
@@ -16,7 +17,9 @@ struct probe_result {
     struct accuracy accuracy;
     double *scores;      /* [test decisions, n_classes], each row sums to 1 */
     uint32_t *predicted; /* [test decisions] */
-    bool fitted;         /* by training; else `fit` holds nothing */
+    bool has_verbs;      /* else `verbs` holds nothing */
+    struct vidsitu_scores verbs[VIDSITU_N_RULES];
+    bool fitted; /* by training; else `fit` holds nothing */
     struct linear_fit fit;
 };
 

@@ -2,13 +2,19 @@
 #include "common/store/index.h"
 
 #include <inttypes.h>
+#include <limits.h>
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "common/store/fields.h"
 
+struct class_name {
+    const char *text; /* borrowed from the videos or the settings */
+    int number;
+};
+
 struct class_list {
-    const char **name; /* borrowed from the videos, in byte order */
+    struct class_name *by_number, *by_name; /* [n]; the second in byte order */
     size_t n;
 };
 
@@ -21,6 +27,15 @@ struct index {
 
 /* -- one video -- */
 
+void event_release(struct event *event)
+{
+    for (size_t i = 0; i < event->n_labels; i++)
+        free(event->labels[i]);
+    free(event->labels);
+    free(event->label);
+    *event = (struct event){0};
+}
+
 void video_release(struct video *v)
 {
     free(v->id);
@@ -30,7 +45,7 @@ void video_release(struct video *v)
     free(v->codec);
     free(v->reason);
     for (size_t i = 0; i < v->n_events; i++)
-        free(v->events[i].label);
+        event_release(&v->events[i]);
     free(v->events);
     json_free(v->extra);
     *v = (struct video){0};
@@ -50,12 +65,25 @@ static int add_fps(struct json *j, const struct video *v)
     return add_text(j, "fps", text);
 }
 
+static int add_labels(struct json *j, const struct event *event)
+{
+    if (!event->n_labels)
+        return 0;
+    struct json *list = json_new_array();
+    for (size_t i = 0; list && i < event->n_labels; i++)
+        if (json_append(list, json_new_str(event->labels[i])) < 0) {
+            json_free(list);
+            return ERR_FAIL;
+        }
+    return json_add(j, "labels", list);
+}
+
 static struct json *event_to_json(const struct event *event)
 {
     struct json *j = json_new_object();
     if (j && json_add(j, "start", json_new_f64(event->start)) == 0 &&
         json_add(j, "end", json_new_f64(event->end)) == 0 &&
-        add_text(j, "label", event->label) == 0)
+        add_text(j, "label", event->label) == 0 && add_labels(j, event) == 0)
         return j;
     json_free(j);
     return NULL;
@@ -94,12 +122,35 @@ struct json *video_to_json(const struct video *v)
     return NULL;
 }
 
+static int read_labels(struct event *event, const struct json *j, struct err *e)
+{
+    struct json *list;
+    if (!fields_has(j, "labels"))
+        return 0;
+    if (json_get_array(j, "labels", &list, e) < 0)
+        return ERR_FAIL;
+    size_t n = json_len(list);
+    if (n == 0)
+        return err_set(e, "member 'labels' is empty");
+    if (!(event->labels = mem_new(n, sizeof *event->labels, e)))
+        return ERR_FAIL;
+    while (event->n_labels < n) {
+        const char *text = json_str(json_at(list, event->n_labels));
+        if (!text)
+            return err_set(e, "labels: %zu: expected a string", event->n_labels);
+        if (!(event->labels[event->n_labels] = mem_strdup(text, e)))
+            return ERR_FAIL;
+        event->n_labels++;
+    }
+    return 0;
+}
+
 static int event_from_json(struct event *event, const struct json *j, struct err *e)
 {
-    static const char *const known[] = {"start", "end", "label", NULL};
+    static const char *const known[] = {"start", "end", "label", "labels", NULL};
     if (fields_check(j, known, e) < 0 || fields_f64(j, "start", 0, &event->start, e) < 0 ||
         fields_f64(j, "end", 0, &event->end, e) < 0 ||
-        fields_text(j, "label", &event->label, e) < 0)
+        fields_text(j, "label", &event->label, e) < 0 || read_labels(event, j, e) < 0)
         return ERR_FAIL;
     if (event->end < event->start)
         return err_set(e, "ends at %g before it starts at %g", event->end, event->start);
@@ -128,6 +179,8 @@ static int read_extra(struct video *v, const struct json *j, struct err *e)
     if (!fields_has(j, "extra"))
         return 0;
     int rc = json_get_object(j, "extra", &extra, e);
+    if (rc == 0 && (rc = index_check_extra(extra, e)) < 0)
+        return err_add(e, "extra");
     if (rc == 0)
         v->extra = json_ref(extra);
     return rc;
@@ -251,33 +304,105 @@ static int read_videos(struct index *x, struct err *e)
     return rc;
 }
 
-static int compare_names(const void *a, const void *b)
+static int by_text(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return strcmp(((const struct class_name *)a)->text, ((const struct class_name *)b)->text);
 }
 
-/* The names that occur, each once. */
+/* The names that the settings list, in that order. */
+static int list_classes(struct class_list *list, struct json *names, struct err *e)
+{
+    if (json_kind(names) != JSON_ARRAY || json_len(names) > INT_MAX)
+        return err_set(e, "not a list");
+    for (; list->n < json_len(names); list->n++) {
+        const char *text = json_str(json_at(names, list->n));
+        if (!text)
+            return err_set(e, "%zu: expected a string", list->n);
+        list->by_number[list->n] = (struct class_name){text, (int)list->n};
+    }
+    memcpy(list->by_name, list->by_number, list->n * sizeof *list->by_name);
+    qsort(list->by_name, list->n, sizeof *list->by_name, by_text);
+    for (size_t i = 1; i < list->n; i++)
+        if (by_text(&list->by_name[i - 1], &list->by_name[i]) == 0)
+            return err_set(e, "'%s' is listed twice", list->by_name[i].text);
+    return 0;
+}
+
+/* The i-th name of a video, NULL where it has none there. */
+static const char *name_of(const struct video *v, bool of_events, size_t i)
+{
+    return of_events ? v->events[i].label : v->class_name;
+}
+
+static size_t n_names_of(const struct video *v, bool of_events)
+{
+    return of_events ? v->n_events : 1;
+}
+
+/* The names that occur, each once, in byte order. */
+static void collect_classes(struct class_list *list, const struct index *x, bool of_events)
+{
+    struct class_name *all = list->by_name;
+    size_t n = 0;
+    for (size_t i = 0; i < x->n_videos; i++)
+        for (size_t k = 0; k < n_names_of(&x->videos[i], of_events); k++)
+            if ((all[n].text = name_of(&x->videos[i], of_events, k)))
+                n++;
+    qsort(all, n, sizeof *all, by_text);
+    for (size_t i = 0; i < n; i++)
+        if (list->n == 0 || by_text(&all[list->n - 1], &all[i]) != 0) {
+            all[list->n] = (struct class_name){all[i].text, (int)list->n};
+            list->n++;
+        }
+    memcpy(list->by_number, list->by_name, list->n * sizeof *list->by_name);
+}
+
+static int number_of(const struct class_list *list, const char *name)
+{
+    const struct class_name wanted = {.text = name};
+    const struct class_name *found =
+        bsearch(&wanted, list->by_name, list->n, sizeof *list->by_name, by_text);
+    return found ? found->number : -1;
+}
+
+/* Every name that a video has is in the list. */
+static int check_classes(const struct class_list *list, const struct index *x, bool of_events,
+                         struct err *e)
+{
+    for (size_t i = 0; i < x->n_videos; i++)
+        for (size_t k = 0; k < n_names_of(&x->videos[i], of_events); k++) {
+            const char *name = name_of(&x->videos[i], of_events, k);
+            if (name && number_of(list, name) < 0)
+                return err_set(e, "'%s', which %s has, is not listed", name, x->videos[i].id);
+        }
+    return 0;
+}
+
 static int make_classes(struct class_list *list, const struct index *x, bool of_events,
                         struct err *e)
 {
-    size_t n = 0, cap = 0;
-    for (size_t i = 0; i < x->n_videos; i++)
-        cap += of_events ? x->videos[i].n_events : 1;
-    if (!(list->name = mem_new(cap, sizeof *list->name, e)))
+    const char *member = of_events ? "labels" : "classes";
+    struct json *names = json_member(store_meta(x->store)->settings, member);
+    size_t cap = names ? json_len(names) : 0;
+    for (size_t i = 0; !names && i < x->n_videos; i++)
+        cap += n_names_of(&x->videos[i], of_events);
+    list->by_number = mem_new(cap + 1, sizeof *list->by_number, e);
+    list->by_name = mem_new(cap + 1, sizeof *list->by_name, e);
+    if (!list->by_number || !list->by_name)
         return ERR_FAIL;
-    for (size_t i = 0; i < x->n_videos; i++) {
-        const struct video *v = &x->videos[i];
-        if (!of_events && v->class_name)
-            list->name[n++] = v->class_name;
-        for (size_t k = 0; of_events && k < v->n_events; k++)
-            if (v->events[k].label)
-                list->name[n++] = v->events[k].label;
+    if (!names) {
+        collect_classes(list, x, of_events);
+        return 0;
     }
-    qsort(list->name, n, sizeof *list->name, compare_names);
-    for (size_t i = 0; i < n; i++)
-        if (i == 0 || strcmp(list->name[i], list->name[i - 1]) != 0)
-            list->name[list->n++] = list->name[i];
+    if (list_classes(list, names, e) < 0 || check_classes(list, x, of_events, e) < 0)
+        return err_add(e, "%s: !meta: settings: %s", store_path(x->store), member);
     return 0;
+}
+
+static void class_list_release(struct class_list *list)
+{
+    free(list->by_number);
+    free(list->by_name);
 }
 
 int index_open(struct index **out, const char *path, struct err *e)
@@ -307,8 +432,8 @@ void index_close(struct index *x)
     for (size_t i = 0; i < x->n_videos; i++)
         video_release(&x->videos[i]);
     free(x->videos);
-    free(x->classes.name);
-    free(x->labels.name);
+    class_list_release(&x->classes);
+    class_list_release(&x->labels);
     store_close(x->store);
     free(x);
 }
@@ -345,14 +470,12 @@ size_t index_n_classes(const struct index *x, bool of_events)
 
 const char *index_class(const struct index *x, bool of_events, size_t i)
 {
-    return list_of(x, of_events)->name[i];
+    return list_of(x, of_events)->by_number[i].text;
 }
 
 int index_class_number(const struct index *x, bool of_events, const char *name)
 {
-    const struct class_list *list = list_of(x, of_events);
-    const char **found = bsearch(&name, list->name, list->n, sizeof *list->name, compare_names);
-    return found ? (int)(found - list->name) : -1;
+    return number_of(list_of(x, of_events), name);
 }
 
 const struct store *index_store(const struct index *x)

@@ -17,10 +17,12 @@
 #define INDEX_SCHEMA "index"
 enum { INDEX_VERSION = 1 };
 
-/* Something that happens between two times of a video; `label` may be NULL (unknown). */
+/* Something that happens between two times of a video. */
 struct event {
     double start, end; /* seconds */
-    char *label;
+    char *label;       /* or NULL: unknown */
+    char **labels;     /* what each annotator said, where there were several */
+    size_t n_labels;
 };
 
 struct video {
@@ -44,7 +46,8 @@ struct video {
     struct json *extra; /* annotations of other kinds by name: "boundaries", "boxes" ...; or NULL */
 };
 
-void video_release(struct video *v); /* frees the members, zeroes */
+void video_release(struct video *v);     /* frees the members, zeroes */
+void event_release(struct event *event); /* the same */
 struct json *
 video_to_json(const struct video *v); /* members in a fixed order, absent ones left out */
 int video_from_json(struct video *v, const struct json *j, struct err *e); /* fills a zeroed v */
@@ -54,13 +57,18 @@ int video_from_json(struct video *v, const struct json *j, struct err *e); /* fi
  */
 int index_check_id(const char *id, struct err *e);
 
+/* The members of `extra` that schemas/index.md describes have the form that it says; others may be
+ * anything. */
+int index_check_extra(const struct json *extra, struct err *e);
+
 struct index; /* a whole index in memory, in key order */
 int index_open(struct index **x, const char *path, struct err *e);
 void index_close(struct index *x);
 size_t index_n_videos(const struct index *x);
 const struct video *index_video(const struct index *x, size_t i);
 const struct video *index_find(const struct index *x, const char *id); /* NULL where absent */
-/* Distinct class names (video classes, or event labels) in byte order; position = class number. */
+/* Class names (video classes, or event labels); position = class number. Those of settings.classes
+ * or settings.labels, else the distinct names that occur, in byte order. */
 size_t index_n_classes(const struct index *x, bool of_events);
 const char *index_class(const struct index *x, bool of_events, size_t i);
 /* Number of a class name, or -1. */

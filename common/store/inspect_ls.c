@@ -8,7 +8,7 @@
 #include "common/base/file.h"
 #include "common/store/source.h"
 
-enum { N_FIRST_KEYS = 10 };
+enum { N_FIRST_KEYS = 10, MAX_LISTED = 20 };
 
 /* -- the file as a whole -- */
 
@@ -19,7 +19,13 @@ static void print_members(FILE *out, const char *label, const struct json *objec
     struct json *value;
     while (json_next(object, &w, &name, &value)) {
         const char *text = json_str(value);
-        fprintf(out, "%-9s %s = %s\n", label, name, text ? text : json_text(value));
+        if (json_kind(value) == JSON_ARRAY && json_len(value) > MAX_LISTED)
+            fprintf(out, "%-9s %s = [%zu items, from %s]\n", label, name, json_len(value),
+                    json_text(json_at(value, 0)));
+        else if (json_kind(value) == JSON_OBJECT && json_len(value) > MAX_LISTED)
+            fprintf(out, "%-9s %s = {%zu members}\n", label, name, json_len(value));
+        else
+            fprintf(out, "%-9s %s = %s\n", label, name, text ? text : json_text(value));
         label = "";
     }
 }

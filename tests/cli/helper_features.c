@@ -31,6 +31,7 @@ static struct setting settings[] = {
     {"classes", 4},    /* of videos */
     {"events", 0},     /* of a video; their classes are drawn; 0: clips are of the whole video */
     {"kinds", 3},      /* classes of events */
+    {"raters", 0},     /* of an event of videos not for training: half of them say its class */
     {"clips", 2},      /* of a video, where there are no events */
     {"views", 1},      /* of a clip */
     {"steps", 0},      /* 0: pooled */
@@ -122,9 +123,24 @@ static size_t kind_of(const struct made *m, size_t event)
 
 /* -- the index -- */
 
+/* What the raters of an event say: its kind, by turns with kinds at random and kind 9, which no
+ * event is of. `text` and `labels` have room for 64. */
+static size_t rate(const struct made *m, size_t event, char text[][16], char **labels)
+{
+    size_t n = m->part == 1 ? 0 : get_n("raters");
+    for (size_t i = 0; i < n; i++) {
+        struct rng r;
+        rng_init(&r, (uint64_t)get("seed"), 6, (m->number * 100 + event) * 100 + i);
+        size_t kind = i % 2 ? rng_below(&r, get_n("kinds") + 1) : kind_of(m, event);
+        snprintf(text[i], sizeof *text, "kind %zu", kind < get_n("kinds") ? kind : 9);
+        labels[i] = text[i];
+    }
+    return n;
+}
+
 static int put_video(struct store_writer *w, const struct made *m, struct err *e)
 {
-    char class_name[32], labels[64][16];
+    char class_name[32], labels[64][16], said[64][64][16], *lists[64][64];
     struct event events[64];
     struct video v = {.id = (char *)m->id, .split = (char *)m->split, .path = (char *)"none.mp4"};
     v.ok = !m->bad;
@@ -145,6 +161,8 @@ static int put_video(struct store_writer *w, const struct made *m, struct err *e
         snprintf(labels[i], sizeof *labels, "kind %zu", kind_of(m, i));
         events[i] = (struct event){.start = 2.0 * (double)i, .end = 2.0 * (double)i + 2};
         events[i].label = m->unlabelled ? NULL : labels[i];
+        events[i].labels = lists[i];
+        events[i].n_labels = rate(m, i, said[i], lists[i]);
     }
     struct json *j = video_to_json(&v);
     const char *text = json_text(j);

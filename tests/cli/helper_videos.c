@@ -71,8 +71,8 @@ static void read_events(struct video *v, char *text)
         v->events = realloc(v->events, (v->n_events + 1) * sizeof(*v->events));
         if (!v->events)
             die("out of memory");
-        v->events[v->n_events++] =
-            (struct event){number(start), number(word), *label ? copy(label) : NULL};
+        v->events[v->n_events++] = (struct event){
+            .start = number(start), .end = number(word), .label = *label ? copy(label) : NULL};
     }
 }
 

@@ -74,7 +74,7 @@ value() {
     [[ ${lines[13]} == "left out as raters disagree: 1, predictions of other videos: 1" ]]
     [[ $stderr == *"videos without prediction: 1 of 2, the first is 'b'"*"predictions of videos that are not in gt.json: 1"* ]]
     [ "$(value n_videos) $(value n_scored) $(value n_missing) $(value n_skipped) $(value n_extra)" = "3 1 1 1 1" ]
-    [ "$(value missing/0/video)" = b ]
+    [ "$(value missing/0)" = b ]
     [ "$(value thresholds/0/tp) $(value thresholds/0/n_positive) $(value thresholds/0/n_detected)" = "2 4 3" ]
     challenge --print none
     [ -z "$output" ]

@@ -32,8 +32,8 @@ find_video() {
     tool teg-index --videos videos -o index.lmdb
     expect_status 0
     [ -z "$output" ]
-    [[ "$stderr" == *"8 videos: 8 found, 0 missing, 0 bad"* ]]
-    [[ "$stderr" == *'split train: {"found":6,"missing":0,"bad":0}'* ]]
+    [[ "$stderr" == *"videos: 8 listed, 8 found, 0 missing, 0 bad; "*" classes"* ]]
+    [[ "$stderr" == *"split train: 6 listed, 6 found, 0 missing, 0 bad"* ]]
     [ "$(records index.lmdb split | cut -f 2 | sort | uniq -c | xargs)" = "6 train 2 val" ]
     while IFS=$'\t' read -r id path class size fps frames verified status; do
         [ "$id.mp4" = "$path" ]
@@ -82,7 +82,7 @@ find_video() {
     tool teg-index --videos videos -o folder.lmdb
     expect_status 0
     [[ "$stderr" == *"1 files passed over"* ]]
-    [[ "$stderr" == *"11 videos: 8 found, 0 missing, 3 bad"* ]]
+    [[ "$stderr" == *"videos: 11 listed, 8 found, 0 missing, 3 bad"* ]]
     records folder.lmdb status reason >reasons
     grep -q '^empty	bad	empty file$' reasons
     grep -q '^cut	bad	cannot be opened: moov atom not found$' reasons

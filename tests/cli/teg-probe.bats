@@ -125,6 +125,47 @@ refused() {
     [ "$(value n_classes)" = 3 ]
 }
 
+# The same predictions and labels in VidSitu's own files.
+official_files() {
+    python3 - "$TEG_BIN/teg-inspect" <<'END'
+import json, subprocess, sys
+lines = [json.loads(line) for line in open("predictions.jsonl", encoding="utf-8")]
+videos = sorted({line["video"] for line in lines})
+ids = [f"v_{i:06d}_seg_0_10" for i in range(len(videos))]
+said = lambda v: json.loads(subprocess.check_output([sys.argv[1], "show", "index.lmdb", v]))["events"]
+write = lambda name, value: json.dump(value, open(name, "w", encoding="utf-8"))
+write("vseg_split_valid_lb.json", ids)
+write("vinfo_valid_lb.json", [{"vid_seg_int": ids[i], "vbid_lst": {f"Ev{k + 1}": event["labels"] for k, event in
+                               enumerate(said(v))}} for i, v in enumerate(videos)])
+write("pred.json", [{"ann_idx": i, "pred_vbs_ev": [[best["class"] for best in line["best"]] for line in lines
+                     if line["video"] == v]} for i, v in enumerate(videos)])
+END
+}
+
+@test "events with several annotators are scored as VidSitu's" {
+    features all.lmdb events=5 raters=12 kinds=8 noise=2 train=60
+    probe --embeddings all.lmdb --labels events --epochs 20 --predictions predictions.jsonl
+    expect_status 0
+    [[ $output == *"top-1, given twice "*"macro recall@5"* ]]
+    [ "$(value vidsitu/events) $(value vidsitu/videos)" = "100 20" ]
+    awk -v any="$(value vidsitu/official/Per_Ev_Top_1)" -v agreed="$(value vidsitu/min_agree_2/Per_Ev_Top_1)" \
+        -v one="$(value top1)" 'BEGIN { exit !(any > agreed && agreed > one) }'
+    command -v python3 >/dev/null || skip "python3 is not installed"
+    official_files
+    value vidsitu >ours
+    tool teg-vidsitu-eval --predictions pred.json --annotations . -o metrics.json
+    expect_status 0
+    value vidsitu | cmp - ours
+}
+
+@test "events with one annotator each are not" {
+    features all.lmdb events=5
+    probe --embeddings all.lmdb --labels events
+    expect_status 0
+    run value vidsitu
+    [ "$status" != 0 ]
+}
+
 @test "views of a video are averaged: many are right where one is not" {
     local common="noise=6 train=400 val=200 classes=8"
     features train.lmdb store=1 clips=4 $common
@@ -313,4 +354,9 @@ refused() {
         expect_status 0
         [ "$(python3 "$BATS_TEST_DIRNAME/../schema/validate.py" --kind metrics metrics.json)" = "ok metrics.json" ]
     done
+    rm index.lmdb
+    features rated.lmdb events=2 raters=3
+    probe --embeddings rated.lmdb --labels events
+    expect_status 0
+    [ "$(python3 "$BATS_TEST_DIRNAME/../schema/validate.py" --kind metrics metrics.json)" = "ok metrics.json" ]
 }

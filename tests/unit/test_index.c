@@ -42,7 +42,8 @@ static void test_every_member(void **state)
         "\"rotation\":90,\"fps\":\"30000/"
         "1001\",\"n_frames\":300,\"duration\":10.01,\"codec\":\"h264\","
         "\"variable_rate\":true,\"verified\":true,\"status\":\"ok\",\"reason\":\"no sound\","
-        "\"events\":[{\"start\":0.0,\"end\":2.5,\"label\":\"run.02\"},{\"start\":2.5,\"end\":5.0}],"
+        "\"events\":[{\"start\":0.0,\"end\":2.5,\"label\":\"run.02\",\"labels\":[\"run.02\","
+        "\"walk.01\"]},{\"start\":2.5,\"end\":5.0}],"
         "\"extra\":{\"boundaries\":[[1.5],[]]}}";
     support_ok(parse(&v, text, &e), &e);
     assert_string_equal(v.path, "a/b.mp4");
@@ -55,7 +56,10 @@ static void test_every_member(void **state)
     assert_true(v.ok && v.variable_rate && v.verified);
     assert_int_equal(v.n_events, 2);
     assert_string_equal(v.events[0].label, "run.02");
+    assert_int_equal(v.events[0].n_labels, 2);
+    assert_string_equal(v.events[0].labels[1], "walk.01");
     assert_null(v.events[1].label);
+    assert_int_equal(v.events[1].n_labels, 0);
     struct json *j = video_to_json(&v);
     assert_string_equal(json_text(j), text);
     json_free(j);
@@ -103,6 +107,9 @@ static void test_refused(void **state)
         {START REST ",\"events\":[{\"start\":2,\"end\":1}]}", "events: 0: ends at 1 before"},
         {START REST ",\"events\":[{\"start\":-1,\"end\":1}]}", "'start': -1, less than 0"},
         {START REST ",\"events\":[{\"start\":NaN,\"end\":1}]}", "'start': not a finite number"},
+        {START REST ",\"events\":[{\"start\":1,\"end\":2,\"labels\":[]}]}", "'labels' is empty"},
+        {START REST ",\"events\":[{\"start\":1,\"end\":2,\"labels\":[\"a\",1]}]}",
+         "events: 0: labels: 1: expected a string"},
         {START REST ",\"extra\":[]}", "'extra': expected an object"},
         {"{\"path\":\"\"," REST "}", "'path' is missing or empty"},
         {"{\"path\":\"a\",\"status\":\"bad\"}", "'reason' is missing beside status bad"},
@@ -127,6 +134,49 @@ static void test_refused(void **state)
         struct err e = {0};
         struct video v = {0};
         support_failed(parse(&v, cases[i].text, &e), &e, cases[i].why);
+        video_release(&v);
+    }
+}
+
+static void test_extra(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct video v = {0};
+    support_ok(
+        parse(&v,
+              START REST
+              ",\"extra\":{\"boundaries\":[[0,1.5],[]],\"consistency\":[0.5,null],"
+              "\"consistency_mean\":null,\"key_frames\":[{\"time\":2,\"timestamp\":\"0902\"},"
+              "{\"time\":3.5,\"timestamp\":\"0903.5\",\"excluded\":true}],"
+              "\"boxes\":[{\"time\":2,\"box\":[0,0.25,1,0.25],\"labels\":[12,80],\"person\":0},"
+              "{\"time\":2,\"box\":[0,0,1,1],\"score\":0.9}],\"mine\":{\"a\":1}}}",
+              &e),
+        &e);
+    video_release(&v);
+    static const char *const refused[][2] = {
+        {"\"boundaries\":{}", "extra: boundaries: expected an array"},
+        {"\"boundaries\":[1]", "boundaries: 0: expected an array"},
+        {"\"boundaries\":[[],[-1]]", "boundaries: 1: 0: expected a number from 0"},
+        {"\"boundaries\":[[NaN]]", "boundaries: 0: 0: expected a number from 0"},
+        {"\"consistency\":[\"x\"]", "consistency: 0: expected a finite number"},
+        {"\"consistency_mean\":NaN", "consistency_mean: expected a finite number"},
+        {"\"key_frames\":[{\"time\":2}]", "key_frames: 0: member 'timestamp' is missing"},
+        {"\"key_frames\":[{\"time\":2,\"timestamp\":\"2\",\"excluded\":1}]", "'excluded'"},
+        {"\"key_frames\":[{\"time\":2,\"timestamp\":\"2\",\"x\":1}]", "'x' is unknown"},
+        {"\"boxes\":[{\"box\":[0,0,1,1]}]", "boxes: 0: member 'time' is missing"},
+        {"\"boxes\":[{\"time\":1,\"box\":[0,0,1]}]", "box: 3 numbers, not 4"},
+        {"\"boxes\":[{\"time\":1,\"box\":[0,0,1,\"1\"]}]", "box: 3: expected a finite"},
+        {"\"boxes\":[{\"time\":1,\"box\":[0,0.5,1,0.4]}]", "box: ends before it begins"},
+        {"\"boxes\":[{\"time\":1,\"box\":[0,0,1,1],\"labels\":[1.5]}]",
+         "labels: 0: expected an int"},
+        {"\"boxes\":[{\"time\":1,\"box\":[0,0,1,1],\"person\":-1}]", "'person': -1"},
+        {"\"boxes\":[{\"time\":1,\"box\":[0,0,1,1],\"score\":null}]", "'score'"},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        char text[512];
+        snprintf(text, sizeof text, START REST ",\"extra\":{%s}}", refused[i][0]);
+        support_failed(parse(&v, text, &e), &e, refused[i][1]);
         video_release(&v);
     }
 }
@@ -181,7 +231,9 @@ static void make_index(const char *settings)
     struct store_writer *w;
     struct store_spec spec = {
         .schema = INDEX_SCHEMA, .version = INDEX_VERSION, .tool = "test", .force = true};
-    struct event events[] = {{0, 1, "walk"}, {1, 2, NULL}, {2, 3, "run"}};
+    struct event events[] = {{.start = 0, .end = 1, .label = "walk"},
+                             {.start = 1, .end = 2},
+                             {.start = 2, .end = 3, .label = "run"}};
     struct video v = {
         .path = "p", .width = 4, .height = 2, .fps_num = 25, .fps_den = 1, .ok = true};
     spec.settings = json_parse(settings, strlen(settings), &e);
@@ -238,6 +290,35 @@ static void test_index(void **state)
     index_close(x);
 }
 
+static void test_listed_classes(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct index *x;
+    make_index("{\"classes\":[\"zebra\",\"ant\",\"bee\"],\"labels\":[\"<unk>\",\"walk\",\"run\"]}");
+    support_ok(index_open(&x, path, &e), &e);
+    assert_int_equal(index_n_classes(x, false), 3);
+    assert_string_equal(index_class(x, false, 0), "zebra");
+    assert_int_equal(index_class_number(x, false, "bee"), 2);
+    assert_int_equal(index_class_number(x, false, "ant"), 1);
+    assert_int_equal(index_class_number(x, false, "<unk>"), -1);
+    assert_int_equal(index_n_classes(x, true), 3);
+    assert_int_equal(index_class_number(x, true, "run"), 2);
+    index_close(x);
+    static const char *const refused[][2] = {
+        {"{\"classes\":[\"zebra\",\"bee\"]}",
+         "settings: classes: 'ant', which a has, is not listed"},
+        {"{\"labels\":[\"walk\"]}", "settings: labels: 'run', which a has, is not listed"},
+        {"{\"labels\":[\"walk\",\"run\",\"walk\"]}", "labels: 'walk' is listed twice"},
+        {"{\"classes\":[\"ant\",1]}", "classes: 1: expected a string"},
+        {"{\"classes\":{}}", "classes: not a list"},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        make_index(refused[i][0]);
+        support_failed(index_open(&x, path, &e), &e, refused[i][1]);
+    }
+}
+
 static void test_bad_records(void **state)
 {
     (void)state;
@@ -271,8 +352,10 @@ int main(void)
         cmocka_unit_test(test_every_member),
         cmocka_unit_test(test_bad_video),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_extra),
         cmocka_unit_test(test_ids),
         cmocka_unit_test_setup_teardown(test_index, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_listed_classes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_records, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,6 +197,33 @@ static void test_ls(void **state)
     has(&o, "  v1/00000011\n");
 }
 
+/* A list of a thousand classes takes one line, and so do the counts of each. */
+static void test_ls_long_list(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct outcome o;
+    struct store_writer *w;
+    struct json *settings = json_new_object(), *names = json_new_array();
+    struct json *counts = json_new_object();
+    for (int i = 0; i < 21; i++) {
+        json_append(names, json_new_str(i ? "other" : "first"));
+        json_add(counts, (char[]){(char)('a' + i), '\0'}, json_new_i64(i));
+    }
+    json_add(settings, "classes", names);
+    struct store_spec spec = {
+        .schema = INDEX_SCHEMA, .version = INDEX_VERSION, .tool = "test", .settings = settings};
+    const char *path = support_path(folder, "index.lmdb");
+    support_ok(store_create(&w, path, &spec, &e), &e);
+    support_ok(store_summary(w, "classes", counts, &e), &e);
+    support_ok(store_publish(w, 0, &e), &e);
+    json_free(settings);
+    run(&o, inspect_ls, (struct inspect){.path = path});
+    succeeds(&o);
+    has(&o, "\nsettings  classes = [21 items, from \"first\"]\n");
+    has(&o, "\nsummary   classes = {21 members}\n");
+}
+
 static void test_ls_model(void **state)
 {
     (void)state;
@@ -698,6 +725,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_ls, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ls_long_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ls_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_show, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_show_model, set_up, tear_down),

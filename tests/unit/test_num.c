@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "common/base/num.h"
+#include "common/base/rng.h"
 #include "tests/unit/support.h"
 
 static void test_i64(void **state)
@@ -58,12 +59,39 @@ static void test_f64(void **state)
     static const struct {
         const char *text;
         double x;
-    } good[] = {{"0", 0}, {"-0.5", -0.5}, {"1e-3", 1e-3}, {"+2.5E+1", 25}, {".5", 0.5}, {"5.", 5}};
+    } good[] = {{"0", 0},       {"-0.5", -0.5},
+                {"1e-3", 1e-3}, {"+2.5E+1", 25},
+                {".5", 0.5},    {"5.", 5},
+                {"-0", 0},      {"123456789012345.6789", 123456789012345.6789}};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         struct err e = {0};
         double x;
         support_ok(num_f64(good[i].text, -HUGE_VAL, HUGE_VAL, &x, &e), &e);
         assert_true(x == good[i].x);
+    }
+}
+
+/* Short decimals take a way of their own; strtod must agree to the bit. */
+static void test_f64_bits(void **state)
+{
+    (void)state;
+    for (uint64_t round = 0; round < 100000; round++) {
+        struct rng r;
+        struct err e = {0};
+        char text[40];
+        double x;
+        rng_init(&r, 1, 0, round);
+        int width = (int)(1 + rng_below(&r, 18));
+        unsigned long long digits = rng_below(&r, 1u << 30);
+        digits <<= rng_below(&r, 27);
+        int n = snprintf(text, sizeof text, "%s%0*llu", round % 2 ? "-" : "", width, digits);
+        size_t point = 1 + rng_below(&r, (uint64_t)n);
+        memmove(text + point + 1, text + point, (size_t)n + 1 - point);
+        text[point] = '.';
+        support_ok(num_f64(text, -HUGE_VAL, HUGE_VAL, &x, &e), &e);
+        double expected = strtod(text, NULL);
+        if (memcmp(&x, &expected, sizeof x) != 0)
+            fail_msg("%s: %a, not %a", text, x, expected);
     }
 }
 
@@ -143,9 +171,10 @@ static void test_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_i64),      cmocka_unit_test(test_i64_refuses),
-        cmocka_unit_test(test_f64),      cmocka_unit_test(test_f64_refuses),
-        cmocka_unit_test(test_fraction), cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_i64),         cmocka_unit_test(test_i64_refuses),
+        cmocka_unit_test(test_f64),         cmocka_unit_test(test_f64_bits),
+        cmocka_unit_test(test_f64_refuses), cmocka_unit_test(test_fraction),
+        cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/datasets/ava_files.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/datasets/annotation_files.h"
+
+typedef int rows_fn(struct key_frames *k, const char *text, size_t len, const char *split,
+                    struct err *e);
+
+struct reading {
+    struct key_frames *k;
+    rows_fn *read;
+    const char *split; /* NULL: the file's name tells */
+};
+
+static int read_excluded(struct key_frames *k, const char *text, size_t len, const char *split,
+                         struct err *e)
+{
+    (void)split;
+    return key_frames_read_excluded(k, text, len, e);
+}
+
+static int read_file(void *user, const char *path, const char *text, size_t len, struct err *e)
+{
+    const struct reading *r = user;
+    return r->read(r->k, text, len, r->split ? r->split : annotation_files_split(path), e);
+}
+
+/* 1 it was read, 0 there is none of these names. */
+static int read_named(const char *folder, const char *const *names, struct reading *r,
+                      struct err *e)
+{
+    char *path = NULL;
+    int rc = annotation_files_find(folder, names, &path, e);
+    if (rc == 1 && annotation_files_read(path, read_file, r, e) < 0)
+        rc = ERR_FAIL;
+    free(path);
+    return rc;
+}
+
+int ava_files_read_films(const char *folder, struct key_frames *k, struct err *e)
+{
+    static const char *const boxes[][3] = {{"ava_train_v2.2.csv", "ava_train_v2.1.csv", NULL},
+                                           {"ava_val_v2.2.csv", "ava_val_v2.1.csv", NULL},
+                                           {"ava_test_v2.2.csv", "ava_test_v2.1.csv", NULL}};
+    static const char *const excluded[][3] = {
+        {"ava_train_excluded_timestamps_v2.2.csv", "ava_train_excluded_timestamps_v2.1.csv", NULL},
+        {"ava_val_excluded_timestamps_v2.2.csv", "ava_val_excluded_timestamps_v2.1.csv", NULL},
+        {"ava_test_excluded_timestamps_v2.2.csv", "ava_test_excluded_timestamps_v2.1.csv", NULL}};
+    int n = 0;
+    for (size_t i = 0; i < sizeof boxes / sizeof *boxes; i++) {
+        struct reading r = {k, key_frames_read_boxes, NULL};
+        int rc = read_named(folder, boxes[i], &r, e);
+        r.read = read_excluded;
+        if (rc < 0 || read_named(folder, excluded[i], &r, e) < 0)
+            return ERR_FAIL;
+        n += rc;
+    }
+    return n;
+}
+
+int ava_files_read_clips(const char *folder, struct key_frames *k, struct err *e)
+{
+    static const char *const names[][2] = {{"kinetics_train_v1.0.csv", NULL},
+                                           {"kinetics_val_v1.0.csv", NULL},
+                                           {"kinetics_test_v1.0.csv", NULL}};
+    int n = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int rc = read_named(folder, names[i], &(struct reading){k, key_frames_read_boxes, NULL}, e);
+        if (rc < 0)
+            return rc;
+        n += rc;
+    }
+    return n;
+}
+
+int ava_files_read_boxes(const char *path, struct key_frames *k, struct err *e)
+{
+    struct reading r = {k, key_frames_read_boxes, NULL};
+    return annotation_files_read(path, read_file, &r, e);
+}
+
+int ava_files_read_detections(const char *path, struct key_frames *k, struct err *e)
+{
+    const char *split = annotation_files_split(path);
+    struct reading r = {k, key_frames_read_detections, split ? split : "test"};
+    return annotation_files_read(path, read_file, &r, e);
+}
+
+static int read_actions(void *user, const char *path, const char *text, size_t len, struct err *e)
+{
+    (void)path;
+    return key_frames_read_actions(text, len, user, e);
+}
+
+int ava_files_read_actions(const char *folder, struct video_list *out, struct err *e)
+{
+    static const char *const names[] = {"ava_action_list_v2.2_for_activitynet_2019.pbtxt",
+                                        "ava_action_list_v2.1_for_activitynet_2018.pbtxt",
+                                        "ava_action_list_v2.2_for_activitynet_2019.pbtxt.txt",
+                                        "ava_action_list_v2.1_for_activitynet_2018.pbtxt.txt",
+                                        "ava_action_list_v2.2.pbtxt",
+                                        "ava_action_list_v2.1.pbtxt",
+                                        NULL};
+    char *path = NULL;
+    struct json *actions = NULL;
+    int rc = annotation_files_find(folder, names, &path, e);
+    if (rc == 0)
+        rc = video_list_note(out, e, "%s: no %s: the actions have no names", folder, names[0]);
+    else if (rc == 1 && (rc = annotation_files_read(path, read_actions, &actions, e)) == 0)
+        rc = video_list_set(out, "actions", actions, e);
+    free(path);
+    return rc;
+}
+
+int ava_files_start(const struct import_options *options, struct video_list *out, double *start,
+                    struct err *e)
+{
+    *start = options->video_start >= 0 ? options->video_start : AVA_FILM_START;
+    return video_list_set(out, "video_start", json_new_f64(*start), e);
+}
+
+int ava_files_add_video(struct key_frames *k, size_t video, const char *path,
+                        const double seconds[2], struct video_list *out, struct err *e)
+{
+    const struct key_video *from = &k->video[video];
+    struct video v = {.id = mem_strdup(from->name, e), .path = mem_strdup(path, e)};
+    int rc = v.id && v.path ? video_path_clean(v.path, e) : ERR_FAIL;
+    if (rc == 0 && from->split && !(v.split = mem_strdup(from->split, e)))
+        rc = ERR_FAIL;
+    if (rc == 0)
+        rc = key_frames_extra(k, video, seconds[0], seconds[1], &v.extra, e);
+    if (rc == 0)
+        rc = video_list_add(out, &v, e);
+    video_release(&v);
+    return rc;
+}
+
+int ava_files_add_film(struct key_frames *k, size_t video, double start, struct video_list *out,
+                       struct err *e)
+{
+    const double seconds[2] = {start, INFINITY};
+    struct buf path = {0};
+    int rc = buf_printf(&path, e, "%s.mp4", k->video[video].name);
+    if (rc == 0)
+        rc = ava_files_add_video(k, video, (char *)path.data, seconds, out, e);
+    if (rc == 0 && k->video[video].n_outside)
+        rc = err_set(e,
+                     "%s: %zu key frames lie before second %g, where the file begins: "
+                     "see --video-start",
+                     k->video[video].name, k->video[video].n_outside, start);
+    buf_release(&path);
+    return rc;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AVA: ava_train_v2.2.csv and the like with rows "ID,0902,x1,y1,x2,y2,action,person", excluded key
+ * frames, a label map. Key frames are seconds of the film; files of the videos mostly begin at
+ * second 900. A video is ID.mp4.
+ */
+#include <sys/stat.h>
+
+#include "common/datasets/ava_files.h"
+
+static int read_annotations(const char *path, struct key_frames *k, struct video_list *out,
+                            struct err *e)
+{
+    struct stat about;
+    if (stat(path, &about) < 0 || !S_ISDIR(about.st_mode))
+        return ava_files_read_boxes(path, k, e);
+    int n = ava_files_read_films(path, k, e);
+    if (n == 0)
+        return err_set(e, "%s: holds no ava_{train,val,test}_v2.{1,2}.csv", path);
+    return n < 0 ? n : ava_files_read_actions(path, out, e);
+}
+
+static int read_ava(const struct import_options *options, struct video_list *out, struct err *e)
+{
+    struct key_frames k = {0};
+    double start;
+    int rc = ava_files_start(options, out, &start, e);
+    if (rc == 0)
+        rc = read_annotations(options->annotations, &k, out, e);
+    if (rc == 0 && options->detections)
+        rc = ava_files_read_detections(options->detections, &k, e);
+    if (rc == 0 && (rc = key_frames_finish(&k, e)) < 0)
+        err_add(e, "%s", options->annotations);
+    for (size_t i = 0; rc == 0 && i < k.n_videos; i++)
+        if (k.video[i].n)
+            rc = ava_files_add_film(&k, i, start, out, e);
+    key_frames_release(&k);
+    return rc;
+}
+
+const struct importer importer_ava = {
+    .name = "ava",
+    .what = "AVA: folder of its files, or a CSV file (--annotations)",
+    .needs_annotations = true,
+    .extras = IMPORT_DETECTIONS | IMPORT_VIDEO_START,
+    .finds_files = true,
+    .read = read_ava,
+};

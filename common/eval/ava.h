@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The official metric of AVA and AVA-Kinetics: frame-level mean average precision at IoU 0.5 of
+ * predictions in a CSV file, under the rules of either official program.
+ *
+ *     struct ava_options o = {.predictions = "det.csv", .annotations = "gt.csv", ...};
+ *     ava_run(&o, ui, &metrics, &e);             writes metrics.json
+ *     ava_print(stdout, metrics);
+ */
+#ifndef TEG_EVAL_AVA_H
+#define TEG_EVAL_AVA_H
+
+#include <stdio.h>
+
+#include "common/base/err.h"
+#include "common/base/json.h"
+#include "common/base/ui.h"
+#include "common/eval/ava_rows.h"
+
+struct ava_options {
+    const char *predictions; /* CSV, see ava_rows.h */
+    const char *annotations; /* CSV */
+    const char *labels;      /* pbtxt, see ava_labels.h */
+    const char *exclude;     /* CSV "video,timestamp"; SlowFast's rules only; or NULL */
+    enum ava_rules rules;
+    const char *out;   /* metrics, JSON (schemas/metrics.schema.json) */
+    struct json *argv; /* borrowed; goes into the metrics */
+};
+
+/* `metrics` is the caller's, also written to options->out. */
+int ava_run(const struct ava_options *options, struct ui *ui, struct json **metrics, struct err *e);
+
+/* The table for people, a line a class. */
+void ava_print(FILE *out, const struct json *metrics);
+
+#endif

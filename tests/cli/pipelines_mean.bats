@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# pipelines/mean.awk on metrics of three splits.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    mean=$(realpath "$BATS_TEST_DIRNAME/../../pipelines/mean.awk")
+    cd "$BATS_TEST_TMPDIR" || return
+    local k
+    for k in 1 2 3; do
+        printf '{\n  "tool": "teg-probe",\n  "top1": 0.%d,\n  "top5": 1.0,\n  "n": %d,\n  "x": 1e-0%d,\n' $k $k $k
+        printf '  "train": {\n    "loss": 0.5\n  },\n  "within": -0.5\n}\n'
+    done >all
+    split -l 11 -d all split
+}
+
+@test "the mean and the number of each split" {
+    run --separate-stderr awk -f "$mean" split00 split01 split02
+    [ "$status" = 0 ]
+    diff - <(echo "$output") <<'END'
+top1                    0.200000   0.100000  0.200000  0.300000
+top5                    1.000000   1.000000  1.000000  1.000000
+x                       0.037000   0.100000  0.010000  0.001000
+within                 -0.500000  -0.500000 -0.500000 -0.500000
+END
+}
+
+@test "the metrics that the tools write" {
+    examples=$BATS_TEST_DIRNAME/../../schemas/examples/good
+    run --separate-stderr awk -f "$mean" "$examples/metrics.probe.json" "$examples/metrics.probe.json"
+    [ "$status" = 0 ]
+    [[ "${lines[0]}" == "top1                    0.666667   0.666667  0.666667" ]]
+    [[ "$output" == *"mean_class_accuracy "* && "$output" != *loss* ]]
+}
+
+@test "a number that a file lacks is left out; files that do not belong together are refused" {
+    sed -i '/"x"/d' split01
+    run --separate-stderr awk -f "$mean" split00 split01
+    [ "$status" = 0 ]
+    [[ "$output" != *"x "* ]]
+    sed -i 's/teg-probe/teg-ava-eval/' split01
+    run --separate-stderr awk -f "$mean" split00 split01
+    [ "$status" = 1 ]
+    [ "$stderr" = "mean.awk: split01: no metrics of the same tool as split00" ]
+    echo '[]' >none
+    run --separate-stderr awk -f "$mean" none
+    [ "$status" = 1 ]
+    [ "$stderr" = "mean.awk: none: no metrics" ]
+    : >empty
+    run --separate-stderr awk -f "$mean" split00 empty
+    [ "$status" = 1 ]
+    [ "$stderr" = "mean.awk: a file is empty" ]
+    printf '{\n  "tool": "teg-probe"\n}\n' >none
+    run --separate-stderr awk -f "$mean" none
+    [ "$status" = 1 ]
+    [ "$stderr" = "mean.awk: no number that every file has" ]
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/base/cli.h"
+#include "common/eval/ava.h"
+
+enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
+static const char *const print_names[] = {"table", "json", "none", NULL};
+static const char *const not_recorded[] = {"print", NULL};
+
+struct request {
+    struct ava_options ava;
+    bool rules_given;
+    enum print print;
+};
+
+enum { KEY_PREDICTIONS = 256, KEY_ANNOTATIONS, KEY_LABELS, KEY_EXCLUDE, KEY_RULES, KEY_PRINT };
+
+static const struct argp_option options[] = {
+    {"predictions", KEY_PREDICTIONS, "FILE", 0,
+     "Predicted boxes, CSV: video,timestamp,x1,y1,x2,y2,class,score", 0},
+    {"annotations", KEY_ANNOTATIONS, "FILE", 0,
+     "Annotated boxes, CSV: video,timestamp,x1,y1,x2,y2,class[,person]", 0},
+    {"labels", KEY_LABELS, "FILE", 0, "Label map with the classes to be scored, pbtxt", 0},
+    {"exclude", KEY_EXCLUDE, "FILE", 0,
+     "Frames to be left out, CSV: video,timestamp (rules slowfast)", 0},
+    {"rules", KEY_RULES, "NAME", 0, "slowfast (AVA) or activitynet (AVA-Kinetics, AVA challenge)",
+     0},
+    {"output", 'o', "FILE", 0, "Metrics to write, JSON", 0},
+    {"print", KEY_PRINT, "KIND", 0, "What goes to stdout: table, json or none (table)", 0},
+    {0},
+};
+
+static void check_complete(const struct request *r, struct argp_state *state)
+{
+    const struct ava_options *o = &r->ava;
+    const char *missing = !o->predictions   ? "--predictions FILE"
+                          : !o->annotations ? "--annotations FILE"
+                          : !o->labels      ? "--labels FILE"
+                          : !r->rules_given ? "--rules slowfast|activitynet"
+                          : !o->out         ? "-o FILE"
+                                            : NULL;
+    if (missing)
+        argp_error(state, "%s is missing", missing);
+    if (o->exclude && o->rules != AVA_SLOWFAST)
+        argp_error(state, "--exclude: the rules activitynet know no exclusions; they ignore "
+                          "predictions in frames that the annotations do not name");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct request *r = state->input;
+    struct ava_options *o = &r->ava;
+    switch (key) {
+    case KEY_PREDICTIONS:
+        o->predictions = arg;
+        break;
+    case KEY_ANNOTATIONS:
+        o->annotations = arg;
+        break;
+    case KEY_LABELS:
+        o->labels = arg;
+        break;
+    case KEY_EXCLUDE:
+        o->exclude = arg;
+        break;
+    case KEY_RULES:
+        o->rules = (enum ava_rules)cli_choice(state, "rules", arg, ava_rules_names);
+        r->rules_given = true;
+        break;
+    case 'o':
+        o->out = arg;
+        break;
+    case KEY_PRINT:
+        r->print = (enum print)cli_choice(state, "print", arg, print_names);
+        break;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", arg);
+        break;
+    case ARGP_KEY_END:
+        check_complete(r, state);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct argp argp = {.options = options,
+                              .parser = parse,
+                              .doc =
+                                  "Measures predicted boxes and actions against AVA's annotations:"
+                                  " mean average precision at IoU 0.5, as the official "
+                                  "programs compute it."};
+    struct request r = {0};
+    struct cli cli = {.tool = "teg-ava-eval",
+                      .argp = &argp,
+                      .input = &r,
+                      .without = CLI_NO_THREADS | CLI_NO_LOG,
+                      .not_recorded = not_recorded};
+    struct json *metrics = NULL;
+    struct err e = {0};
+    if (cli_parse(&cli, argc, argv))
+        return cli_finish(&cli, ERR_FAIL, NULL);
+    r.ava.argv = cli.argv;
+    int rc = ava_run(&r.ava, cli.ui, &metrics, &e);
+    if (rc == 0 && r.print == PRINT_TABLE)
+        ava_print(stdout, metrics);
+    if (rc == 0 && r.print == PRINT_JSON)
+        printf("%s\n", json_pretty(metrics));
+    json_free(metrics);
+    return cli_finish(&cli, rc, &e);
+}
