@@ -20,8 +20,8 @@ import sys
 
 MAX_DEPTH = 64  # of lists in lists; what JSON readers take
 OPCODES = frozenset(
-    "PROTO STOP FRAME MARK MEMOIZE BINPUT LONG_BINPUT BINGET LONG_BINGET NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 "
-    "BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 "
+    "PROTO STOP FRAME MARK MEMOIZE BINPUT LONG_BINPUT BINGET LONG_BINGET NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 "
+    "LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 "
     "BYTEARRAY8 EMPTY_LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT SETITEM SETITEMS GLOBAL "
     "STACK_GLOBAL REDUCE NEWOBJ BUILD".split())
 
@@ -34,8 +34,11 @@ class Refused(Exception):
         self.path = []
 
     def __str__(self):
+        """One short line, whatever the pickle's names hold."""
         place = "".join(f"[{key!r}]" for key in reversed(self.path))
-        return f"{self.args[0]} at {place}" if place else self.args[0]
+        text = f"{self.args[0]} at {place}" if place else self.args[0]
+        text = "".join(c if c.isprintable() else "?" for c in text[:300])
+        return text + "..." * (len(text) == 300)
 
 
 # -- what stands for the classes and functions that a pickle may name --
@@ -319,7 +322,8 @@ def write(path, value):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], epilog="\n\n".join(__doc__.split("\n\n")[1:]),
+    what, more = __doc__.split("\n\n", 1)
+    parser = argparse.ArgumentParser(description=what, epilog=more,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pickle", metavar="FILE", help="pickle to read")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="JSON to write")
