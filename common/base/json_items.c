@@ -75,11 +75,13 @@ static struct json *parse_value(struct json_items *items, struct err *e)
 {
     peek(items);
     size_t from = items->at;
-    struct err why = {0};
+    struct err inner = {0}, why = {0};
     skip_value(items);
-    struct json *value = json_parse(items->text + from, items->at - from, &why);
-    if (!value)
+    struct json *value = json_parse(items->text + from, items->at - from, &inner);
+    if (!value) {
+        err_set(&why, "in the value that begins here, at %s", inner.text);
         fail_at(items, from, why.text, e);
+    }
     return value;
 }
 

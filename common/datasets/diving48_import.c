@@ -41,12 +41,12 @@ static int add_class(struct json *classes, const struct json *words, struct err 
 
 int diving48_read_vocabulary(const char *text, size_t len, struct video_list *out, struct err *e)
 {
-    struct json *list = json_parse(text, len, e), *classes = json_new_array();
-    if (!list || video_list_set(out, "classes", classes, e) < 0) {
-        json_free(list);
+    struct json *list = json_parse(text, len, e), *classes;
+    if (!list)
         return ERR_FAIL;
-    }
-    int rc = json_kind(list) == JSON_ARRAY ? 0 : err_set(e, "not a list of classes");
+    int rc = video_list_set(out, "classes", classes = json_new_array(), e);
+    if (rc == 0 && json_kind(list) != JSON_ARRAY)
+        rc = err_set(e, "not a list of classes");
     for (size_t i = 0; rc == 0 && i < json_len(list); i++)
         if ((rc = add_class(classes, json_at(list, i), e)) < 0)
             err_add(e, "class %zu", i);

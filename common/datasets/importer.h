@@ -82,6 +82,7 @@ struct vidsitu_import {
     struct json *videos; /* id: number in the list */
     struct json *verbs;  /* verb: number in the vocabulary */
     const char *unknown; /* the verb that stands for those that are not in it; borrowed */
+    size_t n_others;     /* entries about videos outside the split so far */
 };
 /* The vocabulary comes first, a split before its verbs: vinfo with lists, vsann with one each. */
 int vidsitu_read_vocabulary(const char *text, size_t len, struct vidsitu_import *im, struct err *e);

@@ -42,8 +42,9 @@ int video_list_note(struct video_list *list, struct err *e, const char *format, 
 int video_list_set(struct video_list *list, const char *name, struct json *value, struct err *e);
 
 /*
- * Makes one of all videos that have the same id, path and split, and classes that do not differ:
- * the files of a data set may overlap. Other videos of one id stay, to be refused at the end.
+ * Makes one of all videos that have the same id, name of a file and split, and classes that do not
+ * differ: the files of a data set may overlap. Other videos of one id stay, to be refused at the
+ * end. All have ids.
  */
 int video_list_merge(struct video_list *list, struct err *e);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/file.h"
 #include "common/base/json_items.h"
 #include "common/base/num.h"
 #include "common/datasets/annotation_files.h"
@@ -210,7 +211,7 @@ static struct json *annotated_verb(const struct json *entry, const char *event, 
     return NULL;
 }
 
-static int take_vinfo(const struct vidsitu_import *im, const struct json *entry, struct err *e)
+static int take_vinfo(struct vidsitu_import *im, const struct json *entry, struct err *e)
 {
     const char *id;
     if (json_get_str(entry, "vid_seg_int", &id, e) < 0)
@@ -218,10 +219,11 @@ static int take_vinfo(const struct vidsitu_import *im, const struct json *entry,
     struct video *v = find_video(im, id);
     if (v && v->events)
         return err_set(e, "%s is described twice", id);
+    im->n_others += !v;
     return v ? add_events(im, v, entry, listed_verbs, e) : 0;
 }
 
-static int take_vsann(const struct vidsitu_import *im, const struct json *entry, struct err *e)
+static int take_vsann(struct vidsitu_import *im, const struct json *entry, struct err *e)
 {
     struct json *first;
     const char *id;
@@ -229,11 +231,12 @@ static int take_vsann(const struct vidsitu_import *im, const struct json *entry,
         json_get_str(first, "vid_seg_int", &id, e) < 0)
         return ERR_FAIL;
     struct video *v = find_video(im, id);
+    im->n_others += !v;
     return v && !v->events ? add_events(im, v, entry, annotated_verb, e) : 0;
 }
 
 static int read_entries(const char *text, size_t len, struct vidsitu_import *im,
-                        int (*take)(const struct vidsitu_import *im, const struct json *entry,
+                        int (*take)(struct vidsitu_import *im, const struct json *entry,
                                     struct err *e),
                         struct err *e)
 {
@@ -306,6 +309,7 @@ static int import_split(const char *folder, const struct split *split, struct vi
 {
     size_t first = im->list->n, n_bare = 0;
     im->split = split->name;
+    im->n_others = 0;
     int rc = read_named(folder, split->ids, &(struct reading){im, vidsitu_read_split}, e);
     if (rc == 1 && split->verbs)
         rc = read_named(folder, split->verbs, &(struct reading){im, split->read_verbs}, e);
@@ -314,6 +318,9 @@ static int import_split(const char *folder, const struct split *split, struct vi
     if (rc >= 0 && n_bare)
         rc = video_list_note(im->list, e, "split %s: %zu of %zu videos have no verbs", split->name,
                              n_bare, im->list->n - first);
+    if (rc >= 0 && im->n_others)
+        rc = video_list_note(im->list, e, "%s: %zu entries are about videos outside split %s",
+                             path_base(split->verbs), im->n_others, split->name);
     return rc < 0 ? rc : 0;
 }
 

@@ -231,6 +231,7 @@ json.dump([row(name, "talk.01") for name in names] + [row(names[0], "walk.01"), 
 PY
     index vidsitu annotations
     [[ "$stderr" != *"split train: "*" have no verbs"* ]]
+    [[ "$stderr" == *"vsann_train_lb.json: 1 entries are about videos outside split train"* ]]
     [[ "$stderr" == *"0 classes, 124370 events"* ]]
     [ "$(records index.lmdb split events | grep '	train	' | cut -f 3 | sort | uniq -c | xargs | cut -d' ' -f 1)" = 23550 ]
     rm vsitu_vocab/verb_id_vocab.json

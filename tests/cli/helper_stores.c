@@ -36,7 +36,7 @@ static int put_json(struct store_writer *w, const char *key, struct json *j, str
 
 static int put_index(struct store_writer *w, struct err *e)
 {
-    struct event events[] = {{0, 1.5, "run"}, {1.5, 2, NULL}};
+    struct event events[] = {{.end = 1.5, .label = "run"}, {.start = 1.5, .end = 2}};
     for (int v = 0; v < N_VIDEOS; v++) {
         struct video video = {
             .path = "x.mp4", .width = WIDTH, .height = HEIGHT, .fps_num = 25, .fps_den = 1};

@@ -41,6 +41,18 @@ none() {
     done | none "- in the man page only, + in --help only"
 }
 
+@test "man pages and --help have the same formats and data sets" {
+    local tool title name
+    for tool in teg-index:Formats teg-synth:'Data sets'; do
+        title=${tool#*:} tool=${tool%:*}
+        "$TEG_BIN/$tool" --help | sed "1,/^$title:/d" | sed -nE 's/^  ([a-z0-9-]+) .*/\1/p' >"$BATS_TEST_TMPDIR/names"
+        [ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -gt 9 ]
+        while read -r name; do
+            grep -qxF ".It Cm $name" "tools/$tool.1" || echo "$tool: $name"
+        done <"$BATS_TEST_TMPDIR/names"
+    done | none "in --help only"
+}
+
 @test "every tool prints its version" {
     local tool version
     version=$(sed -n 's/.*TEG_VERSION "\(.*\)"/\1/p' common/base/version.h)

@@ -58,6 +58,7 @@ static void test_refused(void **state)
         {"{\"a\":}", "1:6: "},
         {"{\"a\":1,}", "1:8: a name is missing"},
         {"[\"\xff\"]", "invalid utf-8"},
+        {"[1,\n {\"a\":\n x}]", "2:2: in the value that begins here, at 2:"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct err e = {0};
