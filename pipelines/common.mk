@@ -75,8 +75,10 @@ options = $(strip $(file <$(store).settings))
 ifneq ($(shell [[ '$(SHARDS)' =~ ^[1-9][0-9]{0,3}$$ ]] && echo right),right)
 $(error SHARDS=$(SHARDS): want a number from 1 to 9999)
 endif
-begun = $(shell ls $(wildcard $1.*-of-*) | sed -nE 's/.*\.[0-9]+-of-([0-9]+)(\.part)?$$/\1/p' | head -n 1)
-n_files = $(if $(wildcard $1 $1.part),1,$(or $(if $(wildcard $1.*-of-*),$(begun)),$(SHARDS)))
+begun := $(shell find $(OUT) -maxdepth 3 -name '*-of-*' -printf '%P\n' 2>/dev/null | \
+    sed -nE 's/\.[1-9][0-9]*-of-([1-9][0-9]*)(\.part)?$$/@\1/p' | sort -u)
+n_begun = $(patsubst $1@%,%,$(firstword $(filter $1@%,$(begun))))
+n_files = $(if $(wildcard $1 $1.part),1,$(or $(call n_begun,$(1:$(OUT)/%=%)),$(SHARDS)))
 names = $(if $(filter 1,$2),$1,$(foreach i,$(shell seq $2),$1.$i-of-$2))
 files = $(call names,$1,$(call n_files,$1))
 shard = $(if $(findstring -of-,$(suffix $@)),$() --shard $(subst -of-,/,$(patsubst .%,%,$(suffix $@))))
