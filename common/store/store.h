@@ -59,6 +59,9 @@ struct store;
 int store_open(struct store **s, const char *path, const char *schema, int version, struct err *e);
 /* For inspection: takes incomplete stores and unknown schemas too. */
 int store_open_any(struct store **s, const char *path, struct err *e);
+/* For those who take other kinds of files too: PATH does not exist, but shards of it do, whole or
+ * not. */
+bool store_in_shards(const char *path);
 int store_share(struct store **copy, struct store *s, struct err *e);
 void store_close(struct store *s); /* close shared copies before the original; NULL allowed */
 const struct store_meta *store_meta(const struct store *s);

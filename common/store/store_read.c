@@ -181,6 +181,11 @@ int store_open_any(struct store **out, const char *path, struct err *e)
     return 0;
 }
 
+bool store_in_shards(const char *path)
+{
+    return !file_exists(path) && set_find(path, NULL) != 0;
+}
+
 static int share_files(struct store *copy, const struct store *s, struct err *e)
 {
     if (!(copy->file = mem_new(s->n_files, sizeof *copy->file, e)))
