@@ -10,6 +10,10 @@
 # Beside every output lies OUTPUT.settings, the options that its tool is run with. A changed option rewrites that file,
 # and so redoes this stage and those behind it, no others. A tool that was built anew redoes nothing. An
 # interrupted run goes on when it is called again. Tools are parallel themselves: stages run one after another.
+#
+# SHARDS=n has frames and embeddings written as n shards, each a target of its own: frames.lmdb.1-of-n ... Those that are
+# ready run side by side with `make -j n`, and divide THREADS among them; or each is asked for on another machine. What
+# follows waits for all. One model is trained at a time. A store that is there, or was begun, keeps its number of files.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -17,7 +21,6 @@ SHELL := bash
 .SUFFIXES:
 .SECONDARY:
 .SECONDEXPANSION:
-.NOTPARALLEL:
 .DEFAULT_GOAL := all
 .PHONY: all
 MAKEFLAGS += --no-builtin-rules
@@ -28,6 +31,7 @@ BIN ?= build##                folder with the tools
 OUT ?= runs/$(experiment)##   folder of everything that is made
 SEEDS ?= 1##                  one run each: draws of the pre-training, initial weights
 THREADS ?=##                  threads of each tool (all processors)
+SHARDS ?= 1##                 files that frames, and embeddings, are written to
 DEVICE ?= auto##              auto, cpu or cuda
 PRECISION ?= f32##            f32 or bf16
 
@@ -51,7 +55,7 @@ PRECISION ?= f32##            f32 or bf16
 # ---- Settings ---------------------------------------------------------------------------------------
 
 pipelines := $(dir $(lastword $(MAKEFILE_LIST)))
-run = $(BIN)/teg-$1$(if $(THREADS), --threads $(THREADS))
+run = $(BIN)/teg-$1$(addprefix $() --threads ,$(if $(shard),$(share),$(THREADS)))
 device := --device $(DEVICE) --precision $(PRECISION)
 
 # $(call keep,FILE,TEXT) rewrites FILE when it does not hold TEXT; `make -n` only takes it for rewritten.
@@ -65,7 +69,28 @@ models := $(foreach s,$(SEEDS),$(methods:%=seed-$s/%))
 method = $(notdir $1)
 seed = $(patsubst seed-%/,%,$(dir $1))
 store_version = $(OUT)/versions/$1
-options = $(strip $(file <$@.settings))
+options = $(strip $(file <$(store).settings))
+
+# $(call files,STORE): itself, or its shards. In a recipe, $(store) is the store that $@ is (a shard of), $(shard) the option.
+ifneq ($(shell [[ '$(SHARDS)' =~ ^[1-9][0-9]{0,3}$$ ]] && echo right),right)
+$(error SHARDS=$(SHARDS): want a number from 1 to 9999)
+endif
+begun := $(shell find $(OUT) -maxdepth 3 -name '*-of-*' -printf '%P\n' 2>/dev/null | \
+    sed -nE 's/\.[1-9][0-9]*-of-([1-9][0-9]*)(\.part)?$$/@\1/p' | sort -u)
+n_begun = $(patsubst $1@%,%,$(firstword $(filter $1@%,$(begun))))
+n_files = $(if $(wildcard $1 $1.part),1,$(or $(call n_begun,$(1:$(OUT)/%=%)),$(SHARDS)))
+names = $(if $(filter 1,$2),$1,$(foreach i,$(shell seq $2),$1.$i-of-$2))
+files = $(call names,$1,$(call n_files,$1))
+shard = $(if $(findstring -of-,$(suffix $@)),$() --shard $(subst -of-,/,$(patsubst .%,%,$(suffix $@))))
+store = $(if $(shard),$(basename $@),$@)
+
+# Threads of a shard, where as many as -j says, SHARDS at most, run side by side.
+jobs = $(filter -j%,$(MAKEFLAGS))
+share = $(if $(jobs),$(shell t=$(or $(THREADS),$$(nproc)) j=$(or $(jobs:-j%=%),$(SHARDS)); \
+    ((j = j < $(SHARDS) ? j : $(SHARDS), t = t < j ? 1 : t / j)); echo $$t),$(THREADS))
+
+frames := $(call files,$(OUT)/frames.lmdb)
+embeddings := $(foreach m,$(models),$(foreach p,$(plans),$(call files,$(OUT)/$m/$p.lmdb)))
 
 $(call keep,$(OUT)/index.lmdb.settings,$(options.index))
 $(call keep,$(OUT)/frames.lmdb.settings,$(options.decode))
@@ -85,10 +110,10 @@ $(foreach k,index frames samples embeddings,$(call keep,$(OUT)/versions/$k,$(or 
 $(OUT)/index.lmdb: $(index_inputs) $(OUT)/index.lmdb.settings $(call store_version,index) | $(BIN)/teg-index
 	$(call run,index) $(options) --force -o $@
 
-$(OUT)/frames.lmdb: $(OUT)/index.lmdb $(OUT)/frames.lmdb.settings $(call store_version,frames) | $(BIN)/teg-decode
-	$(call run,decode) --index $< $(options) --force -o $@
+$(frames): $(OUT)/index.lmdb $(OUT)/frames.lmdb.settings $(call store_version,frames) | $(BIN)/teg-decode
+	$(call run,decode) --index $< $(options)$(shard) --force -o $(store)
 
-clips := $(OUT)/index.lmdb $(OUT)/frames.lmdb $(call store_version,samples)
+clips := $(OUT)/index.lmdb $(frames) $(call store_version,samples)
 
 $(OUT)/plans/%.lmdb: $(clips) $(OUT)/plans/%.lmdb.settings | $(BIN)/teg-sample
 	$(call run,sample) --index $(OUT)/index.lmdb --frames $(OUT)/frames.lmdb $(options) --force -o $@
@@ -99,20 +124,27 @@ $(OUT)/seed-%/samples.lmdb: $(clips) $(OUT)/seed-%/samples.lmdb.settings | $(BIN
 # A checkpoint is gone on from unless something behind it has changed since.
 anew = $(if $(filter $@.part,$(firstword $(shell ls -t $@.part $^ 2>/dev/null))),,--force)
 
-$(OUT)/seed-%/model.safetensors: $(OUT)/frames.lmdb $$(dir $(OUT)/seed-$$*)samples.lmdb $(OUT)/seed-%/model.safetensors.settings | $(BIN)/teg-train
-	$(call run,train) --frames $< --samples $(word 2,$^) $(options) \
+$(OUT)/seed-%/model.safetensors: $$(dir $(OUT)/seed-$$*)samples.lmdb $(frames) $(OUT)/seed-%/model.safetensors.settings | $(BIN)/teg-train
+	$(call run,train) --frames $(OUT)/frames.lmdb --samples $< $(options) \
 	    --log $(@D)/train.jsonl $(anew) -o $@
 
-$(OUT)/seed-%.lmdb: $$(dir $$@)model.safetensors $(OUT)/frames.lmdb $(OUT)/plans/$$(notdir $$*).lmdb \
-                    $(OUT)/seed-%.lmdb.settings $(call store_version,embeddings) | $(BIN)/teg-extract
-	$(call run,extract) --model $< --frames $(word 2,$^) --samples $(word 3,$^) $(options) --force -o $@
+$(embeddings): $$(dir $$@)model.safetensors $(OUT)/plans/$$(notdir $$(store)) $(frames) $$(store).settings \
+               $(call store_version,embeddings) | $(BIN)/teg-extract
+	$(call run,extract) --model $< --frames $(OUT)/frames.lmdb --samples $(word 2,$^) $(options)$(shard) --force -o $(store)
 
+measured = $(clips.$(basename $(@F)):%=$(@D)/%.lmdb)
 pictures = $(foreach p,$(pictures.$(basename $(@F))),--$p $(basename $@)-$p.png)
 
-$(OUT)/seed-%.json: $$(foreach p,$$(clips.$$(notdir $$*)),$$(dir $$@)$$p.lmdb) $(OUT)/seed-%.json.settings \
-                    $(OUT)/index.lmdb | $(BIN)/teg-probe
-	$(call run,probe) --embeddings $< $(if $(filter %.lmdb,$(word 2,$^)),--test $(word 2,$^)) \
+$(OUT)/seed-%.json: $$(foreach s,$$(measured),$$(call files,$$s)) $(OUT)/seed-%.json.settings $(OUT)/index.lmdb | $(BIN)/teg-probe
+	$(call run,probe) --embeddings $(firstword $(measured)) $(addprefix --test ,$(word 2,$(measured))) \
 	    --index $(OUT)/index.lmdb $(options) --print none $(pictures) -o $@
 
 $(BIN)/teg-%:
 	@echo "$@ is missing: run make first, or say BIN=FOLDER" >&2; exit 1
+
+ifeq ($(SHARDS),1)
+.NOTPARALLEL:
+else ifeq ($(filter-out all,$(MAKECMDGOALS)),)
+before :=
+$(foreach m,$(models:%=$(OUT)/%/model.safetensors),$(eval $m: | $(before))$(eval before := $m))
+endif

@@ -58,4 +58,4 @@ include $(pipelines)report.mk
 # A file that comes, goes or changes makes a new index.
 $(call keep,$(OUT)/videos.list,$(shell cd '$(VIDEOS)' && find -L . -type f -printf '%P %s %T@\n' | LC_ALL=C sort | cksum))
 
-all: $(foreach m,$(models),$(plans:%=$(OUT)/$m/%.lmdb))
+all: $(embeddings)

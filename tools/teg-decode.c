@@ -9,6 +9,7 @@
 enum {
     KEY_INDEX = 1,
     KEY_VIDEOS,
+    KEY_SHARD,
     KEY_SHORT_SIDE,
     KEY_FPS,
     KEY_FRAME_STEP,
@@ -25,6 +26,7 @@ static const struct argp_option options[] = {
     {"videos", KEY_VIDEOS, "DIR", 0, "Folder with the videos (default: where the index found them)",
      0},
     {"output", 'o', "FILE", 0, "The frames store to be written", 0},
+    {"shard", KEY_SHARD, "I/N", 0, "Only every N-th video, from the I-th on, into FILE.I-of-N", 0},
     {"short-side", KEY_SHORT_SIDE, "N", 0,
      "Scale longer short sides down to N pixels; 0: never (default: 256)", 0},
     {"fps", KEY_FPS, "RATE", 0, "Frames a second, as 25 or 30000/1001 (default: each video's own)",
@@ -47,6 +49,13 @@ static void parse_fps(struct argp_state *state, const char *arg, struct decode_s
         argp_error(state, "--fps: %s is not a frame rate below %d", arg, MAX_FPS);
 }
 
+static void parse_shard(struct argp_state *state, const char *arg, struct shard *s)
+{
+    struct err e;
+    if (shard_parse(s, arg, &e) < 0)
+        argp_error(state, "--shard: %s", e.text);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct decode_options *o = state->input;
@@ -59,6 +68,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'o':
         o->output = arg;
+        return 0;
+    case KEY_SHARD:
+        parse_shard(state, arg, &o->shard);
         return 0;
     case KEY_SHORT_SIDE:
         o->settings.short_side = (int)cli_i64(state, "short-side", arg, 0, MAX_SHORT_SIDE);
@@ -97,7 +109,8 @@ static const struct argp argp = {
 
 int main(int argc, char **argv)
 {
-    static const char *const not_recorded[] = {"videos", "max-bad", "time-limit", "force", NULL};
+    static const char *const not_recorded[] = {"videos",     "shard", "max-bad",
+                                               "time-limit", "force", NULL};
     struct decode_options o = {
         .settings = {.short_side = DEFAULT_SHORT_SIDE, .frame_step = 1},
         .level = CODEC_DEFAULT_LEVEL,

@@ -12,6 +12,7 @@ enum option_key {
     OPT_SAMPLES,
     OPT_EPOCH,
     OPT_INDEX,
+    OPT_SHARD,
     OPT_STRATEGY,
     OPT_CLIP,
     OPT_CLIPS,
@@ -33,6 +34,7 @@ static const struct argp_option options[] = {
     {"epoch", OPT_EPOCH, "N", 0, "Epoch of the samples store (default 0)", 0},
     {"index", OPT_INDEX, "STORE", 0, "Without --samples: the index, for events and classes", 0},
     {"output", 'o', "STORE", 0, "Embeddings store to write", 0},
+    {"shard", OPT_SHARD, "I/N", 0, "Only every N-th video, from the I-th on, into STORE.I-of-N", 0},
     {"force", OPT_FORCE, 0, 0, "Replace the output, drop what was begun in another way", 0},
     {0, 0, 0, 0, "Without --samples:", 2},
     {"strategy", OPT_STRATEGY, "NAME", 0,
@@ -67,6 +69,13 @@ static struct clip_shape parse_clip(struct argp_state *state, const char *text)
     return shape;
 }
 
+static void parse_shard(struct argp_state *state, const char *text, struct shard *s)
+{
+    struct err e = {0};
+    if (shard_parse(s, text, &e) < 0)
+        argp_error(state, "--shard: %s", e.text);
+}
+
 static error_t parse_inputs(int key, char *text, struct argp_state *state)
 {
     struct extract_options *o = state->input;
@@ -98,6 +107,9 @@ static error_t parse_inputs(int key, char *text, struct argp_state *state)
         return 0;
     case 'o':
         o->out = text;
+        return 0;
+    case OPT_SHARD:
+        parse_shard(state, text, &o->shard);
         return 0;
     case OPT_FORCE:
         o->force = true;
@@ -170,12 +182,17 @@ static const struct argp argp = {
 static const char threads_help[] =
     "Threads that compute (default: all processors); another number may round differently";
 
+static const char *const not_recorded[] = {"shard", "force", NULL};
+
 int main(int argc, char **argv)
 {
     struct extract_options o;
     extract_defaults(&o);
-    struct cli cli = {
-        .tool = "teg-extract", .argp = &argp, .input = &o, .threads_help = threads_help};
+    struct cli cli = {.tool = "teg-extract",
+                      .argp = &argp,
+                      .input = &o,
+                      .not_recorded = not_recorded,
+                      .threads_help = threads_help};
     if (cli_parse(&cli, argc, argv) < 0)
         return cli_finish(&cli, ERR_FAIL, NULL);
     stop_install();

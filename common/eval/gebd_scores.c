@@ -39,7 +39,7 @@ static bool looks_like_store(const char *path)
     int first = f ? fgetc(f) : EOF;
     if (f)
         fclose(f);
-    return first == 0;
+    return first == 0 || store_in_shards(path);
 }
 
 static int open_store(struct gebd_scores *s, const char *path, struct err *e)

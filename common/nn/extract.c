@@ -95,6 +95,19 @@ static int check_lengths(const struct extractor *x, struct err *e)
     return 0;
 }
 
+/* Keeps the rows of the videos that belong to the shard. */
+static void keep_shard(struct extractor *x)
+{
+    size_t n_all = x->n_rows, video = 0;
+    x->n_rows = 0;
+    for (size_t i = 0; i < n_all; i++) {
+        struct sample row = x->rows[i];
+        if (shard_has(&x->o->shard, video))
+            x->rows[x->n_rows++] = row;
+        video += i + 1 < n_all && x->rows[i + 1].video != row.video;
+    }
+}
+
 static int take_rows(struct extractor *x, const struct sample *rows, size_t n, struct err *e)
 {
     if (n == 0)
@@ -107,9 +120,12 @@ static int take_rows(struct extractor *x, const struct sample *rows, size_t n, s
     for (size_t i = 0; i < n; i++)
         x->rows[i].role = SAMPLE_SINGLE;
     x->n_rows = n;
-    for (size_t i = 0; i < n; i += video_rows(x, i))
+    if (check_lengths(x, e) < 0)
+        return ERR_FAIL;
+    keep_shard(x);
+    for (size_t i = 0; i < x->n_rows; i += video_rows(x, i))
         x->n_videos++;
-    return check_lengths(x, e);
+    return 0;
 }
 
 static int open_samples(struct extractor *x, struct err *e)
@@ -256,6 +272,7 @@ static int create(struct extractor *x, struct err *e)
                               .argv = x->o->argv,
                               .settings = settings,
                               .inputs = inputs,
+                              .shard = x->o->shard,
                               .force = x->o->force};
     int rc = inputs ? codec_new(&x->codec, e) : ERR_FAIL;
     if (rc == 0)

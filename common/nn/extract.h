@@ -14,6 +14,7 @@
 #include "common/base/json.h"
 #include "common/base/ui.h"
 #include "common/sampling/sampling_plan.h"
+#include "common/store/shard.h"
 #include "kernels/tensor.h"
 
 /* Clips to take where there is no samples store; what is zero is as plan_defaults has it. */
@@ -26,6 +27,7 @@ struct extract_plan {
 
 struct extract_options {
     const char *model, *frames, *out; /* paths */
+    struct shard shard;               /* zero: all videos, into one file */
     const char *samples;              /* a plan, or NULL */
     size_t epoch;                     /* of the samples store */
     const char *index;                /* for the plan, or NULL: all videos, no labels */

@@ -143,7 +143,7 @@ static int get_array(struct embeddings *m, size_t video, size_t clip, struct npy
     if (rc == 0)
         rc = store_get(m->store, key, &value, e);
     if (rc == 0 && codec_unpack(m->codec, value.data, value.len, a, e) < 0)
-        rc = err_add(e, "%s: %s", store_path(m->store), key);
+        rc = err_add(e, "%s: %s", store_record_path(m->store), key);
     return rc;
 }
 
@@ -158,7 +158,7 @@ static int find_shape(struct embeddings *m, struct err *e)
         return 0;
     int rc = get_array(m, video, 0, &a, e);
     if (rc == 0 && shape_of(&m->list->shape, &a, e) < 0)
-        rc = err_add(e, "%s: %s", store_path(m->store), embeddings_id(m, video));
+        rc = err_add(e, "%s: %s", store_record_path(m->store), embeddings_id(m, video));
     return rc;
 }
 
@@ -304,9 +304,9 @@ int embeddings_read(struct embeddings *m, size_t video, size_t clip, float *out,
         rc = err_set(e, "array of another shape or type than the first of the store");
     if (rc == 0)
         rc = take_values(out, &a, is.half, e);
-    return rc < 0
-               ? err_add(e, "%s: %s: clip %zu", store_path(m->store), embeddings_id(m, video), clip)
-               : 0;
+    return rc < 0 ? err_add(e, "%s: %s: clip %zu", store_record_path(m->store),
+                            embeddings_id(m, video), clip)
+                  : 0;
 }
 
 /* -- writing -- */

@@ -266,7 +266,7 @@ int frames_read(struct frames *f, size_t video, int64_t frame, uint8_t *picture,
     if (rc == 0)
         rc = check_picture(&a, frames_video(f, video), e);
     if (rc < 0)
-        return err_add(e, "%s: %s", store_path(f->store), key);
+        return err_add(e, "%s: %s", store_record_path(f->store), key);
     undo_into(picture, a.data, a.dim[0], a.dim[1]);
     return 0;
 }

@@ -195,7 +195,7 @@ static int diff_json_records(struct diff *d, const struct record *ra, const stru
                              struct err *e)
 {
     FILE *out = d->request->out;
-    struct json *a = source_json(d->a, ra, e), *b = a ? source_json(d->b, rb, e) : NULL;
+    struct json *a = source_json(ra, e), *b = a ? source_json(rb, e) : NULL;
     int rc = b ? 0 : ERR_FAIL;
     if (rc == 0 && !json_equal(a, b)) {
         fprintf(out, "%s:\n", ra->key);

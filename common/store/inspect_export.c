@@ -63,7 +63,7 @@ static int read_info(struct source *s, const char *key, struct frames_info *info
     char *id = path_folder(key);
     int rc = id ? source_get(s, id, &r, e) : err_set(e, "out of memory");
     if (rc == 0) {
-        struct json *j = source_json(s, &r, e);
+        struct json *j = source_json(&r, e);
         rc = j ? frames_info_from_json(info, j, e) : ERR_FAIL;
         json_free(j);
     }
@@ -140,7 +140,7 @@ static int write_png(const char *path, struct source *s, const struct record *r,
     if (rc == 0)
         rc = source_holds_frames(s) ? draw_frame(&im, a, &info, e) : draw_array(&im, a, e);
     if (rc < 0)
-        err_add(e, "%s: %s", source_path(s), r->key);
+        err_add(e, "%s: %s", r->path, r->key);
     else
         rc = image_write_png(path, &im, e);
     image_release(&im);

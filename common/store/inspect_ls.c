@@ -47,6 +47,8 @@ static void print_store(FILE *out, struct store *s)
     print_members(out, "summary", json_member(m->root, "summary"));
     fprintf(out, "%-9s %s\n", "content", content ? content : "");
     fprintf(out, "%-9s %s\n", "identity", m->identity);
+    if (store_n_files(s) > 1)
+        fprintf(out, "%-9s %zu\n", "shards", store_n_files(s));
     if (m->complete)
         fprintf(out, "%-9s %" PRIu64 "\n", "items", m->count);
 }
@@ -100,7 +102,7 @@ static int describe(struct source *s, const struct record *r, struct buf text[2]
         *bytes = a.data_bytes;
         return array_shape_text(&a, &text[1], e);
     }
-    struct json *j = source_json(s, r, e);
+    struct json *j = source_json(r, e);
     if (!j)
         return ERR_FAIL;
     *bytes = r->value.len;

@@ -175,7 +175,7 @@ static int show_record(const struct inspect *i, struct source *s, struct err *e)
         rc = source_array(s, &r, &a, e);
         return rc < 0 ? rc : show_array(i, &a, e);
     }
-    struct json *j = source_json(s, &r, e);
+    struct json *j = source_json(&r, e);
     if (!j)
         return ERR_FAIL;
     fprintf(i->out, "%s\n", json_pretty(j));

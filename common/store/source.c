@@ -130,9 +130,10 @@ static bool is_packed(const struct blob *value)
     return value->len >= sizeof magic && memcmp(value->data, magic, sizeof magic) == 0;
 }
 
-static void from_tensor(struct record *r, const struct safetensor *t)
+static void from_tensor(struct record *r, const struct source *s, const struct safetensor *t)
 {
-    *r = (struct record){.key = t->name, .value = {t->data, t->bytes}, .is_array = true};
+    *r = (struct record){
+        .path = s->path, .key = t->name, .value = {t->data, t->bytes}, .is_array = true};
 }
 
 int source_next(struct source *s, struct record *r, struct err *e)
@@ -140,12 +141,14 @@ int source_next(struct source *s, struct record *r, struct err *e)
     if (s->tensors) {
         if (s->next == safetensors_n(s->tensors))
             return 0;
-        from_tensor(r, safetensors_at(s->tensors, s->next++));
+        from_tensor(r, s, safetensors_at(s->tensors, s->next++));
         return 1;
     }
     int rc = store_next(s->store, &r->key, &r->value, e);
-    if (rc == 1)
+    if (rc == 1) {
+        r->path = store_record_path(s->store);
         r->is_array = is_packed(&r->value);
+    }
     return rc;
 }
 
@@ -159,19 +162,20 @@ int source_get(struct source *s, const char *key, struct record *r, struct err *
 {
     if (s->store) {
         int rc = store_get(s->store, key, &r->value, e);
+        r->path = store_record_path(s->store);
         r->key = key;
         r->is_array = rc == 0 && is_packed(&r->value);
         return rc;
     }
     const struct safetensor *t = safetensors_find(s->tensors, key);
     if (t) {
-        from_tensor(r, t);
+        from_tensor(r, s, t);
         return 0;
     }
     if (strcmp(key, TENSORS_META) != 0)
         return err_code(e, ERR_NOT_FOUND, "%s: there is no tensor '%s'", s->path, key);
     const char *text = json_text(source_meta(s));
-    *r = (struct record){.key = key, .value = {text, strlen(text)}};
+    *r = (struct record){.path = s->path, .key = key, .value = {text, strlen(text)}};
     return 0;
 }
 
@@ -200,13 +204,13 @@ int source_array(struct source *s, const struct record *r, struct array *a, stru
         rc = array_from_npy(a, &npy, e);
     if (rc == 0 && s->holds_frames)
         rc = undo_difference(s, a, e);
-    return rc < 0 ? err_add(e, "%s: %s", s->path, r->key) : 0;
+    return rc < 0 ? err_add(e, "%s: %s", r->path, r->key) : 0;
 }
 
-struct json *source_json(struct source *s, const struct record *r, struct err *e)
+struct json *source_json(const struct record *r, struct err *e)
 {
     struct json *j = json_parse(r->value.data, r->value.len, e);
     if (!j)
-        err_add(e, "%s: %s", s->path, r->key);
+        err_add(e, "%s: %s", r->path, r->key);
     return j;
 }

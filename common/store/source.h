@@ -15,6 +15,7 @@
 #include "common/store/store.h"
 
 struct record {
+    const char *path;  /* of the file that it is in: of a set, one of the shards */
     const char *key;   /* borrowed until the next record */
     struct blob value; /* as it is stored: JSON text, a packed array, a tensor's bytes */
     bool is_array;     /* else JSON */
@@ -44,6 +45,6 @@ int source_get(struct source *s, const char *key, struct record *r, struct err *
  * picture of a frames store comes as it was decoded, its row differences undone.
  */
 int source_array(struct source *s, const struct record *r, struct array *a, struct err *e);
-struct json *source_json(struct source *s, const struct record *r, struct err *e);
+struct json *source_json(const struct record *r, struct err *e);
 
 #endif

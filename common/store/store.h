@@ -16,7 +16,8 @@
  *
  * Reading. Lock-free, read-only, also on read-only mounts; unknown schemas, other versions and
  * incomplete stores are refused with both sides named. One handle serves one thread at a time;
- * store_share gives another thread its own.
+ * store_share gives another thread its own. Where PATH does not exist, but the shards PATH.1-of-N
+ * to PATH.N-of-N do (shard.h), they are read as one store: the same `!meta`, identity and records.
  */
 #ifndef TEG_STORE_STORE_H
 #define TEG_STORE_STORE_H
@@ -28,6 +29,7 @@
 #include "common/base/err.h"
 #include "common/base/hash.h"
 #include "common/base/json.h"
+#include "common/store/shard.h"
 
 enum { STORE_MAX_KEY = 511 }; /* bytes of a key, NUL not counted */
 #define STORE_META_KEY "!meta"
@@ -57,11 +59,19 @@ struct store;
 int store_open(struct store **s, const char *path, const char *schema, int version, struct err *e);
 /* For inspection: takes incomplete stores and unknown schemas too. */
 int store_open_any(struct store **s, const char *path, struct err *e);
+/* For those who take other kinds of files too: PATH does not exist, but shards of it do, whole or
+ * not. */
+bool store_in_shards(const char *path);
 int store_share(struct store **copy, struct store *s, struct err *e);
 void store_close(struct store *s); /* close shared copies before the original; NULL allowed */
 const struct store_meta *store_meta(const struct store *s);
 const char *store_path(const struct store *s);
 uint64_t store_n_records(const struct store *s); /* without `!meta` */
+/* The files that it lies in: PATH, or the shards in the order of their numbers. */
+size_t store_n_files(const struct store *s);
+const char *store_file_path(const struct store *s, size_t file);
+/* The file of the record that store_get or store_next gave out last. */
+const char *store_record_path(const struct store *s);
 
 /* Borrowed until store_close. ERR_NOT_FOUND where the key is absent. */
 int store_get(struct store *s, const char *key, struct blob *value, struct err *e);
@@ -69,7 +79,7 @@ int store_get(struct store *s, const char *key, struct blob *value, struct err *
 /*
  * Records in key order, `!meta` left out, starting at the first key >= `from` (NULL: at the first).
  * store_next: 1 a record, 0 the end, < 0 an error. `key` (NUL-terminated) is valid until the next
- * call.
+ * call. A key that two shards hold is an error.
  */
 int store_seek(struct store *s, const char *from, struct err *e);
 int store_next(struct store *s, const char **key, struct blob *value, struct err *e);
@@ -93,18 +103,21 @@ struct store_spec {
     struct json *argv;     /* borrowed for the call; from cli.h; may be NULL */
     struct json *settings; /* borrowed for the call; everything that decides the content */
     struct json *inputs;   /* borrowed for the call; name -> identity; may be NULL */
-    bool force;            /* throw away a .part of other settings, and replace a finished PATH */
+    struct shard shard; /* zero: the whole store; else PATH.I-of-N is written, with the setting */
+    bool force;         /* throw away a .part of other settings, and replace a finished PATH */
 };
 
 struct store_writer;
 /*
- * Opens PATH.part, new or to be resumed. Fails where PATH exists already (unless force), where the
- * .part was begun with another spec (the first difference is named), or where another process is
- * writing it.
+ * Opens PATH.part, new or to be resumed. Fails where PATH exists already (unless force), also where
+ * a shard of it is to be written, which nobody would read then; where the .part was begun with
+ * another spec (the first difference is named), or where another process is writing it.
  */
 int store_create(struct store_writer **w, const char *path, const struct store_spec *spec,
                  struct err *e);
 bool store_resumed(const struct store_writer *w);
+/* The file that is being written. */
+const char *store_part(const struct store_writer *w);
 /* The key put last (by this run or the one before), "" in a new store; valid until the next put. */
 const char *store_last_key(const struct store_writer *w);
 /* Looks into all that was put so far, committed or not; borrowed until the next call with `w`. */

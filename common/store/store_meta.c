@@ -9,6 +9,7 @@
 #include "common/store/frames.h"
 #include "common/store/index.h"
 #include "common/store/samples.h"
+#include "common/store/shard.h"
 
 static const struct {
     const char *schema;
@@ -33,6 +34,14 @@ static struct json *copy(struct json *v, struct err *e)
     return json_parse(text, strlen(text), e);
 }
 
+static int add_shard(struct json *head, const struct shard *shard, struct err *e)
+{
+    char text[SHARD_TEXT_BYTES];
+    shard_text(shard, text);
+    int rc = json_add(json_member(head, "settings"), SHARD_SETTING, json_new_str(text));
+    return rc < 0 ? err_set(e, "out of memory: " STORE_META_KEY) : 0;
+}
+
 struct json *meta_head(const struct store_spec *spec, struct err *e)
 {
     struct json *head = json_new_object(), *whole = NULL;
@@ -48,6 +57,10 @@ struct json *meta_head(const struct store_spec *spec, struct err *e)
     else
         err_set(e, "out of memory: " STORE_META_KEY);
     json_free(head);
+    if (whole && spec->shard.of && add_shard(whole, &spec->shard, e) < 0) {
+        json_free(whole);
+        return NULL;
+    }
     return whole;
 }
 
@@ -81,51 +94,55 @@ struct json *meta_build(const struct json *head, const struct meta_state *state,
 
 /* -- comparing -- */
 
-static int differs(const char *path, struct json *there, struct json *now, struct err *e)
+/* Settings and inputs are compared member by member, so that the difference names the one. */
+static bool objects_differ(const char *object, const struct json *a, const struct json *b,
+                           struct meta_difference *d)
 {
-    return err_set(e, "%s is %.200s there, %.200s now", path, there ? json_text(there) : "absent",
-                   now ? json_text(now) : "absent");
+    const char *name;
+    struct json *value;
+    struct json_walk of_b = {0}, of_a = {0};
+    while (json_next(b, &of_b, &name, &value)) {
+        *d = (struct meta_difference){.a = json_member(a, name), .b = value};
+        snprintf(d->name, sizeof d->name, "%s.%s", object, name);
+        if (!d->a || !json_equal(d->a, value))
+            return true;
+    }
+    while (json_next(a, &of_a, &name, &value)) {
+        *d = (struct meta_difference){.a = value};
+        snprintf(d->name, sizeof d->name, "%s.%s", object, name);
+        if (!json_member(b, name))
+            return true;
+    }
+    return false;
 }
 
-/* Settings and inputs are compared member by member, so that the message names the one. */
-static int compare_objects(const char *name, struct json *there, struct json *now, struct err *e)
+bool meta_differ(const struct json *a, const struct json *b, struct meta_difference *d)
 {
-    char path[128];
-    const char *member;
-    struct json *value;
-    struct json_walk of_now = {0}, of_there = {0};
-    while (json_next(now, &of_now, &member, &value)) {
-        struct json *old = json_member(there, member);
-        snprintf(path, sizeof path, "%s.%s", name, member);
-        if (!old || !json_equal(old, value))
-            return differs(path, old, value, e);
+    for (size_t i = 0; i < N_HEAD_MEMBERS; i++) {
+        const char *name = head_members[i];
+        struct json *x = json_member(a, name), *y = json_member(b, name);
+        /* All that decides the content is in settings. */
+        if (strcmp(name, "argv") == 0)
+            continue;
+        if (x && y && json_kind(x) == JSON_OBJECT && json_kind(y) == JSON_OBJECT) {
+            if (objects_differ(name, x, y, d))
+                return true;
+        } else if (!x || !y || !json_equal(x, y)) {
+            *d = (struct meta_difference){.a = x, .b = y};
+            snprintf(d->name, sizeof d->name, "%s", name);
+            return true;
+        }
     }
-    while (json_next(there, &of_there, &member, &value)) {
-        snprintf(path, sizeof path, "%s.%s", name, member);
-        if (!json_member(now, member))
-            return differs(path, value, NULL, e);
-    }
-    return 0;
+    return false;
 }
 
 int meta_compare(const struct json *there, const struct json *head, struct err *e)
 {
-    for (size_t i = 0; i < N_HEAD_MEMBERS; i++) {
-        const char *name = head_members[i];
-        struct json *old = json_member(there, name), *now = json_member(head, name);
-        /* How the command was spelt does not matter: all that decides the content is in settings.
-         */
-        if (strcmp(name, "argv") == 0)
-            continue;
-        if (old && json_kind(old) == JSON_OBJECT && json_kind(now) == JSON_OBJECT) {
-            int rc = compare_objects(name, old, now, e);
-            if (rc < 0)
-                return rc;
-        } else if (!old || !json_equal(old, now)) {
-            return differs(name, old, now, e);
-        }
-    }
-    return 0;
+    struct meta_difference d;
+    if (!meta_differ(there, head, &d))
+        return 0;
+    return err_set(e, "%s is %.200s there, %.200s now", d.name, d.a ? json_text(d.a) : "absent",
+                   d.b ? json_text(d.b) : "absent");
 }
 
 /* -- reading -- */

@@ -15,6 +15,14 @@ struct meta_state {
 /* The members that the writer's request decides: schema ... inputs. NULL and `e` on failure. */
 struct json *meta_head(const struct store_spec *spec, struct err *e);
 
+/* The first member of two heads that differs: "version", "settings.fps" ... How the command was
+ * spelt does not matter. */
+struct meta_difference {
+    char name[128];
+    struct json *a, *b; /* borrowed; NULL where it is absent */
+};
+bool meta_differ(const struct json *a, const struct json *b, struct meta_difference *d);
+
 /* Fails with the first difference between the head that is there and the one wanted now. */
 int meta_compare(const struct json *there, const struct json *head, struct err *e);
 

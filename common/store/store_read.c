@@ -7,30 +7,31 @@
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
-#include "common/store/store_lmdb.h"
+#include "common/store/store_file.h"
+#include "common/store/store_merge.h"
 #include "common/store/store_meta.h"
-#include "common/store/store_pages.h"
-
-/* The cursor of store_next; at first there is nothing behind it. */
-/* In place of a version: schemas and versions are not looked at. */
-enum { ANY_VERSION = -1 };
-
-enum place { BEHIND_LAST_GIVEN, ON_NEXT, AT_END };
+#include "common/store/store_set.h"
 
 struct store {
     char *path;
-    MDB_env *env;
-    MDB_txn *txn; /* open for the life of the handle: what was read stays where it is */
-    MDB_cursor *cursor;
-    MDB_dbi records;
-    struct store_meta meta; /* a shared copy borrows it, as it does path and env */
-    int lock;               /* on a store under construction that is looked at; -1 without */
+    struct store_file *file; /* [n_files] */
+    size_t n_files;
+    struct store_merge merge; /* where store_next is */
+    size_t hit;               /* file of the record given out last */
+    struct store_meta meta;   /* a shared copy borrows it, as it does path and set_text */
+    char *set_text;           /* of a set: the text of `!meta`; NULL: it is in the file */
+    int lock;                 /* on a store under construction that is looked at; -1 without */
     bool shared;
-    enum place place;
-    char key[STORE_MAX_KEY + 1]; /* what store_next gave out */
 };
 
 /* -- opening -- */
+
+/* What `!meta` must say: as in store_open, or with ANY_VERSION anything. */
+struct wanted {
+    const char *schema;
+    int version;
+};
+enum { ANY_VERSION = -1 };
 
 static int explain_absent(const char *path, struct err *e)
 {
@@ -45,63 +46,93 @@ static int explain_absent(const char *path, struct err *e)
     return rc;
 }
 
-static int begin(struct store *s, struct err *e)
-{
-    int code = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);
-    if (code == 0 && !s->shared)
-        code = mdb_dbi_open(s->txn, NULL, 0, &s->records);
-    if (code == 0)
-        code = mdb_cursor_open(s->txn, s->records, &s->cursor);
-    return code ? store_lmdb_error(e, s->path, code) : 0;
-}
-
-static int open_file(struct store *s, const char *path, struct err *e)
-{
-    size_t file_bytes;
-    if (!(s->path = mem_strdup(path, e)))
-        return ERR_FAIL;
-    if (!file_exists(path))
-        return explain_absent(path, e);
-    if (pages_check(path, PAGES_TREE, &file_bytes, e) < 0)
-        return err_add(e, "%s", path);
-    int code = mdb_env_create(&s->env);
-    if (code == 0)
-        code = mdb_env_set_mapsize(s->env, file_bytes);
-    if (code == 0)
-        code = mdb_env_open(s->env, path, STORE_LMDB_FLAGS | MDB_RDONLY, 0);
-    return code ? store_lmdb_error(e, path, code) : begin(s, e);
-}
-
-/* `schema` and `version` as in store_open, or ANY_VERSION. */
-static int read_meta(struct store *s, const char *schema, int version, struct err *e)
+/* `m` owns its root. */
+static int read_meta(struct store_meta *m, const struct store_file *f, const struct wanted *wanted,
+                     struct err *e)
 {
     struct blob text;
-    int rc = store_get(s, STORE_META_KEY, &text, e);
+    int rc = store_file_get(f, STORE_META_KEY, &text, e);
     if (rc < 0)
-        return err_set(e, "%s: not a store (no record " STORE_META_KEY ")", s->path);
+        return err_set(e, "%s: not a store (no record " STORE_META_KEY ")", f->path);
     struct json *root = json_parse(text.data, text.len, e);
     if (!root)
-        return err_add(e, "%s: " STORE_META_KEY, s->path);
-    rc = version == ANY_VERSION ? 0 : meta_check_kind(root, schema, version, e);
+        return err_add(e, "%s: " STORE_META_KEY, f->path);
+    rc = wanted->version == ANY_VERSION ? 0
+                                        : meta_check_kind(root, wanted->schema, wanted->version, e);
     if (rc == 0)
-        rc = meta_read(&s->meta, root, &text, e);
+        rc = meta_read(m, root, &text, e);
     if (rc < 0) {
         json_free(root);
-        return err_add(e, "%s", s->path);
+        return err_add(e, "%s", f->path);
     }
     return 0;
 }
 
-static int open_store(struct store **out, const char *path, const char *schema, int version,
+/* Takes over what the shards say together; `root` may be NULL, `e` says why then. */
+static int take_set_meta(struct store *s, struct json *root, struct err *e)
+{
+    if (!root || !(s->set_text = mem_strdup(json_text(root), e))) {
+        json_free(root);
+        return ERR_FAIL;
+    }
+    const struct blob text = {s->set_text, strlen(s->set_text)};
+    int rc = meta_read(&s->meta, root, &text, e);
+    if (rc < 0)
+        json_free(root);
+    return rc;
+}
+
+static int open_shard(struct store *s, size_t i, struct set_member *m, const struct wanted *wanted,
+                      struct err *e)
+{
+    const struct shard shard = {(int)i + 1, (int)s->n_files};
+    char *path = shard_path(&shard, s->path, e);
+    int rc = path ? store_file_open(&s->file[i], path, e) : ERR_FAIL;
+    free(path);
+    m->path = s->file[i].path;
+    return rc < 0 ? rc : read_meta(&m->meta, &s->file[i], wanted, e);
+}
+
+static int open_set(struct store *s, const struct wanted *wanted, struct err *e)
+{
+    struct set_member *member = mem_new(s->n_files, sizeof *member, e);
+    int rc = member ? 0 : ERR_FAIL;
+    for (size_t i = 0; rc == 0 && i < s->n_files; i++)
+        rc = open_shard(s, i, &member[i], wanted, e);
+    if (rc == 0)
+        rc = take_set_meta(s, set_meta(member, s->n_files, e), e);
+    for (size_t i = 0; member && i < s->n_files; i++)
+        json_free(member[i].meta.root);
+    free(member);
+    return rc;
+}
+
+static int open_files(struct store *s, const char *path, const struct wanted *wanted, struct err *e)
+{
+    int n = 0;
+    if (!(s->path = mem_strdup(path, e)))
+        return ERR_FAIL;
+    if (!file_exists(path) && (n = set_find(path, e)) <= 0)
+        return n < 0 ? n : explain_absent(path, e);
+    s->n_files = n ? (size_t)n : 1;
+    if (!(s->file = mem_new(s->n_files, sizeof *s->file, e)))
+        return ERR_FAIL;
+    int rc = merge_init(&s->merge, s->file, s->n_files, e);
+    if (rc == 0 && n)
+        rc = open_set(s, wanted, e);
+    else if (rc == 0 && (rc = store_file_open(&s->file[0], path, e)) == 0)
+        rc = read_meta(&s->meta, &s->file[0], wanted, e);
+    return rc;
+}
+
+static int open_store(struct store **out, const char *path, const struct wanted *wanted,
                       struct err *e)
 {
     struct store *s = mem_new(1, sizeof *s, e);
     if (!s)
         return ERR_FAIL;
     s->lock = -1;
-    int rc = open_file(s, path, e);
-    if (rc == 0)
-        rc = read_meta(s, schema, version, e);
+    int rc = open_files(s, path, wanted, e);
     if (rc < 0) {
         store_close(s);
         return rc;
@@ -113,7 +144,8 @@ static int open_store(struct store **out, const char *path, const char *schema, 
 int store_open(struct store **out, const char *path, const char *schema, int version, struct err *e)
 {
     struct store *s;
-    int rc = open_store(&s, path, schema, schema ? version : 0, e);
+    const struct wanted wanted = {schema, schema ? version : 0};
+    int rc = open_store(&s, path, &wanted, e);
     if (rc < 0)
         return rc;
     if (!s->meta.complete) {
@@ -129,10 +161,11 @@ int store_open(struct store **out, const char *path, const char *schema, int ver
 int store_open_any(struct store **out, const char *path, struct err *e)
 {
     struct store *s;
+    const struct wanted anything = {NULL, ANY_VERSION};
     /* Held while a store under construction is looked at; a complete one is never written again. */
     int lock = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool busy = lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-    int rc = open_store(&s, path, NULL, ANY_VERSION, e);
+    int rc = open_store(&s, path, &anything, e);
     if (busy && (rc < 0 || !s->meta.complete)) {
         if (rc == 0)
             store_close(s);
@@ -148,18 +181,29 @@ int store_open_any(struct store **out, const char *path, struct err *e)
     return 0;
 }
 
+bool store_in_shards(const char *path)
+{
+    return !file_exists(path) && set_find(path, NULL) != 0;
+}
+
+static int share_files(struct store *copy, const struct store *s, struct err *e)
+{
+    if (!(copy->file = mem_new(s->n_files, sizeof *copy->file, e)))
+        return ERR_FAIL;
+    int rc = merge_init(&copy->merge, copy->file, s->n_files, e);
+    for (; rc == 0 && copy->n_files < s->n_files; copy->n_files++)
+        rc = store_file_share(&copy->file[copy->n_files], &s->file[copy->n_files], e);
+    return rc;
+}
+
 int store_share(struct store **out, struct store *s, struct err *e)
 {
     struct store *copy = mem_new(1, sizeof *copy, e);
     if (!copy)
         return ERR_FAIL;
-    *copy = (struct store){.path = s->path,
-                           .env = s->env,
-                           .records = s->records,
-                           .meta = s->meta,
-                           .lock = -1,
-                           .shared = true};
-    int rc = begin(copy, e);
+    *copy = (struct store){
+        .path = s->path, .meta = s->meta, .set_text = s->set_text, .lock = -1, .shared = true};
+    int rc = share_files(copy, s, e);
     if (rc < 0) {
         store_close(copy);
         return rc;
@@ -172,14 +216,13 @@ void store_close(struct store *s)
 {
     if (!s)
         return;
-    if (s->cursor)
-        mdb_cursor_close(s->cursor);
-    if (s->txn)
-        mdb_txn_abort(s->txn);
+    for (size_t i = 0; s->file && i < s->n_files; i++)
+        store_file_close(&s->file[i]);
+    free(s->file);
+    merge_release(&s->merge);
     if (!s->shared) {
-        if (s->env)
-            mdb_env_close(s->env);
         json_free(s->meta.root);
+        free(s->set_text);
         free(s->path);
     }
     if (s->lock >= 0)
@@ -201,61 +244,64 @@ const char *store_path(const struct store *s)
 
 uint64_t store_n_records(const struct store *s)
 {
-    MDB_stat stat;
-    return mdb_stat(s->txn, s->records, &stat) == 0 ? stat.ms_entries - 1 : 0;
+    uint64_t n = 0;
+    for (size_t i = 0; i < s->n_files; i++)
+        n += store_file_n_records(&s->file[i]);
+    return n;
+}
+
+size_t store_n_files(const struct store *s)
+{
+    return s->n_files;
+}
+
+const char *store_file_path(const struct store *s, size_t file)
+{
+    return s->file[file].path;
+}
+
+const char *store_record_path(const struct store *s)
+{
+    return s->file[s->hit].path;
+}
+
+/* The records of an item lie in one file: the one that had the last is asked first. */
+static int find(struct store *s, const char *key, struct blob *value, struct err *e)
+{
+    int rc = store_file_get(&s->file[s->hit], key, value, e);
+    for (size_t i = 0; rc == ERR_NOT_FOUND && i < s->n_files; i++) {
+        if (i != s->hit)
+            rc = store_file_get(&s->file[i], key, value, e);
+        if (rc == 0)
+            s->hit = i;
+    }
+    return rc;
 }
 
 int store_get(struct store *s, const char *key, struct blob *value, struct err *e)
 {
-    MDB_val k = {strlen(key), (void *)key}, v;
-    int code = k.mv_size == 0 || k.mv_size > STORE_MAX_KEY ? MDB_NOTFOUND
-                                                           : mdb_get(s->txn, s->records, &k, &v);
-    if (code == MDB_NOTFOUND)
-        return err_code(e, ERR_NOT_FOUND, "%s: no record %s", s->path, key);
-    if (code)
-        return store_lmdb_error(e, s->path, code);
-    *value = (struct blob){v.mv_data, v.mv_size};
-    return 0;
+    if (s->set_text && strcmp(key, STORE_META_KEY) == 0) {
+        *value = (struct blob){s->set_text, strlen(s->set_text)};
+        return 0;
+    }
+    int rc = find(s, key, value, e);
+    return rc == ERR_NOT_FOUND ? err_code(e, rc, "%s: no record %s", s->path, key) : rc;
 }
 
 int store_seek(struct store *s, const char *from, struct err *e)
 {
-    MDB_val k = {from ? strlen(from) : 0, (void *)from}, v;
-    int code = mdb_cursor_get(s->cursor, &k, &v, k.mv_size ? MDB_SET_RANGE : MDB_FIRST);
-    if (code && code != MDB_NOTFOUND)
-        return store_lmdb_error(e, s->path, code);
-    s->place = code ? AT_END : ON_NEXT;
-    return 0;
-}
-
-/* The key as text, for the caller; a file that was not written here may hold any bytes. */
-static int give_key(struct store *s, const MDB_val *k, const char **key, struct err *e)
-{
-    if (k->mv_size > STORE_MAX_KEY || memchr(k->mv_data, '\0', k->mv_size))
-        return err_set(e, "%s: a key that is not text, behind %s", s->path, s->key);
-    memcpy(s->key, k->mv_data, k->mv_size);
-    s->key[k->mv_size] = '\0';
-    *key = s->key;
-    return 1;
+    return merge_seek(&s->merge, from, e);
 }
 
 int store_next(struct store *s, const char **key, struct blob *value, struct err *e)
 {
-    static const char meta_key[] = STORE_META_KEY;
-    MDB_val k, v;
-    do {
-        int code = MDB_NOTFOUND;
-        if (s->place != AT_END)
-            code =
-                mdb_cursor_get(s->cursor, &k, &v, s->place == ON_NEXT ? MDB_GET_CURRENT : MDB_NEXT);
-        s->place = code ? AT_END : BEHIND_LAST_GIVEN;
-        if (code == MDB_NOTFOUND)
-            return 0;
-        if (code)
-            return store_lmdb_error(e, s->path, code);
-    } while (k.mv_size == sizeof meta_key - 1 && memcmp(k.mv_data, meta_key, k.mv_size) == 0);
-    *value = (struct blob){v.mv_data, v.mv_size};
-    return give_key(s, &k, key, e);
+    int rc = merge_next(&s->merge, e);
+    if (rc != 1)
+        return rc;
+    s->hit = s->merge.front[0];
+    *key = s->merge.key;
+    *value = s->file[s->hit].value;
+    return 1;
 }
 
 int store_check_input(const struct store *s, const char *input, const struct store *from,

@@ -28,15 +28,34 @@ static int verify_records(struct store *s, struct err *e)
     return 0;
 }
 
+static int verify_file(struct store *s, struct err *e)
+{
+    size_t file_bytes;
+    const char *path = store_file_path(s, 0);
+    int rc = pages_check(path, PAGES_ALL, &file_bytes, e);
+    return rc < 0 ? err_add(e, "%s", path) : verify_records(s, e);
+}
+
+/* Each shard, and that no two hold the same key. */
+static int verify_set(struct store *s, struct err *e)
+{
+    const char *key;
+    struct blob value;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < store_n_files(s); i++)
+        rc = store_verify(store_file_path(s, i), e);
+    while (rc >= 0 && (rc = store_next(s, &key, &value, e)) == 1)
+        ;
+    return rc;
+}
+
 int store_verify(const char *path, struct err *e)
 {
     struct store *s;
-    size_t file_bytes;
     int rc = store_open_any(&s, path, e);
     if (rc < 0)
         return rc;
-    rc = pages_check(path, PAGES_ALL, &file_bytes, e);
-    rc = rc < 0 ? err_add(e, "%s", path) : verify_records(s, e);
+    rc = store_n_files(s) > 1 ? verify_set(s, e) : verify_file(s, e);
     store_close(s);
     return rc;
 }

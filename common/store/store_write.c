@@ -231,7 +231,8 @@ static int prepare(struct store_writer *w, const char *path, const struct store_
     struct buf part = {0};
     w->lock = -1;
     w->force = spec->force;
-    if (!(w->path = mem_strdup(path, e)) || buf_printf(&part, e, "%s.part", path) < 0)
+    if (!(w->path = shard_path(&spec->shard, path, e)) ||
+        buf_printf(&part, e, "%s.part", w->path) < 0)
         return ERR_FAIL;
     w->part = (char *)part.data;
     if (!(w->head = meta_head(spec, e)))
@@ -250,6 +251,11 @@ int store_create(struct store_writer **out, const char *path, const struct store
     int rc = prepare(w, path, spec, e);
     if (rc == 0)
         rc = refuse_finished(w, e);
+    if (rc == 0 && spec->shard.of && !w->force && file_exists(path))
+        rc = err_set(e,
+                     "%s: exists already and is read in place of any shards; remove it, or give "
+                     "--force to write %s all the same",
+                     path, w->path);
     if (rc == 0)
         rc = file_lock(w->part, &w->lock, e);
     if (rc == 0)
@@ -265,6 +271,11 @@ int store_create(struct store_writer **out, const char *path, const struct store
 bool store_resumed(const struct store_writer *w)
 {
     return w->resumed;
+}
+
+const char *store_part(const struct store_writer *w)
+{
+    return w->part;
 }
 
 const char *store_last_key(const struct store_writer *w)

@@ -42,14 +42,17 @@ static int by_frame_key(const void *a, const void *b)
 
 static int list_videos(struct work *w, const char *root, struct err *e)
 {
-    w->n_videos = index_n_videos(w->index);
-    w->videos = mem_new(w->n_videos + 1, sizeof *w->videos, e);
-    w->requests = mem_new(w->n_videos + 1, sizeof *w->requests, e);
+    size_t n_all = index_n_videos(w->index);
+    w->videos = mem_new(n_all + 1, sizeof *w->videos, e);
+    w->requests = mem_new(n_all + 1, sizeof *w->requests, e);
     if (!w->videos || !w->requests)
         return ERR_FAIL;
-    for (size_t i = 0; i < w->n_videos; i++)
+    for (size_t i = 0; i < n_all; i++)
         w->videos[i] = index_video(w->index, i);
-    qsort(w->videos, w->n_videos, sizeof *w->videos, by_frame_key);
+    qsort(w->videos, n_all, sizeof *w->videos, by_frame_key);
+    for (size_t i = 0; i < n_all; i++)
+        if (shard_has(&w->options->shard, i))
+            w->videos[w->n_videos++] = w->videos[i];
     for (size_t i = 0; i < w->n_videos; i++) {
         const struct video *v = w->videos[i];
         bool has_rate = v->fps_num > 0 && v->fps_den > 0;
@@ -105,6 +108,7 @@ static int create_store(struct work *w, struct err *e)
         .argv = o->argv,
         .settings = settings,
         .inputs = inputs,
+        .shard = o->shard,
         .force = o->force,
     };
     rc = store_create(&w->writer, o->output, &spec, e);
@@ -134,7 +138,7 @@ static int find_done(struct work *w, const char *id, struct err *e)
     rc = j ? frames_info_from_json(&info, j, e) : ERR_FAIL;
     json_free(j);
     if (rc < 0)
-        return err_add(e, "%s.part: %s", w->options->output, id);
+        return err_add(e, "%s: %s", store_part(w->writer), id);
     count(w, &info);
     return 1;
 }
@@ -241,10 +245,10 @@ static int publish(struct work *w, struct err *e)
     if (w->n_bad > o->max_bad)
         return err_set(
             e,
-            "%lld of %zu videos are bad, --max-bad is %lld; %s.part is complete, the same command "
+            "%lld of %zu videos are bad, --max-bad is %lld; %s is complete, the same command "
             "with --max-bad %lld publishes it",
-            (long long)w->n_bad, w->n_videos, (long long)o->max_bad, path_base(o->output),
-            (long long)w->n_bad);
+            (long long)w->n_bad, w->n_videos, (long long)o->max_bad,
+            path_base(store_part(w->writer)), (long long)w->n_bad);
     if (store_summary(w->writer, "bad", json_new_i64(w->n_bad), e) < 0 ||
         store_summary(w->writer, "frames", json_new_i64(w->n_frames), e) < 0)
         return ERR_FAIL;

@@ -11,12 +11,14 @@
 #include "common/base/err.h"
 #include "common/base/json.h"
 #include "common/base/ui.h"
+#include "common/store/shard.h"
 #include "common/video/decode.h"
 
 struct decode_options {
     const char *index;  /* index store */
     const char *videos; /* folder that its paths start from; NULL: the index's own root */
     const char *output;
+    struct shard shard; /* zero: all videos, into one file */
     struct decode_settings settings;
     int level;       /* zstd */
     int64_t max_bad; /* bad videos to be put up with */
@@ -28,8 +30,9 @@ struct decode_options {
 /*
  * Writes the store, going on where an earlier run stopped. A bad video (bad in the index,
  * unreadable, or damaged part-way) keeps the frames that were decoded and has ok = false and the
- * reason in its record. With more than max_bad of them this is an error and the store stays
- * unpublished, though complete: the same call with a greater max_bad publishes it at once.
+ * reason in its record. With more than max_bad of them (in this shard) this is an error and the
+ * store stays unpublished, though complete: the same call with a greater max_bad publishes it at
+ * once.
  */
 int decode_store(const struct decode_options *options, struct ui *ui, struct err *e);
 

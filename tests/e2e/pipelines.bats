@@ -87,6 +87,32 @@ metric() {
     done
 }
 
+@test "in shards: the same, side by side; what is there keeps its files" {
+    [ "$(would SHARDS=2)" = "" ]
+    sharded=$BATS_TEST_TMPDIR/sharded/run
+    demo OUT="$sharded" SHARDS=2 -j2 "$sharded/seed-1/untrained/events.json"
+    expect_status 0
+    [ "$(cd "$sharded" && echo frames.lmdb.*-of-*)" = "frames.lmdb.1-of-2 frames.lmdb.2-of-2" ]
+    [ "$(cd "$sharded/seed-1/untrained" && echo events.lmdb*of*)" = "events.lmdb.1-of-2 events.lmdb.2-of-2" ]
+    [ ! -e "$sharded/frames.lmdb" ]
+    "$TEG_BIN/teg-inspect" diff "$OUT/frames.lmdb" "$sharded/frames.lmdb"
+    for file in seed-1/samples.lmdb plans/events.lmdb seed-1/untrained/model.safetensors; do
+        cmp "$OUT/$file" "$sharded/$file"
+    done
+    [ "$(metric untrained events n_classes)" = "$(OUT=$sharded metric untrained events n_classes)" ]
+    rm "$sharded/frames.lmdb.2-of-2"
+    demo -n -j3 THREADS=7 SHARDS=3 OUT="$sharded" "$sharded/frames.lmdb.2-of-2"
+    [ "$output" = "$TEG_BIN/teg-decode --threads 2 --index $sharded/index.lmdb --short-side 48 --shard 2/2 --force \
+-o $sharded/frames.lmdb" ]
+    [ "$(would OUT="$sharded" | cut -d' ' -f1-4)" = "decode 1 sample 1" ]
+    [ "$(would OUT="$BATS_TEST_TMPDIR/new" SHARDS=3 | cut -d' ' -f1-8)" = "synth 1 index 1 decode 3 sample 1" ]
+    for number in 0 x 10000; do
+        demo -n SHARDS=$number
+        expect_status 2
+        [[ $stderr == *"SHARDS=$number: want a number from 1 to 9999"* ]]
+    done
+}
+
 @test "folder.mk: features of videos without labels, a table where there are classes and a split" {
     videos=$BATS_TEST_TMPDIR/flat
     mkdir "$videos"

@@ -147,6 +147,8 @@ struct made {
     float logits[2];
 };
 
+static struct shard shard; /* of the stores that are made */
+
 static const char *make_store(size_t n_logits, size_t n_steps, const struct made *made, size_t n)
 {
     static char path[600];
@@ -155,7 +157,7 @@ static const char *make_store(size_t n_logits, size_t n_steps, const struct made
     struct codec *c;
     struct embedding_clip clips[16];
     struct store_spec spec = {
-        .schema = EMBEDDINGS_SCHEMA, .version = EMBEDDINGS_VERSION, .tool = "test"};
+        .schema = EMBEDDINGS_SCHEMA, .version = EMBEDDINGS_VERSION, .tool = "test", .shard = shard};
     snprintf(path, sizeof path, "%s/scores.lmdb", folder);
     support_remove(path);
     for (size_t i = 0; i < n; i++)
@@ -206,6 +208,14 @@ static void test_logits(void **state)
     support_ok(gebd_scores_open(&s, make_store(1, 0, one, 2), &e), &e);
     support_ok(gebd_scores_series(s, "c/v", NULL, &memory, &series, &e), &e);
     assert_true(fabs(series.score[1] - 1 / (1 + exp(-2))) < 1e-12);
+    gebd_scores_close(s);
+
+    shard = (struct shard){1, 1};
+    support_ok(gebd_scores_open(&s, make_store(1, 0, one, 2), &e), &e);
+    shard = (struct shard){0};
+    assert_int_equal(access(support_path(folder, "scores.lmdb"), F_OK), -1);
+    support_ok(gebd_scores_series(s, "c/v", NULL, &memory, &series, &e), &e);
+    assert_int_equal(series.n, 2);
     gebd_scores_close(s);
     gebd_series_release(&memory);
     json_free(truth);
