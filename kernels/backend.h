@@ -283,6 +283,23 @@ struct render_args {
     void *out;        /* [n_frames, size, size, 3] */
 };
 
+/* -- fine-tuning -- */
+
+/*
+ * y = x / (1 - rate) where it is kept, 0 where it is dropped. Column c of row r is dropped where
+ * the c-th rng_u32 after rng_init(seed, stream, first_item + r) (common/base/rng.h) is below
+ * rate * 2^32, and nothing else decides. The gradient is the same operation on dy.
+ */
+struct dropout_args {
+    size_t rows, columns;
+    const float *x;
+    float *y;   /* [rows, columns]; may be x */
+    float rate; /* 0 .. less than 1 */
+    uint64_t seed;
+    uint32_t stream;
+    uint64_t first_item;
+};
+
 /* -- the table -- */
 
 struct backend_ops {

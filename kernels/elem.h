@@ -103,6 +103,18 @@ TEG_HD float elem_sgd(float param, float velocity, float lr)
     return param - lr * velocity;
 }
 
+/* -- dropout: `drawn` are 32 random bits -- */
+
+TEG_HD uint32_t elem_dropout_limit(float rate)
+{
+    return (uint32_t)((double)rate * 4294967296.0);
+}
+
+TEG_HD float elem_dropout(float x, uint32_t drawn, uint32_t limit, float scale)
+{
+    return drawn < limit ? 0.0f : x * scale;
+}
+
 /* -- pixels (RECIPE section 3, "Augmentation"): RGB in [0, 1] -- */
 
 struct elem_rgb {
