@@ -54,9 +54,10 @@ static int load_model(struct extractor *x, struct err *e)
     if (model_open(&f, x->o->model, &d, e) < 0)
         return ERR_FAIL;
     d.n_heads = 0;
+    d.n_classes = 0;
     int rc = model_new(&x->model, x->backend, &d, e);
     if (rc == 0)
-        rc = model_load(x->model, f, false, true, e);
+        rc = model_load(x->model, f, false, TOPS_ALL, e);
     safetensors_close(f);
     return rc < 0 ? err_add(e, "%s", x->o->model) : 0;
 }
