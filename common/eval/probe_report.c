@@ -80,6 +80,8 @@ static struct json *settings(const struct probe_options *p)
     struct object o = object_new();
     put_str(&o, "labels", p->source.of_events ? "events" : "class");
     put_str(&o, "method", probe_method_names[p->method]);
+    if (p->method == PROBE_LOGITS)
+        return object_take(&o);
     put_str(&o, "precision", p->precision == DTYPE_BF16 ? "bf16" : "f32");
     put_str(&o, "normalize", probe_normalize_names[p->normalize]);
     if (p->method == PROBE_KNN) {
@@ -235,7 +237,8 @@ static void put_guesses(struct object *o, const struct probe_result *r, size_t n
         if (d->n_train_clips[k] > d->n_train_clips[most])
             most = k;
     put_f64(o, "chance", 1.0 / (double)n_trained);
-    put_f64(o, "majority", (double)r->accuracy.classes[most].n / (double)r->accuracy.n);
+    if (!r->options->source.scores)
+        put_f64(o, "majority", (double)r->accuracy.classes[most].n / (double)r->accuracy.n);
 }
 
 static void put_videos(struct object *o, const struct probe_data *d)
@@ -258,7 +261,7 @@ struct json *probe_report(const struct probe_result *r)
 {
     const struct probe_data *d = r->data;
     struct object o = object_new();
-    size_t n_trained = count_trained(d);
+    size_t n_trained = r->options->source.scores ? d->n_classes : count_trained(d);
     put_str(&o, "schema", "metrics");
     put_i64(&o, "version", 1);
     put_str(&o, "tool", "teg-probe");
@@ -274,7 +277,8 @@ struct json *probe_report(const struct probe_result *r)
     put_i64(&o, "n_classes", n_trained);
     put_i64(&o, "n_unseen_classes", d->n_unseen);
     put_videos(&o, d);
-    put(&o, "train", side(r, PROBE_TRAIN));
+    if (!r->options->source.scores)
+        put(&o, "train", side(r, PROBE_TRAIN));
     put(&o, "test", side(r, PROBE_TEST));
     put_similarity(&o, r->similarity);
     put(&o, "missing", gaps(d, &d->missing, false));
@@ -393,8 +397,9 @@ void probe_print(FILE *out, const struct json *metrics)
     const struct json *set = json_member(metrics, "settings");
     fprintf(out, "%-22s %s, %s\n", "probe", json_str(json_member(set, "method")),
             json_str(json_member(set, "labels")));
-    fprintf(out, "%-22s %lld videos, %lld clips, %lld classes\n", "trained on",
-            count(train, "videos"), count(train, "clips"), count(metrics, "n_classes"));
+    if (train)
+        fprintf(out, "%-22s %lld videos, %lld clips, %lld classes\n", "trained on",
+                count(train, "videos"), count(train, "clips"), count(metrics, "n_classes"));
     fprintf(out, "%-22s %lld videos, %lld clips, %lld decisions\n", "tested on",
             count(test, "videos"), count(test, "clips"), count(test, "decisions"));
     fprintf(out, "%-22s %lld missing, %lld bad, %lld unlabelled\n", "left out",
@@ -403,7 +408,8 @@ void probe_print(FILE *out, const struct json *metrics)
     print_share(out, "top-5", number(metrics, "top5"));
     print_share(out, "mean over classes", number(metrics, "mean_class_accuracy"));
     print_share(out, "chance", number(metrics, "chance"));
-    print_share(out, "largest class", number(metrics, "majority"));
+    if (json_member(metrics, "majority"))
+        print_share(out, "largest class", number(metrics, "majority"));
     if (json_member(train, "top1"))
         print_share(out, "top-1 in training", number(train, "top1"));
     print_cosine(out, metrics, "within_video_cosine", "cosine within videos");
