@@ -287,8 +287,8 @@ struct render_args {
 
 /*
  * y = x / (1 - rate) where it is kept, 0 where it is dropped. Column c of row r is dropped where
- * the c-th rng_u32 after rng_init(seed, stream, first_item + r) (common/base/rng.h) is below
- * rate * 2^32, and nothing else decides. The gradient is the same operation on dy.
+ * the c-th rng_u32 after rng_init(seed, stream, first_item + r) (common/base/rng.h, philox.h) is
+ * below rate * 2^32, and nothing else decides. The gradient is the same operation on dy.
  */
 struct dropout_args {
     size_t rows, columns;
