@@ -161,12 +161,13 @@ static int choose_plan(struct extractor *x, struct err *e)
 {
     const struct extract_plan *wanted = &x->o->plan;
     struct sampling_options *o = &x->plan_options;
-    if (wanted->strategy_given)
-        sampling_defaults(wanted->strategy, o);
-    else if (x->form == FORM_LOGITS && x->desc.task == MODEL_BOUNDARY)
-        sampling_defaults(STRATEGY_WINDOW, o);
+    bool boundaries = x->form == FORM_LOGITS && x->desc.task == MODEL_BOUNDARY;
+    if (wanted->strategy_given || boundaries)
+        sampling_defaults(wanted->strategy_given ? wanted->strategy : STRATEGY_WINDOW, o);
     else
         plan_defaults(x->index, o);
+    if (boundaries)
+        o->labels = LABELS_BOUNDARIES;
     if (o->strategy == STRATEGY_EVENTS && !x->index)
         return err_set(e, "strategy events needs the index that lists them (--index)");
     if (wanted->n_clips && o->strategy != STRATEGY_UNIFORM)

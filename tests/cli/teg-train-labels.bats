@@ -263,6 +263,7 @@ END
 }
 
 @test "boundaries: what was seen is known, two scores for each window" {
+    local video
     boundary_videos
     trained a --task boundary --frames bframes.lmdb --samples windows.lmdb --batch 8 --lr 0.003 --log-every 10 --log a.jsonl
     jq -es '.[0].accuracy < 0.8 and .[-1].accuracy > 0.9' a.jsonl
@@ -273,6 +274,8 @@ END
     expect_status 0
     "$TEG_BIN/teg-inspect" show a.lmdb '!meta' | jq -e '.settings | .form == "logits" and .plan.strategy == "window"'
     [ "$("$TEG_BIN/teg-inspect" ls --long a.lmdb | grep -c 'float32 *\[2\]')" -eq $((8 * 14)) ]
+    video=$("$TEG_BIN/teg-inspect" ls a.lmdb | awk '$1 == "keys" { print $2 }')
+    [ "$("$TEG_BIN/teg-inspect" show a.lmdb "$video" | jq -c '[.clips[].target] | unique')" = '[0,1]' ]
     train b --task boundary --frames bframes.lmdb --samples windows.lmdb --batch 8 --lr 0.003 --stop-at 10
     expect_status 1
     trained b --task boundary --frames bframes.lmdb --samples windows.lmdb --batch 8 --lr 0.003
