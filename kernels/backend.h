@@ -283,6 +283,95 @@ struct render_args {
     void *out;        /* [n_frames, size, size, 3] */
 };
 
+/* -- fine-tuning -- */
+
+/*
+ * y = x / (1 - rate) where it is kept, 0 where it is dropped. Column c of row r is dropped where
+ * the c-th rng_u32 after rng_init(seed, stream, first_item + r) (common/base/rng.h, philox.h) is
+ * below rate * 2^32, and nothing else decides. The gradient is the same operation on dy.
+ */
+struct dropout_args {
+    size_t rows, columns;
+    const float *x;
+    float *y;   /* [rows, columns]; may be x */
+    float rate; /* 0 .. less than 1 */
+    uint64_t seed;
+    uint32_t stream;
+    uint64_t first_item;
+};
+
+/* y = (x - mean) / sqrt(variance + eps) * gamma + beta, of each row over its columns. */
+struct layer_norm_args {
+    size_t rows, columns;
+    const float *x, *gamma, *beta; /* [rows, columns], [columns] */
+    float eps;
+    float *y;              /* [rows, columns] */
+    float *mean, *inv_std; /* [rows] out, for the backward pass */
+};
+
+struct layer_norm_grad_args {
+    size_t rows, columns;
+    const float *x, *gamma, *mean, *inv_std, *dy;
+    float *d_gamma, *d_beta; /* accumulated */
+    float *dx;               /* may be dy */
+};
+
+/*
+ * Attention with one head: each query looks at the positions of its own item. p = softmax over the
+ * positions of scale q k, y = sum over the positions of p v.
+ */
+struct attention_args {
+    size_t n_queries, n_items, positions, dim;
+    const uint32_t *item; /* [n_queries], host memory: below n_items */
+    float scale;
+    const float *q;     /* [n_queries, D] */
+    const float *k, *v; /* [n_items, positions, D] */
+    float *p;           /* [n_queries, positions] out, for the backward pass */
+    float *y;           /* [n_queries, D] */
+};
+
+struct attention_grad_args {
+    struct attention_args forward; /* with p as it was left; y is not read */
+    const float *dy;               /* [n_queries, D] */
+    float *dq, *dk, *dv;           /* overwritten */
+};
+
+/*
+ * RoIAlign: a grid of ROI_GRID x ROI_GRID cells in each box, one bilinear sample in the middle of
+ * each (numbers stand at whole coordinates, beyond the edge is the edge), then the maximum over the
+ * grid, the first of equal ones.
+ */
+enum { ROI_GRID = 4 };
+
+struct roi_max_args {
+    size_t n_boxes, n_items, height, width, channels;
+    const float *map;     /* [n_items, H, W, C] */
+    const uint32_t *item; /* [n_boxes], host memory */
+    const float *box;     /* [n_boxes, 4], host memory: left, top, right, bottom as shares 0..1 */
+    float *y;             /* [n_boxes, C]; backward: its gradient, read */
+    uint8_t *arg;         /* [n_boxes, C]: the cell of the maximum; out, backward: read */
+    float *d_map;         /* backward: [n_items, H, W, C], overwritten */
+};
+
+/* to[r, c] = from[r, c] (+ to[r, c] where `add`); a stride of 0 stands for one row many times. */
+struct copy_columns_args {
+    size_t rows, columns;
+    const float *from;
+    float *to;
+    size_t from_stride, to_stride; /* elements from one row to the next */
+    bool add;                      /* rows one after the other where to_stride is 0 */
+};
+
+struct sigmoid_xent_args {
+    size_t rows, classes;
+    const float *logits;   /* [rows, classes] */
+    const uint8_t *target; /* [rows, classes], host memory: 0 or 1 */
+    const float *weight;   /* [rows], host memory, or NULL */
+    float scale;           /* of the gradient */
+    float *d_logits;       /* [rows, classes], overwritten; may be logits; NULL: not wanted */
+    double loss;           /* out: weighted sum over rows and classes */
+};
+
 /* -- the table -- */
 
 struct backend_ops {

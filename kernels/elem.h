@@ -103,6 +103,68 @@ TEG_HD float elem_sgd(float param, float velocity, float lr)
     return param - lr * velocity;
 }
 
+/* -- dropout: `drawn` are 32 random bits -- */
+
+TEG_HD uint32_t elem_dropout_limit(float rate)
+{
+    return (uint32_t)((double)rate * 4294967296.0);
+}
+
+TEG_HD float elem_dropout(float x, uint32_t drawn, uint32_t limit, float scale)
+{
+    return drawn < limit ? 0.0f : x * scale;
+}
+
+/* -- GELU: x Phi(x), with the error function -- */
+
+TEG_HD float elem_gelu(float x)
+{
+    return 0.5f * x * (1.0f + erff(x * 0.70710678f));
+}
+
+TEG_HD float elem_gelu_grad(float dy, float x)
+{
+    float density = 0.39894228f * expf(-0.5f * x * x);
+    return dy * (0.5f * (1.0f + erff(x * 0.70710678f)) + x * density);
+}
+
+/* -- sigmoid cross-entropy: log(1 + exp(x)) - target x, without overflow -- */
+
+TEG_HD float elem_sigmoid(float x)
+{
+    float e = expf(-fabsf(x));
+    return x >= 0.0f ? 1.0f / (1.0f + e) : e / (1.0f + e);
+}
+
+TEG_HD float elem_sigmoid_xent(float x, float target)
+{
+    return (x > 0.0f ? x : 0.0f) - x * target + log1pf(expf(-fabsf(x)));
+}
+
+/* -- bilinear samples along one axis of `size` numbers -- */
+
+struct elem_taps {
+    size_t low, high;
+    float share; /* of the higher one */
+};
+
+/* Middle of cell `i` of `grid` in a range from..to, given as shares of the axis. */
+TEG_HD struct elem_taps elem_roi_taps(float from, float to, size_t i, size_t grid, size_t size)
+{
+    float length = (float)size, cell = (to - from) * length / (float)grid;
+    float at = from * length + ((float)i + 0.5f) * cell;
+    struct elem_taps t = {0, 0, 0.0f};
+    at = at > 0.0f ? at : 0.0f;
+    t.low = (size_t)at;
+    if (t.low >= size - 1) {
+        t.low = t.high = size - 1;
+        return t;
+    }
+    t.high = t.low + 1;
+    t.share = at - (float)t.low;
+    return t;
+}
+
 /* -- pixels (RECIPE section 3, "Augmentation"): RGB in [0, 1] -- */
 
 struct elem_rgb {

@@ -41,9 +41,12 @@ static const struct argp_option options[] = {
      "events (default where the index has some), uniform (default otherwise), window or dense", 0},
     {"clip", OPT_CLIP, "LxS", 0, "Frames and stride of a clip (default 32x2)", 0},
     {"clips", OPT_CLIPS, "N", 0, "Clips a video with uniform (default 10)", 0},
-    {0, 0, 0, 0, "Features:", 3},
-    {"form", OPT_FORM, "pooled|dense", 0, "One vector a clip (default) or one every two frames", 0},
-    {"type", OPT_TYPE, "float16|float32", 0, "Default float16", 0},
+    {0, 0, 0, 0, "Features and scores:", 3},
+    {"form", OPT_FORM, "pooled|dense|logits", 0,
+     "One vector of features a clip, one every two frames, or class scores before the softmax "
+     "(logits where the model has a classifier, else pooled)",
+     0},
+    {"type", OPT_TYPE, "float16|float32", 0, "Default float16, logits float32", 0},
     {"crop-size", OPT_CROP_SIZE, "N", 0, "Side of the network's input, pixels (default 224)", 0},
     {"batch", OPT_BATCH, "N", 0, "Clips at a time (default 8)", 0},
     {"precision", OPT_PRECISION, "f32|bf16", 0, "Of activations (default f32)", 0},
@@ -133,17 +136,16 @@ static void check_options(struct argp_state *state, const struct extract_options
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-    static const char *const forms[] = {"pooled", "dense", NULL};
     static const char *const types[] = {"float16", "float32", NULL};
     static const char *const precisions[] = {"f32", "bf16", NULL};
     static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
     struct extract_options *o = state->input;
     switch (key) {
     case OPT_FORM:
-        o->dense = cli_choice(state, "form", text, forms) == 1;
+        o->form = (enum extract_form)cli_choice(state, "form", text, extract_form_names);
         return 0;
     case OPT_TYPE:
-        o->half = cli_choice(state, "type", text, types) == 0;
+        o->type = (enum extract_type)cli_choice(state, "type", text, types);
         return 0;
     case OPT_CROP_SIZE:
         o->crop_size = (size_t)cli_i64(state, "crop-size", text, 16, 2048);
@@ -172,7 +174,7 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "--model MODEL --frames STORE [--samples STORE | --index STORE] -o STORE",
-    .doc = "Features of video clips by a trained model.\v"
+    .doc = "Features or class scores of video clips by a trained model.\v"
            "An interrupted run goes on when the same command is given again.\n\n"
            "Example:\n"
            "  teg-extract --model model.safetensors --frames frames.lmdb --index index.lmdb \\\n"

@@ -48,7 +48,7 @@ enum {
 static const struct argp_option options[] = {
     {0, 0, NULL, 0, "Input and output:", 1},
     {"embeddings", KEY_EMBEDDINGS, "STORE", 0,
-     "Embeddings to train on; without --test, of all splits", 1},
+     "Embeddings to train on; without --test, of all splits; class scores with --method logits", 1},
     {"test", KEY_TEST, "STORE", 0, "Embeddings to test on", 1},
     {"index", KEY_INDEX, "STORE", 0, "Index with the labels", 1},
     {"labels", KEY_LABELS, "KIND", 0,
@@ -60,7 +60,8 @@ static const struct argp_option options[] = {
      "Write the five best classes of each decision, JSON Lines", 1},
     {"print", KEY_PRINT, "KIND", 0, "What goes to stdout: table, json or none (table)", 1},
     {0, 0, NULL, 0, "Classifier:", 2},
-    {"method", KEY_METHOD, "NAME", 0, "linear (SGD), logistic (L-BFGS) or knn (linear)", 2},
+    {"method", KEY_METHOD, "NAME", 0,
+     "linear (SGD), logistic (L-BFGS), knn, or logits: scores of a fine-tuned model (linear)", 2},
     {"normalize", KEY_NORMALIZE, "KIND", 0,
      "Of the features: l2, centred (less the training's mean, then l2) or none (l2)", 2},
     {"no-bias", KEY_NO_BIAS, NULL, 0, "Classes have no bias", 2},
@@ -181,6 +182,9 @@ static void check_complete(struct request *r, struct argp_state *state)
                                                 : NULL;
     if (missing)
         argp_error(state, "%s is missing", missing);
+    if (o->method == PROBE_LOGITS && (o->source.test || o->similarity))
+        argp_error(state, "--%s means nothing with --method logits, which trains nothing",
+                   o->source.test ? "test" : "similarity");
     if (!r->warmup_given && o->sgd.warmup_epochs > o->sgd.epochs / 2)
         o->sgd.warmup_epochs = o->sgd.epochs / 2;
     if (o->sgd.warmup_epochs >= o->sgd.epochs)

@@ -19,12 +19,15 @@ enum option_key {
     OPT_HEAD_WIDTH,
     OPT_HEAD_DIM,
     OPT_HEAD_LAYERS,
+    OPT_DROPOUT,
+    OPT_FREEZE_NORM,
     OPT_BATCH,
     OPT_MICRO_BATCH,
     OPT_CROP_SIZE,
     OPT_PRECISION,
     OPT_EPOCHS,
     OPT_LR,
+    OPT_BASE_LR,
     OPT_WARMUP,
     OPT_MOMENTUM,
     OPT_DECAY,
@@ -46,20 +49,27 @@ struct request {
     size_t k_short, k_long; /* 0: not given */
     double temperature;     /* < 0: the objective's */
     bool other_only;
-    double trust; /* < 0: not given */
+    double trust;   /* < 0: not given */
+    uint64_t given; /* bit key - 256 of every option */
 };
 
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "Inputs and outputs:", 1},
     {"frames", OPT_FRAMES, "STORE", 0, "Frames store (teg-decode)", 0},
-    {"samples", OPT_SAMPLES, "STORE", 0, "Samples store with long-short pairs (teg-sample)", 0},
+    {"samples", OPT_SAMPLES, "STORE", 0,
+     "Samples store (teg-sample): pairs of clips, or single clips with targets", 0},
     {"output", 'o', "MODEL", 0, "Model to write, a .safetensors file", 0},
     {"init", OPT_INIT, "MODEL", 0, "Start from this model's weights", 0},
     {"log", OPT_LOG, "FILE", 0, "Training log to write, JSON Lines", 0},
     {"force", OPT_FORCE, 0, 0, "Replace the output, drop a checkpoint that does not fit", 0},
-    {0, 0, 0, 0, "Model and objective:", 2},
-    {"task", OPT_TASK, "NAME", 0, "pretrain (default)", 0},
+    {0, 0, 0, 0, "Model:", 2},
+    {"task", OPT_TASK, "NAME", 0,
+     "pretrain (default), classify, supervised (classify from new weights) or boundary", 0},
     {"model", OPT_MODEL, "NAME", 0, "r3d50 (default) or r3d-tiny", 0},
+    {"crop-size", OPT_CROP_SIZE, "N", 0, "Side of the network's input, pixels (default 224)", 0},
+    {"precision", OPT_PRECISION, "f32|bf16", 0, "Of activations (default f32)", 0},
+    {"device", OPT_DEVICE, "auto|cpu|cuda", 0, "Where to compute (default auto)", 0},
+    {0, 0, 0, 0, "Pre-training:", 3},
     {"objective", OPT_OBJECTIVE, "TEXT", 0,
      "teg-fg (default), teg-ps, cvrl, or granularities HEAD:K_SHORT,K_LONG,WEIGHT;...", 0},
     {"alpha", OPT_ALPHA, "X", 0,
@@ -72,23 +82,31 @@ static const struct argp_option options[] = {
     {"head-width", OPT_HEAD_WIDTH, "N", 0, "Hidden width of the heads (default the features')", 0},
     {"head-dim", OPT_HEAD_DIM, "N", 0, "Size of an embedding (default 128)", 0},
     {"head-layers", OPT_HEAD_LAYERS, "N", 0, "Hidden layers of the heads (default 3)", 0},
-    {"crop-size", OPT_CROP_SIZE, "N", 0, "Side of the network's input, pixels (default 224)", 0},
-    {"precision", OPT_PRECISION, "f32|bf16", 0, "Of activations (default f32)", 0},
-    {"device", OPT_DEVICE, "auto|cpu|cuda", 0, "Where to compute (default auto)", 0},
-    {0, 0, 0, 0, "Optimisation:", 3},
+    {0, 0, 0, 0, "Training with labels:", 4},
+    {"dropout", OPT_DROPOUT, "X", 0,
+     "Share of the features that is dropped (classify 0.5, supervised 0.2, boundary 0)", 0},
+    {"freeze-norm", OPT_FREEZE_NORM, 0, 0,
+     "Batch normalisation keeps the running statistics of --init", 0},
+    {0, 0, 0, 0, "Optimisation:", 5},
     {"batch", OPT_BATCH, "N", 0, "Examples a step (default 32)", 0},
     {"micro-batch", OPT_MICRO_BATCH, "N", 0,
      "Examples in memory at a time; the loss stays that of the batch (default the batch)", 0},
     {"epochs", OPT_EPOCHS, "N", 0,
      "Epochs of the samples store to train (default all; 0 writes the untrained model)", 0},
-    {"lr", OPT_LR, "X", 0, "Learning rate of the batch (default 0.32 * batch / 1024)", 0},
-    {"warmup-epochs", OPT_WARMUP, "X", 0, "Default 5, at most a quarter of the epochs", 0},
+    {"lr", OPT_LR, "X", 0, "Learning rate of the batch (default that of --base-lr)", 0},
+    {"base-lr", OPT_BASE_LR, "X", 0,
+     "Learning rate of a batch of 1024, in proportion for others (pretrain, classify 0.32, "
+     "supervised 1.6, boundary 0.4)",
+     0},
+    {"warmup-epochs", OPT_WARMUP, "X", 0, "Default 5, at most a quarter of the epochs (boundary 0)",
+     0},
     {"momentum", OPT_MOMENTUM, "X", 0, "Default 0.9", 0},
-    {"weight-decay", OPT_DECAY, "X", 0, "Default 1e-6", 0},
+    {"weight-decay", OPT_DECAY, "X", 0,
+     "Of kernels (pretrain 1e-6, classify, boundary 1e-5, supervised 1e-4)", 0},
     {"optimizer", OPT_OPTIMIZER, "sgd|lars", 0, "Default sgd", 0},
     {"trust", OPT_TRUST, "X", 0, "Trust coefficient of LARS (default 0.001)", 0},
-    {"seed", OPT_SEED, "N", 0, "Of the initial weights (default 0)", 0},
-    {0, 0, 0, 0, "Running:", 4},
+    {"seed", OPT_SEED, "N", 0, "Of the initial weights and of what is dropped (default 0)", 0},
+    {0, 0, 0, 0, "Running:", 6},
     {"log-every", OPT_LOG_EVERY, "N", 0, "Steps a log record averages over (default 10)", 0},
     {"checkpoint-minutes", OPT_CHECKPOINT, "X", 0, "Between checkpoints (default 10)", 0},
     {"stop-at", OPT_STOP_AT, "STEP", 0, "Write a checkpoint after this step and stop", 0},
@@ -115,14 +133,13 @@ static void parse_aggregate(struct argp_state *state, struct request *r, const c
 
 static error_t parse_model(int key, char *text, struct argp_state *state)
 {
-    static const char *const tasks[] = {"pretrain", NULL}, *const negatives[] = {"all", "other",
-                                                                                 NULL};
+    static const char *const negatives[] = {"all", "other", NULL};
     static const char *const precisions[] = {"f32", "bf16", NULL};
     static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
     struct request *r = state->input;
     switch (key) {
     case OPT_TASK:
-        cli_choice(state, "task", text, tasks);
+        r->o.task = (enum train_task)cli_choice(state, "task", text, train_task_names);
         return 0;
     case OPT_MODEL:
         r->o.backbone = arch_names[cli_choice(state, "model", text, arch_names)];
@@ -150,6 +167,12 @@ static error_t parse_model(int key, char *text, struct argp_state *state)
         return 0;
     case OPT_HEAD_LAYERS:
         r->o.head_layers = (int)cli_i64(state, "head-layers", text, 0, ARCH_MAX_UNITS - 1);
+        return 0;
+    case OPT_DROPOUT:
+        r->o.dropout = cli_f64(state, "dropout", text, 0.0, 0.99);
+        return 0;
+    case OPT_FREEZE_NORM:
+        r->o.frozen_norm = true;
         return 0;
     case OPT_CROP_SIZE:
         r->o.crop_size = (size_t)cli_i64(state, "crop-size", text, 16, 2048);
@@ -183,6 +206,9 @@ static error_t parse_optimisation(int key, char *text, struct argp_state *state)
     case OPT_LR:
         o->lr = cli_f64(state, "lr", text, 0.0, 1e6);
         return 0;
+    case OPT_BASE_LR:
+        o->base_lr = cli_f64(state, "base-lr", text, 0.0, 1e6);
+        return 0;
     case OPT_WARMUP:
         o->warmup_epochs = cli_f64(state, "warmup-epochs", text, 0.0, 1e6);
         return 0;
@@ -215,6 +241,38 @@ static error_t parse_optimisation(int key, char *text, struct argp_state *state)
     }
 }
 
+static bool given(const struct request *r, int key)
+{
+    return r->given >> (key - OPT_FRAMES) & 1;
+}
+
+/* Options that mean nothing for the task. */
+static void check_task(struct argp_state *state, const struct request *r)
+{
+    static const struct {
+        int key;
+        const char *name;
+        bool labels; /* of the tasks with labels, else of pre-training */
+    } options_of[] = {
+        {OPT_OBJECTIVE, "objective", false},     {OPT_ALPHA, "alpha", false},
+        {OPT_AGGREGATE, "aggregate", false},     {OPT_NEGATIVES, "negatives", false},
+        {OPT_TEMPERATURE, "temperature", false}, {OPT_HEAD_WIDTH, "head-width", false},
+        {OPT_HEAD_DIM, "head-dim", false},       {OPT_HEAD_LAYERS, "head-layers", false},
+        {OPT_DROPOUT, "dropout", true},          {OPT_FREEZE_NORM, "freeze-norm", true},
+    };
+    bool labels = r->o.task != TASK_PRETRAIN;
+    for (size_t i = 0; i < sizeof options_of / sizeof options_of[0]; i++)
+        if (given(r, options_of[i].key) && options_of[i].labels != labels)
+            argp_error(state, "--%s means nothing with --task %s", options_of[i].name,
+                       train_task_names[r->o.task]);
+    if (r->o.task == TASK_SUPERVISED && r->o.init)
+        argp_error(state, "--task supervised starts from new weights; with --init it is classify");
+    if (r->o.frozen_norm && !r->o.init)
+        argp_error(state, "--freeze-norm needs the statistics of a model (--init)");
+    if (given(r, OPT_LR) && given(r, OPT_BASE_LR))
+        argp_error(state, "--lr and --base-lr exclude each other");
+}
+
 static void choose_objective(struct argp_state *state, struct request *r)
 {
     struct err e = {0};
@@ -242,12 +300,15 @@ static void check_request(struct argp_state *state, struct request *r)
         argp_error(state, "--trust belongs to --optimizer lars");
     if (r->trust >= 0.0)
         r->o.trust = r->trust;
+    check_task(state, r);
     choose_objective(state, r);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct request *r = state->input;
+    if (key >= OPT_FRAMES && key <= OPT_DEVICE)
+        r->given |= (uint64_t)1 << (key - OPT_FRAMES);
     switch (key) {
     case OPT_FRAMES:
         r->o.frames = text;
@@ -284,11 +345,13 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "--frames STORE --samples STORE -o MODEL",
-    .doc = "Learns video representations without labels (TeG).\v"
+    .doc = "Learns video representations without labels (TeG), or goes on with labels.\v"
            "An interrupted run goes on when the same command is given again.\n\n"
            "Example:\n"
            "  teg-train --frames frames.lmdb --samples samples.lmdb --objective teg-fg \\\n"
-           "    --batch 32 --log train.jsonl -o model.safetensors",
+           "    --batch 32 --log train.jsonl -o model.safetensors\n"
+           "  teg-train --task classify --init model.safetensors --frames frames.lmdb \\\n"
+           "    --samples labelled.lmdb --base-lr 0.64 -o classifier.safetensors",
 };
 
 static const char threads_help[] =

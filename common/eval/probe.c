@@ -10,7 +10,7 @@
 #include "common/eval/probe_verbs.h"
 #include "common/eval/report.h"
 
-const char *const probe_method_names[] = {"linear", "logistic", "knn", NULL};
+const char *const probe_method_names[] = {"linear", "logistic", "knn", "logits", NULL};
 const char *const probe_normalize_names[] = {"none", "l2", "centred", NULL};
 
 struct probe_options probe_defaults(void)
@@ -74,6 +74,36 @@ static int predict_knn(struct probe_result *r, struct backend *b, struct ui *ui,
     return knn_predict(&search, &options, r->scores, e);
 }
 
+/* The rows of the test are scores already. */
+static int predict_logits(struct probe_result *r, struct backend *b, struct err *e)
+{
+    const struct probe_data *d = r->data;
+    const struct probe_set *test = &d->set[PROBE_TEST];
+    size_t n = d->n_classes;
+    float *logits = mem_new(n, sizeof *logits, e);
+    int rc = logits ? 0 : ERR_FAIL;
+    for (size_t i = 0; rc == 0 && i < test->n_rows; i++) {
+        const float *row = (const float *)test->x + i * d->width;
+        rc = b->ops->download(b, logits, row, n * sizeof *logits, e);
+        if (rc == 0)
+            linear_add_softmax(logits, n, r->scores + test->decision[i] * n);
+    }
+    free(logits);
+    return rc;
+}
+
+static int predict(struct probe_result *r, struct backend *b, struct ui *ui, struct err *e)
+{
+    switch (r->options->method) {
+    case PROBE_KNN:
+        return predict_knn(r, b, ui, e);
+    case PROBE_LOGITS:
+        return predict_logits(r, b, e);
+    default:
+        return predict_linear(r, b, ui, e);
+    }
+}
+
 /* Sums over the rows of a decision become means. */
 static void average(struct probe_result *r)
 {
@@ -96,8 +126,7 @@ static int score(struct probe_result *r, struct backend *b, struct ui *ui, struc
     r->predicted = mem_new(test->n_decisions, sizeof *r->predicted, e);
     if (!r->scores || !r->predicted || accuracy_init(&r->accuracy, n_classes, e) < 0)
         return ERR_FAIL;
-    int rc =
-        r->options->method == PROBE_KNN ? predict_knn(r, b, ui, e) : predict_linear(r, b, ui, e);
+    int rc = predict(r, b, ui, e);
     if (rc < 0)
         return rc;
     average(r);
@@ -169,7 +198,7 @@ static int load(struct run *run, struct ui *ui, struct err *e)
                              .normalize = o->normalize,
                              .bias = o->bias && o->method != PROBE_KNN,
                              .n_threads = o->n_threads,
-                             .similarity = run->similarity,
+                             .similarity = o->source.scores ? NULL : run->similarity,
                              .ui = ui};
     return probe_data_load(d, run->backend, &how, e);
 }
@@ -190,6 +219,12 @@ int probe_run(const struct probe_options *options, struct ui *ui, struct json **
     struct run run = {.options = *options};
     if (options->method == PROBE_KNN && options->normalize == PROBE_AS_IS)
         run.options.normalize = PROBE_UNIT;
+    if (options->method == PROBE_LOGITS) {
+        run.options.source.scores = true;
+        run.options.normalize = PROBE_AS_IS;
+        run.options.precision = DTYPE_F32;
+        run.options.bias = false;
+    }
     struct json *report = NULL;
     if (run.options.sgd.lr == 0)
         run.options.sgd.lr = options->source.of_events ? 4 : 32;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How well fixed features tell classes apart: a linear classifier or nearest neighbours on clip
- * embeddings (RECIPE section 4, Kinetics, UCF101, HMDB51 and VidSitu linear). Class probabilities
+ * embeddings (RECIPE section 4, Kinetics, UCF101, HMDB51 and VidSitu linear), or the class scores
+ * of a fine-tuned model as they are. Class probabilities
  * of all clips and views of a video (or an event) are averaged, then there is one decision.
  *
  *     struct probe_options o = probe_defaults();
@@ -22,7 +23,7 @@
 #include "common/eval/probe_data.h"
 #include "common/eval/probe_linear.h"
 
-enum probe_method { PROBE_LINEAR, PROBE_LOGISTIC, PROBE_KNN };
+enum probe_method { PROBE_LINEAR, PROBE_LOGISTIC, PROBE_KNN, PROBE_LOGITS };
 /* NULL-ended, in the order of the enums. */
 extern const char *const probe_method_names[], *const probe_normalize_names[];
 

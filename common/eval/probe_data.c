@@ -60,6 +60,28 @@ static int check_index(const struct probe_data *d, struct err *e)
     return 0;
 }
 
+/* Scores are of the classes that the index has, in the same order. */
+static int check_scores(const struct probe_data *d, struct err *e)
+{
+    const struct store *s = embeddings_store(d->store[PROBE_TRAIN]);
+    const char *path = store_path(s), *index = store_path(index_store(d->index));
+    const struct json *names = json_member(store_meta(s)->settings, "classes");
+    size_t n = json_len(names);
+    if (!names)
+        return err_set(e, "%s: holds features, no class scores (teg-extract --form logits)", path);
+    for (size_t k = 0; k < n && k < d->n_classes; k++) {
+        const char *name = json_str(json_at(names, k));
+        const char *mine = index_class(d->index, d->of_events, k);
+        if (!name || strcmp(name, mine) != 0)
+            return err_set(e, "%s: score %zu is of class '%s', but class %zu of %s is '%s'", path,
+                           k, name ? name : "", k, index, mine);
+    }
+    if (n != d->n_classes || n != d->n_channels)
+        return err_set(e, "%s: %zu scores of %zu classes, but %s has %zu classes", path,
+                       d->n_channels, n, index, d->n_classes);
+    return 0;
+}
+
 int probe_data_label(const struct probe_data *d, const struct video *v,
                      const struct embedding_clip *clip)
 {
@@ -93,6 +115,8 @@ int probe_data_open(struct probe_data **out, const struct probe_source *source, 
         rc = check_pair(d, e);
     if (rc == 0)
         rc = check_index(d, e);
+    if (rc == 0 && source->scores)
+        rc = check_scores(d, e);
     if (rc == 0)
         rc = probe_plan(d, source, e);
     if (rc < 0)

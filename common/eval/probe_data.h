@@ -33,6 +33,7 @@ struct probe_source {
     const char
         *test; /* test videos; NULL: the index's split decides, "train" against "val" and "test" */
     const char *index;
+    bool scores;        /* embeddings are class scores: nothing is trained, all videos are tested */
     bool of_events;     /* labels of events, one decision an event; else the video's class */
     bool allow_overlap; /* a video may be in both stores */
     bool allow_unseen; /* classes without a training clip may occur in the test; they count as wrong

@@ -411,19 +411,16 @@ int linear_fit_lbfgs(struct linear *m, const struct linear_examples *examples,
 
 /* -- prediction -- */
 
-/* scores += softmax(logits) for one row. */
-static void add_softmax(const float *logits, size_t n, float *p, double *scores)
+void linear_add_softmax(const float *logits, size_t n, double *scores)
 {
     float max = logits[0];
     double sum = 0;
     for (size_t k = 1; k < n; k++)
         max = logits[k] > max ? logits[k] : max;
     for (size_t k = 0; k < n; k++)
-        p[k] = elem_exp(logits[k] - max);
+        sum += elem_exp(logits[k] - max);
     for (size_t k = 0; k < n; k++)
-        sum += p[k];
-    for (size_t k = 0; k < n; k++)
-        scores[k] += p[k] / sum;
+        scores[k] += elem_exp(logits[k] - max) / sum;
 }
 
 int linear_predict(struct linear *m, const struct linear_examples *examples, const uint32_t *group,
@@ -432,8 +429,8 @@ int linear_predict(struct linear *m, const struct linear_examples *examples, con
     size_t n = m->padded, n_classes = m->shape.n_classes,
            row_bytes = m->shape.width * dtype_bytes(m->shape.dtype);
     struct pass pass = {0};
-    float *logits = mem_new(BLOCK_ROWS * n, sizeof *logits, e), *p = mem_new(n, sizeof *p, e);
-    int rc = logits && p ? 0 : ERR_FAIL;
+    float *logits = mem_new(BLOCK_ROWS * n, sizeof *logits, e);
+    int rc = logits ? 0 : ERR_FAIL;
     for (size_t i = 0; rc == 0 && i < examples->n; i += BLOCK_ROWS) {
         size_t rows = examples->n - i < BLOCK_ROWS ? examples->n - i : BLOCK_ROWS;
         const char *x = (const char *)examples->x + i * row_bytes;
@@ -446,10 +443,9 @@ int linear_predict(struct linear *m, const struct linear_examples *examples, con
         if (rc == 0)
             rc = m->ops->download(m->b, logits, pass.logits, rows * n * sizeof *logits, e);
         for (size_t j = 0; rc == 0 && j < rows; j++)
-            add_softmax(logits + j * n, n_classes, p, scores + group[i + j] * n_classes);
+            linear_add_softmax(logits + j * n, n_classes, scores + group[i + j] * n_classes);
     }
     pass_release(m, &pass);
     free(logits);
-    free(p);
     return rc;
 }

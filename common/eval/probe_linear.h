@@ -65,6 +65,9 @@ int linear_fit_sgd(struct linear *m, const struct linear_examples *examples,
 int linear_fit_lbfgs(struct linear *m, const struct linear_examples *examples,
                      const struct lbfgs_options *options, struct linear_fit *fit, struct err *e);
 
+/* scores [n] += softmax(logits). */
+void linear_add_softmax(const float *logits, size_t n, double *scores);
+
 /* Adds the softmax of example i to scores[group[i]], scores [groups, n_classes], in the order of
  * the examples. */
 int linear_predict(struct linear *m, const struct linear_examples *examples, const uint32_t *group,

@@ -246,7 +246,7 @@ int probe_data_load(struct probe_data *d, struct backend *b, const struct probe_
     }
     for (enum probe_side side = PROBE_TRAIN; rc == 0 && side < PROBE_SIDES; side++) {
         struct loader l = {.d = d, .load = load, .side = side, .mean = mean};
-        rc = load_side(&l, e);
+        rc = d->set[side].n_videos ? load_side(&l, e) : 0;
     }
     free(mean);
     return rc;

@@ -75,14 +75,15 @@ static int find_videos(const struct probe_data *d, int side, struct places *p, s
     return 0;
 }
 
-/* With one store the split decides: what is not for training moves to the test's side. */
-static int divide_by_split(const struct probe_data *d, struct places *p, struct err *e)
+/* With one store the split decides: what is not for training moves to the test's side; all of it
+ * where nothing is trained. */
+static int divide_by_split(const struct probe_data *d, struct places *p, bool all, struct err *e)
 {
     for (size_t i = 0; i < index_n_videos(d->index); i++) {
         const struct video *v = index_video(d->index, i);
-        if (p->at[i][PROBE_TRAIN] < 0 || split_bit(v) == SPLIT_TRAIN)
+        if (p->at[i][PROBE_TRAIN] < 0 || (split_bit(v) == SPLIT_TRAIN && !all))
             continue;
-        if (split_bit(v) == SPLIT_NONE)
+        if (split_bit(v) == SPLIT_NONE && !all)
             return err_set(
                 e, "%s: video '%s' has no split, so a second store must be given for the test",
                 store_path(index_store(d->index)), v->id);
@@ -114,7 +115,7 @@ static int find_places(struct probe_data *d, const struct probe_source *source, 
     if (find_videos(d, PROBE_TRAIN, p, e) < 0)
         return ERR_FAIL;
     if (!d->store[PROBE_TEST])
-        return divide_by_split(d, p, e);
+        return divide_by_split(d, p, source->scores, e);
     if (find_videos(d, PROBE_TEST, p, e) < 0)
         return ERR_FAIL;
     return count_overlap(d, p, source->allow_overlap, e);
@@ -253,7 +254,7 @@ static int check_missing(const struct probe_data *d, uint64_t allowed, struct er
 
 /* -- classes -- */
 
-static int check_classes(struct probe_data *d, bool allow_unseen, struct err *e)
+static int check_classes(struct probe_data *d, const struct probe_source *source, struct err *e)
 {
     const struct probe_set *train = &d->set[PROBE_TRAIN], *test = &d->set[PROBE_TEST];
     d->n_train_clips = mem_new(d->n_classes, sizeof *d->n_train_clips, e);
@@ -261,13 +262,13 @@ static int check_classes(struct probe_data *d, bool allow_unseen, struct err *e)
     int rc = d->n_train_clips && reported ? 0 : ERR_FAIL;
     for (size_t i = 0; rc == 0 && i < train->n_rows; i++)
         d->n_train_clips[train->label[i]]++;
-    for (size_t i = 0; rc == 0 && i < test->n_decisions; i++) {
+    for (size_t i = 0; rc == 0 && !source->scores && i < test->n_decisions; i++) {
         int label = test->decisions[i].label;
         if (d->n_train_clips[label] || reported[label])
             continue;
         reported[label] = 1;
         d->n_unseen++;
-        if (!allow_unseen)
+        if (!source->allow_unseen)
             rc = err_set(e, "%s: video '%s' is of class '%s', which no training clip in %s has",
                          probe_data_path(d, PROBE_TEST),
                          index_video(d->index, test->decisions[i].video)->id,
@@ -311,7 +312,7 @@ int probe_plan(struct probe_data *d, const struct probe_source *source, struct e
 {
     struct places places = {.at = mem_new(index_n_videos(d->index), sizeof *places.at, e)};
     int rc = places.at ? find_places(d, source, &places, e) : ERR_FAIL;
-    if (rc == 0)
+    if (rc == 0 && !source->scores)
         rc = fill_side(d, PROBE_TRAIN, &places, e);
     if (rc == 0)
         rc = fill_side(d, PROBE_TEST, &places, e);
@@ -320,7 +321,7 @@ int probe_plan(struct probe_data *d, const struct probe_source *source, struct e
     if (rc == 0)
         rc = check_missing(d, source->max_missing, e);
     if (rc == 0)
-        rc = check_classes(d, source->allow_unseen, e);
+        rc = check_classes(d, source, e);
     if (rc == 0)
         count_moments(d);
     free(places.at);

@@ -25,6 +25,8 @@ static struct json *settings(const struct probe_options *p)
     struct report o = report_new();
     report_put_str(&o, "labels", p->source.of_events ? "events" : "class");
     report_put_str(&o, "method", probe_method_names[p->method]);
+    if (p->method == PROBE_LOGITS)
+        return report_take(&o);
     report_put_str(&o, "precision", p->precision == DTYPE_BF16 ? "bf16" : "f32");
     report_put_str(&o, "normalize", probe_normalize_names[p->normalize]);
     if (p->method == PROBE_KNN) {
@@ -180,7 +182,8 @@ static void put_guesses(struct report *o, const struct probe_result *r, size_t n
         if (d->n_train_clips[k] > d->n_train_clips[most])
             most = k;
     report_put_f64(o, "chance", 1.0 / (double)n_trained);
-    report_put_f64(o, "majority", (double)r->accuracy.classes[most].n / (double)r->accuracy.n);
+    if (!r->options->source.scores)
+        report_put_f64(o, "majority", (double)r->accuracy.classes[most].n / (double)r->accuracy.n);
 }
 
 static void put_videos(struct report *o, const struct probe_data *d)
@@ -203,7 +206,7 @@ struct json *probe_report(const struct probe_result *r)
 {
     const struct probe_data *d = r->data;
     struct report o = report_start("teg-probe", r->options->argv);
-    size_t n_trained = count_trained(d);
+    size_t n_trained = r->options->source.scores ? d->n_classes : count_trained(d);
     report_put(&o, "settings", settings(r->options));
     report_put(&o, "inputs", inputs(d));
     report_put_f64(&o, "top1", accuracy_top1(&r->accuracy));
@@ -213,7 +216,8 @@ struct json *probe_report(const struct probe_result *r)
     report_put_i64(&o, "n_classes", n_trained);
     report_put_i64(&o, "n_unseen_classes", d->n_unseen);
     put_videos(&o, d);
-    report_put(&o, "train", side(r, PROBE_TRAIN));
+    if (!r->options->source.scores)
+        report_put(&o, "train", side(r, PROBE_TRAIN));
     report_put(&o, "test", side(r, PROBE_TEST));
     if (r->has_verbs)
         report_put(&o, "vidsitu", vidsitu_report(r->verbs));
@@ -329,8 +333,9 @@ void probe_print(FILE *out, const struct json *metrics)
     const struct json *set = json_member(metrics, "settings");
     fprintf(out, "%-22s %s, %s\n", "probe", json_str(json_member(set, "method")),
             json_str(json_member(set, "labels")));
-    fprintf(out, "%-22s %lld videos, %lld clips, %lld classes\n", "trained on",
-            count(train, "videos"), count(train, "clips"), count(metrics, "n_classes"));
+    if (train)
+        fprintf(out, "%-22s %lld videos, %lld clips, %lld classes\n", "trained on",
+                count(train, "videos"), count(train, "clips"), count(metrics, "n_classes"));
     fprintf(out, "%-22s %lld videos, %lld clips, %lld decisions\n", "tested on",
             count(test, "videos"), count(test, "clips"), count(test, "decisions"));
     fprintf(out, "%-22s %lld missing, %lld bad, %lld unlabelled\n", "left out",
@@ -341,7 +346,8 @@ void probe_print(FILE *out, const struct json *metrics)
     if (json_member(metrics, "vidsitu"))
         vidsitu_print(out, json_member(metrics, "vidsitu"));
     report_print_share(out, "chance", number(metrics, "chance"));
-    report_print_share(out, "largest class", number(metrics, "majority"));
+    if (json_member(metrics, "majority"))
+        report_print_share(out, "largest class", number(metrics, "majority"));
     if (json_member(train, "top1"))
         report_print_share(out, "top-1 in training", number(train, "top1"));
     print_cosine(out, metrics, "within_video_cosine", "cosine within videos");

@@ -142,3 +142,18 @@ int arch_head(struct net_desc *d, const char *name, const struct head_shape *sha
     d->time_stride = 1;
     return 0;
 }
+
+void arch_linear(struct net_desc *d, const char *name, size_t c_in, size_t c_out)
+{
+    memset(d, 0, sizeof *d);
+    snprintf(d->name, sizeof d->name, "%s", name);
+    struct unit u = conv_unit(c_in, c_out, (size_t[3]){1, 1, 1}, 1);
+    u.bias = u.linear = true;
+    u.relu = false;
+    add_unit(d, &u, NET_INPUT);
+    name_unit(d, name, "", "");
+    d->unit[0].norm_name[0] = '\0';
+    d->c_in = c_in;
+    d->c_out = c_out;
+    d->time_stride = 1;
+}

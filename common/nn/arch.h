@@ -54,6 +54,9 @@ struct head_shape {
 /* Projection head `name`: units "name.0.linear", "name.0.bn" ..., then "name.N.linear". */
 int arch_head(struct net_desc *d, const char *name, const struct head_shape *shape, struct err *e);
 
+/* One linear layer with a bias: NAME.weight [c_out, c_in], NAME.bias [c_out]. */
+void arch_linear(struct net_desc *d, const char *name, size_t c_in, size_t c_out);
+
 /* Epsilon of every batch normalisation. */
 #define ARCH_NORM_EPS 1e-5f
 

@@ -42,6 +42,8 @@ static struct json *metadata(const struct checkpoint *c)
     struct json *j = json_new_object();
     json_add(j, "settings", json_new_str(json_text(c->settings)));
     json_add(j, "inputs", json_new_str(json_text(c->inputs)));
+    if (c->classes)
+        json_add(j, "classes", json_new_str(json_text(c->classes)));
     return j;
 }
 
@@ -155,7 +157,7 @@ static int resume(const struct checkpoint *c, const struct safetensors *f, struc
         compare(meta, "inputs", c->inputs, e) < 0 ||
         read_number(meta, "step", &mark->step, e) < 0 ||
         read_number(meta, "log_bytes", &mark->log_bytes, e) < 0 ||
-        model_load(m, f, true, true, e) < 0)
+        model_load(m, f, true, TOPS_ALL, e) < 0)
         return ERR_FAIL;
     mark->window = read_json(meta, "window", e);
     return mark->window ? 0 : ERR_FAIL;

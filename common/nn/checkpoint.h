@@ -16,7 +16,9 @@ struct checkpoint {
     const char *path;      /* of the model; the checkpoint is PATH.part */
     struct json *settings; /* everything that decides the result; borrowed */
     struct json *inputs;   /* name -> identity; borrowed */
-    char *lock_path;       /* PATH.lock, held from checkpoint_open on; NULL before */
+    struct json
+        *classes;    /* names in the order of the scores, for the model file; borrowed; or NULL */
+    char *lock_path; /* PATH.lock, held from checkpoint_open on; NULL before */
     int lock;
 };
 

@@ -150,6 +150,19 @@ const float *encoder_projected(const struct encoder *c, int head)
     return c->projected[head];
 }
 
+float *encoder_features_grad(const struct encoder *c)
+{
+    return c->d_features;
+}
+
+int encoder_backward_features(struct encoder *c, const void *pixels, struct err *e)
+{
+    struct backend *b = c->model->backend;
+    size_t shape[3] = {c->o.n * c->steps, c->plane, c->channels};
+    b->ops->mean_inner_grad(b, c->d_features, c->map_grad, c->o.dtype, shape);
+    return pass_backward(c->backbone, pixels, c->map_grad, NULL, e);
+}
+
 int encoder_backward(struct encoder *c, const void *pixels, float *const *dz, struct err *e)
 {
     struct backend *b = c->model->backend;
@@ -166,9 +179,7 @@ int encoder_backward(struct encoder *c, const void *pixels, float *const *dz, st
     }
     if (first)
         return err_set(e, "no gradient reached the encoder");
-    size_t shape[3] = {rows, c->plane, c->channels};
-    b->ops->mean_inner_grad(b, c->d_features, c->map_grad, c->o.dtype, shape);
-    return pass_backward(c->backbone, pixels, c->map_grad, NULL, e);
+    return encoder_backward_features(c, pixels, e);
 }
 
 double encoder_forward_flops(const struct encoder *c)

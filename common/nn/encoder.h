@@ -39,6 +39,9 @@ const float *encoder_projected(const struct encoder *c, int head); /* [n, T', D]
 /* dz[i]: gradient of head i's output [n, T', D] float32; NULL where a head got none. Adds to
  * model->grads. */
 int encoder_backward(struct encoder *c, const void *pixels, float *const *dz, struct err *e);
+/* The same from the features' gradient, which the caller puts into encoder_features_grad before. */
+int encoder_backward_features(struct encoder *c, const void *pixels, struct err *e);
+float *encoder_features_grad(const struct encoder *c); /* [n, T', C] float32 */
 
 double encoder_forward_flops(const struct encoder *c);
 size_t encoder_activation_bytes(const struct encoder *c);

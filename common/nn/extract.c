@@ -6,6 +6,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/stop.h"
+#include "common/nn/classifier.h"
 #include "common/nn/encoder.h"
 #include "common/nn/loader.h"
 #include "common/nn/memory.h"
@@ -17,6 +18,11 @@
 struct extractor {
     const struct extract_options *o;
     struct backend *backend;
+    struct safetensors *file; /* of the model */
+    struct model_desc desc;
+    struct json *classes; /* names of the scores, where scores are written; else NULL */
+    enum extract_form form;
+    bool half;
     struct model *model;
     struct frames *frames;
     struct samples *samples; /* NULL: `plan` instead */
@@ -29,6 +35,7 @@ struct extractor {
     size_t done, resumed;  /* rows written, and written by earlier runs */
     size_t first_of_video; /* first row of the video that is being written */
     struct encoder *encoder;
+    struct classifier *classifier; /* behind the encoder, for logits */
     size_t encoder_n, encoder_length;
     struct loader *loader;
     float *pooled; /* [C] */
@@ -42,22 +49,44 @@ enum { PUTS_PER_COMMIT = 32 };
 
 void extract_defaults(struct extract_options *o)
 {
-    *o = (struct extract_options){.batch = 8, .crop_size = 224, .half = true, .device = "auto"};
+    *o = (struct extract_options){.batch = 8,
+                                  .crop_size = 224,
+                                  .form = FORM_OF_MODEL,
+                                  .type = TYPE_OF_FORM,
+                                  .device = "auto"};
 }
+
+const char *const extract_form_names[] = {"pooled", "dense", "logits", NULL};
 
 /* -- inputs -- */
 
+/* What the model is, and so what is written. */
+static int open_model(struct extractor *x, struct err *e)
+{
+    if (model_open(&x->file, x->o->model, &x->desc, e) < 0)
+        return ERR_FAIL;
+    bool scores = x->desc.n_classes > 0;
+    x->form = x->o->form;
+    if (x->form == FORM_OF_MODEL)
+        x->form = scores ? FORM_LOGITS : FORM_POOLED;
+    x->half = x->o->type == TYPE_OF_FORM ? x->form != FORM_LOGITS : x->o->type == TYPE_FLOAT16;
+    if (x->form == FORM_LOGITS && !scores)
+        return err_set(e, "%s: has no classifier; teg-train --task classify makes one (--form)",
+                       x->o->model);
+    if (x->form == FORM_LOGITS && !(x->classes = model_classes(x->file, x->desc.n_classes, e)))
+        return err_add(e, "%s", x->o->model);
+    return 0;
+}
+
 static int load_model(struct extractor *x, struct err *e)
 {
-    struct safetensors *f;
-    struct model_desc d;
-    if (model_open(&f, x->o->model, &d, e) < 0)
-        return ERR_FAIL;
+    struct model_desc d = x->desc;
     d.n_heads = 0;
+    if (x->form != FORM_LOGITS)
+        d.n_classes = 0;
     int rc = model_new(&x->model, x->backend, &d, e);
     if (rc == 0)
-        rc = model_load(x->model, f, false, true, e);
-    safetensors_close(f);
+        rc = model_load(x->model, x->file, false, TOPS_ALL, e);
     return rc < 0 ? err_add(e, "%s", x->o->model) : 0;
 }
 
@@ -86,7 +115,7 @@ static size_t video_rows(const struct extractor *x, size_t first)
 /* The arrays of a dense store have one shape. */
 static int check_lengths(const struct extractor *x, struct err *e)
 {
-    for (size_t i = 1; i < x->n_rows && x->o->dense; i++)
+    for (size_t i = 1; i < x->n_rows && x->form == FORM_DENSE; i++)
         if (x->rows[i].length != x->rows[0].length)
             return err_set(e,
                            "clips of %u and of %u frames cannot share a dense store; take --form "
@@ -148,10 +177,13 @@ static int choose_plan(struct extractor *x, struct err *e)
 {
     const struct extract_plan *wanted = &x->o->plan;
     struct sampling_options *o = &x->plan_options;
-    if (wanted->strategy_given)
-        sampling_defaults(wanted->strategy, o);
+    bool boundaries = x->form == FORM_LOGITS && x->desc.task == MODEL_BOUNDARY;
+    if (wanted->strategy_given || boundaries)
+        sampling_defaults(wanted->strategy_given ? wanted->strategy : STRATEGY_WINDOW, o);
     else
         plan_defaults(x->index, o);
+    if (boundaries)
+        o->labels = LABELS_BOUNDARIES;
     if (o->strategy == STRATEGY_EVENTS && !x->index)
         return err_set(e, "strategy events needs the index that lists them (--index)");
     if (wanted->n_clips && o->strategy != STRATEGY_UNIFORM)
@@ -187,7 +219,7 @@ static const char *video_id(const struct extractor *x, uint32_t video)
 static int open_inputs(struct extractor *x, struct err *e)
 {
     struct backend_options bo = {.device = x->o->device, .n_threads = x->o->n_threads};
-    if (frames_open(&x->frames, x->o->frames, e) < 0)
+    if (open_model(x, e) < 0 || frames_open(&x->frames, x->o->frames, e) < 0)
         return ERR_FAIL;
     if ((x->o->samples ? open_samples(x, e) : make_plan(x, e)) < 0)
         return ERR_FAIL;
@@ -210,14 +242,18 @@ static struct json *settings_json(const struct extractor *x)
     struct json *j = json_new_object();
     json_add(j, "backbone", json_new_str(x->model->desc.backbone));
     json_add(j, "crop_size", json_new_i64((int64_t)o->crop_size));
-    json_add(j, "form", json_new_str(o->dense ? "dense" : "pooled"));
-    json_add(j, "type", json_new_str(o->half ? "float16" : "float32"));
+    json_add(j, "form", json_new_str(extract_form_names[x->form]));
+    json_add(j, "type", json_new_str(x->half ? "float16" : "float32"));
     json_add(j, "precision", json_new_str(o->dtype == DTYPE_BF16 ? "bf16" : "f32"));
     json_add(j, "batch", json_new_i64((int64_t)o->batch));
     if (o->samples)
         json_add(j, "epoch", json_new_i64((int64_t)o->epoch));
     else
         json_add(j, "plan", sampling_settings(&x->plan_options));
+    if (x->form == FORM_LOGITS) {
+        json_add(j, "task", json_new_str(model_task_names[x->desc.task]));
+        json_add(j, "classes", json_ref(x->classes));
+    }
     return j;
 }
 
@@ -326,16 +362,27 @@ static void time_mean(const float *dense, size_t steps, size_t channels, float *
     }
 }
 
-/* Writes the features [T', C] of row x->done. */
-static int put_row(struct extractor *x, const float *features, struct err *e)
+/* Numbers that the network gives of a clip. */
+static size_t clip_values(const struct extractor *x)
+{
+    return x->form == FORM_LOGITS ? x->desc.n_classes
+                                  : encoder_steps(x->encoder) * x->model->backbone.desc.c_out;
+}
+
+/* Writes the features [T', C] or scores of row x->done. */
+static int put_row(struct extractor *x, const float *values, struct err *e)
 {
     size_t steps = encoder_steps(x->encoder), channels = x->model->backbone.desc.c_out;
-    struct embedding clip = {{x->o->dense ? steps : 0, channels, x->o->half}, features};
+    struct embedding clip = {{0, channels, x->half}, values};
     uint32_t video = x->rows[x->done].video;
     while (x->rows[x->first_of_video].video != video)
         x->first_of_video++;
-    if (!x->o->dense) {
-        time_mean(features, steps, channels, x->pooled);
+    if (x->form == FORM_LOGITS) {
+        clip.shape.n_channels = x->desc.n_classes;
+    } else if (x->form == FORM_DENSE) {
+        clip.shape.n_steps = steps;
+    } else {
+        time_mean(values, steps, channels, x->pooled);
         clip.values = x->pooled;
     }
     const char *id = video_id(x, video);
@@ -347,12 +394,11 @@ static int put_row(struct extractor *x, const float *features, struct err *e)
 }
 
 /* Writes what is new of a batch whose rows begin at `first`. */
-static int put_rows(struct extractor *x, const float *features, size_t first, size_t n,
-                    struct err *e)
+static int put_rows(struct extractor *x, const float *values, size_t first, size_t n, struct err *e)
 {
-    size_t clip = encoder_steps(x->encoder) * x->model->backbone.desc.c_out, before = x->done;
+    size_t before = x->done;
     for (size_t i = before - first; i < n; i++)
-        if (put_row(x, features + i * clip, e) < 0)
+        if (put_row(x, values + i * clip_values(x), e) < 0)
             return ERR_FAIL;
     ui_progress_add(x->o->ui, x->done - before);
     return store_commit(x->writer, PUTS_PER_COMMIT, e);
@@ -372,13 +418,26 @@ static int next_batch(void *user, struct clip_request *request, struct err *e)
     return request->n_rows > 0;
 }
 
+/* Behind the new encoder. */
+static int classifier_for(struct extractor *x, size_t n, struct err *e)
+{
+    struct classifier_options o = {.n = n, .steps = encoder_steps(x->encoder)};
+    if (x->form != FORM_LOGITS)
+        return 0;
+    if (classifier_new(&x->classifier, x->model, &o, e) < 0)
+        return ERR_FAIL;
+    return classifier_set_weights(x->classifier, e);
+}
+
 static int encoder_for(struct extractor *x, size_t n, size_t length, struct err *e)
 {
     if (x->encoder && x->encoder_n == n && x->encoder_length == length)
         return 0;
     struct encoder_options o = {
         .n = n, .length = length, .size = x->o->crop_size, .dtype = x->o->dtype};
+    classifier_free(x->classifier);
     encoder_free(x->encoder);
+    x->classifier = NULL;
     x->encoder = NULL;
     x->encoder_n = n;
     x->encoder_length = length;
@@ -388,24 +447,38 @@ static int encoder_for(struct extractor *x, size_t n, size_t length, struct err 
     if (memory_check(x->backend, encoder_activation_bytes(x->encoder) + 2 * n * pixels,
                      "a smaller --batch or --crop-size", e) < 0)
         return ERR_FAIL;
-    return encoder_set_weights(x->encoder, e);
+    return encoder_set_weights(x->encoder, e) < 0 ? ERR_FAIL : classifier_for(x, n, e);
+}
+
+/* What the network gives of the batch, in the device's memory. */
+static const float *network_output(struct extractor *x, const struct clip_batch *batch,
+                                   struct err *e)
+{
+    if (encoder_for(x, batch->n, batch->length[CLIP_SINGLE], e) < 0 ||
+        encoder_forward(x->encoder, batch->pixels[CLIP_SINGLE], NORM_RUNNING, e) < 0)
+        return NULL;
+    const float *features = encoder_features(x->encoder);
+    if (x->form != FORM_LOGITS)
+        return features;
+    return classifier_forward(x->classifier, features, NULL, e) < 0
+               ? NULL
+               : classifier_logits(x->classifier);
 }
 
 static int one_batch(struct extractor *x, const struct clip_batch *batch, struct err *e)
 {
     struct backend *b = x->backend;
-    if (encoder_for(x, batch->n, batch->length[CLIP_SINGLE], e) < 0 ||
-        encoder_forward(x->encoder, batch->pixels[CLIP_SINGLE], NORM_RUNNING, e) < 0)
+    const float *output = network_output(x, batch, e);
+    if (!output)
         return ERR_FAIL;
-    size_t values = batch->n * encoder_steps(x->encoder) * x->model->backbone.desc.c_out;
-    float *features = mem_new(values, sizeof *features, e);
-    if (!features)
+    size_t n_values = batch->n * clip_values(x);
+    float *values = mem_new(n_values, sizeof *values, e);
+    if (!values)
         return ERR_FAIL;
-    int rc =
-        b->ops->download(b, features, encoder_features(x->encoder), values * sizeof *features, e);
+    int rc = b->ops->download(b, values, output, n_values * sizeof *values, e);
     if (rc == 0)
-        rc = put_rows(x, features, batch->first_row, batch->n, e);
-    free(features);
+        rc = put_rows(x, values, batch->first_row, batch->n, e);
+    free(values);
     x->waited += batch->waited;
     return rc;
 }
@@ -473,6 +546,7 @@ static int extract(struct extractor *x, struct err *e)
 static void extractor_release(struct extractor *x)
 {
     loader_free(x->loader);
+    classifier_free(x->classifier);
     encoder_free(x->encoder);
     store_abandon(x->writer);
     codec_free(x->codec);
@@ -483,6 +557,8 @@ static void extractor_release(struct extractor *x)
     index_close(x->index);
     samples_close(x->samples);
     frames_close(x->frames);
+    safetensors_close(x->file);
+    json_free(x->classes);
     backend_close(x->backend);
 }
 

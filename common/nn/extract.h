@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Features of clips by a trained backbone (teg-extract): every row of one epoch of a samples store,
- * or of a default plan made from frames and index alone, becomes one array of an embeddings store.
- * Batch normalisation uses its running statistics, so a clip's features do not depend on its batch.
+ * Features or class scores of clips by a trained model (teg-extract): every row of one epoch of a
+ * samples store, or of a default plan made from frames and index alone, becomes one array of an
+ * embeddings store. Batch normalisation uses its running statistics, so a clip's features do not
+ * depend on its batch.
  */
 #ifndef TEG_NN_EXTRACT_H
 #define TEG_NN_EXTRACT_H
@@ -25,6 +26,16 @@ struct extract_plan {
     int64_t n_clips; /* of uniform */
 };
 
+enum extract_form {
+    FORM_POOLED,   /* the mean of the features over time, [C] */
+    FORM_DENSE,    /* features of every step, [T', C] */
+    FORM_LOGITS,   /* class scores before the softmax, [n_classes] */
+    FORM_OF_MODEL, /* logits where the model has a classifier, else pooled */
+};
+extern const char *const extract_form_names[]; /* of the first three, NULL-ended */
+
+enum extract_type { TYPE_FLOAT16, TYPE_FLOAT32, TYPE_OF_FORM }; /* of form: float32 for logits */
+
 struct extract_options {
     const char *model, *frames, *out; /* paths */
     struct shard shard;               /* zero: all videos, into one file */
@@ -34,8 +45,8 @@ struct extract_options {
     struct extract_plan plan;
     size_t batch; /* clips at a time */
     size_t crop_size;
-    bool dense; /* [T', C] instead of [C], its mean */
-    bool half;  /* float16 instead of float32 */
+    enum extract_form form;
+    enum extract_type type; /* of the stored numbers */
     enum dtype dtype;
     bool force;
     const char *device;

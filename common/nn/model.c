@@ -11,6 +11,13 @@
 
 enum { RNG_STREAM_WEIGHTS = 0x7765 };
 
+const char *const model_task_names[] = {"pretrain", "classify", "boundary", NULL};
+
+size_t model_n_parts(enum model_task task)
+{
+    return task == MODEL_BOUNDARY ? 2 : 1;
+}
+
 /* -- the list of tensors -- */
 
 struct layout {
@@ -91,6 +98,7 @@ static int lay_out(struct model *m, struct err *e)
     add_trainable(&l, &m->backbone);
     for (int i = 0; i < m->desc.n_heads; i++)
         add_trainable(&l, &m->head[i]);
+    add_trainable(&l, &m->classifier);
     m->n_trainable_tensors = l.n;
     add_statistics(&l, &m->backbone);
     for (int i = 0; i < m->desc.n_heads; i++)
@@ -125,6 +133,9 @@ static int build_nets(struct model *m, struct err *e)
         if (arch_head(&m->head[i].desc, d->head[i], &shape, e) < 0)
             return ERR_FAIL;
     }
+    if (d->n_classes)
+        arch_linear(&m->classifier.desc, "classifier", model_n_parts(d->task) * channels,
+                    d->n_classes);
     return 0;
 }
 

@@ -6,6 +6,7 @@
  * .safetensors with PyTorch's layout and the names of arch.h (schemas/model.md).
  *
  *     struct model_desc d = {.backbone = "r3d50", .n_heads = 1, .head = {"persistent"}, ...};
+ *     or {.backbone = "r3d50", .task = MODEL_CLASSIFY, .n_classes = 400}
  *     model_new(&m, backend, &d, &e);  model_init_weights(m, seed);
  *     model_save(m, "model.safetensors", metadata, &e);
  */
@@ -24,6 +25,15 @@
 
 enum { MODEL_MAX_HEADS = 8 };
 
+/* What a model computes behind its features. */
+enum model_task {
+    MODEL_PRETRAIN, /* projections, by its heads */
+    MODEL_CLASSIFY, /* class scores of a clip */
+    MODEL_BOUNDARY, /* of the moment in the middle of a clip: is it none (0), is it a boundary (1)
+                     */
+};
+extern const char *const model_task_names[]; /* in the order of the enum, NULL-ended */
+
 struct model_desc {
     char backbone[ARCH_NAME_BYTES];
     int n_heads;
@@ -31,7 +41,13 @@ struct model_desc {
     size_t head_width; /* 0: the backbone's channels */
     size_t head_dim;   /* of the embeddings, 128 */
     int head_layers;   /* hidden ones, 3 */
+    enum model_task task;
+    size_t n_classes; /* scores of the classifier; 0 without one */
 };
+
+/* Parts of a clip, one behind the other, whose mean features stand side by side before the
+ * classifier: 1, or 2 on both sides of a moment. */
+size_t model_n_parts(enum model_task task);
 
 struct json *model_desc_to_json(const struct model_desc *d);
 int model_desc_from_json(struct model_desc *d, const struct json *j, struct err *e);
@@ -60,6 +76,8 @@ struct model {
     struct model_desc desc;
     struct net backbone;
     struct net head[MODEL_MAX_HEADS];
+    struct net
+        classifier; /* "classifier", [parts * C] to [n_classes]; no units where there is none */
     struct param *param; /* trainable ones first, in file order */
     size_t n_param, n_trainable_tensors;
     struct param_span *span; /* [n_trainable_tensors] for the optimiser */
@@ -101,11 +119,18 @@ int model_file_identity(const char *path, char out[HASH_TEXT_BYTES], struct err 
 struct safetensors;
 /* Opens a model file and reads its description from the metadata; safetensors_close it. */
 int model_open(struct safetensors **f, const char *path, struct model_desc *d, struct err *e);
-/*
- * Fills weights and statistics (and velocities). Every tensor must be there with its shape; `heads`
- * false leaves heads that the file lacks as they are (a checkpoint used as a backbone).
- */
-int model_load(struct model *m, const struct safetensors *f, bool optimizer, bool heads,
+/* Names of the classes, in the order of the scores, from the metadata: an array of n strings. The
+ * caller frees it; NULL: it is not there, or no such list. */
+struct json *model_classes(const struct safetensors *f, size_t n, struct err *e);
+
+/* What is behind the backbone: projection heads and classifier. */
+enum model_tops {
+    TOPS_ALL,      /* must be in the file */
+    TOPS_IF_THERE, /* what the file lacks stays as it is */
+    TOPS_NONE,     /* stays as it is */
+};
+/* Fills weights and statistics (and velocities). Every tensor must be there with its shape. */
+int model_load(struct model *m, const struct safetensors *f, bool optimizer, enum model_tops tops,
                struct err *e);
 
 #endif

@@ -25,6 +25,10 @@ struct json *model_desc_to_json(const struct model_desc *d)
     json_add(j, "head_width", json_new_i64((int64_t)d->head_width));
     json_add(j, "head_dim", json_new_i64((int64_t)d->head_dim));
     json_add(j, "head_layers", json_new_i64(d->head_layers));
+    if (d->task != MODEL_PRETRAIN) {
+        json_add(j, "task", json_new_str(model_task_names[d->task]));
+        json_add(j, "n_classes", json_new_i64((int64_t)d->n_classes));
+    }
     return j;
 }
 
@@ -35,6 +39,26 @@ static int get_size(const struct json *j, const char *name, int64_t max, int64_t
         return ERR_FAIL;
     return *out >= 0 && *out <= max ? 0
                                     : err_set(e, "%s: %lld is out of range", name, (long long)*out);
+}
+
+/* Absent: pre-training, without a classifier. */
+static int get_task(struct model_desc *d, const struct json *j, struct err *e)
+{
+    const char *name;
+    int64_t n_classes;
+    if (!json_member(j, "task"))
+        return 0;
+    if (json_get_str(j, "task", &name, e) < 0 ||
+        get_size(j, "n_classes", 1 << 16, &n_classes, e) < 0)
+        return ERR_FAIL;
+    while (model_task_names[d->task] && strcmp(model_task_names[d->task], name) != 0)
+        d->task++;
+    if (!model_task_names[d->task])
+        return err_set(e, "task: %s: unknown", name);
+    if ((d->task == MODEL_PRETRAIN) != (n_classes == 0))
+        return err_set(e, "n_classes: %lld do not go with task %s", (long long)n_classes, name);
+    d->n_classes = (size_t)n_classes;
+    return 0;
 }
 
 int model_desc_from_json(struct model_desc *d, const struct json *j, struct err *e)
@@ -63,7 +87,7 @@ int model_desc_from_json(struct model_desc *d, const struct json *j, struct err 
     }
     if (snprintf(d->backbone, sizeof d->backbone, "%s", backbone) >= (int)sizeof d->backbone)
         return err_set(e, "backbone: %s: unknown", backbone);
-    return 0;
+    return get_task(d, j, e);
 }
 
 /* -- layouts -- */
@@ -225,6 +249,24 @@ int model_open(struct safetensors **out, const char *path, struct model_desc *d,
     return 0;
 }
 
+struct json *model_classes(const struct safetensors *f, size_t n, struct err *e)
+{
+    const char *text;
+    if (json_get_str(safetensors_metadata(f), "classes", &text, e) < 0) {
+        err_add(e, "metadata");
+        return NULL;
+    }
+    struct json *list = json_parse(text, strlen(text), e);
+    bool good = json_kind(list) == JSON_ARRAY && json_len(list) == n;
+    for (size_t i = 0; good && i < n; i++)
+        good = json_str(json_at(list, i)) != NULL;
+    if (good)
+        return list;
+    err_set(e, "metadata: classes: not a list of %zu names", n);
+    json_free(list);
+    return NULL;
+}
+
 static int check_finite(const char *name, const float *values, size_t n, struct err *e)
 {
     for (size_t i = 0; i < n; i++)
@@ -262,8 +304,10 @@ static int load_tensor(struct model *m, const struct safetensor *t, const struct
     return rc;
 }
 
-static bool of_head(const struct model *m, const char *name)
+static bool of_top(const struct model *m, const char *name)
 {
+    if (m->desc.n_classes && strncmp(name, "classifier.", strlen("classifier.")) == 0)
+        return true;
     for (int i = 0; i < m->desc.n_heads; i++) {
         size_t len = strlen(m->desc.head[i]);
         if (strncmp(name, m->desc.head[i], len) == 0 && name[len] == '.')
@@ -272,13 +316,13 @@ static bool of_head(const struct model *m, const char *name)
     return false;
 }
 
-int model_load(struct model *m, const struct safetensors *f, bool optimizer, bool heads,
+int model_load(struct model *m, const struct safetensors *f, bool optimizer, enum model_tops tops,
                struct err *e)
 {
     for (size_t i = 0; i < m->n_param; i++) {
         const struct param *p = &m->param[i];
         const struct safetensor *t = safetensors_find(f, p->name);
-        if (!t && !heads && of_head(m, p->name))
+        if ((tops == TOPS_NONE || (!t && tops == TOPS_IF_THERE)) && of_top(m, p->name))
             continue;
         if (!t)
             return err_set(e, "tensor %s of %s is missing", p->name, m->desc.backbone);

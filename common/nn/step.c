@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/base/buf.h"
+#include "common/nn/finite.h"
 
 struct step {
     struct model *model;
@@ -129,25 +130,17 @@ static int keep_projected(struct step *s, size_t i)
     return 0;
 }
 
-static bool all_finite(const struct step *s, const float *values, size_t n)
-{
-    bool finite = true;
-    s->model->backend->ops->all_finite(s->model->backend, values, n, &finite);
-    return finite;
-}
-
 /* Looks for the reason of a loss that is not finite: the first bad parameter, else the first bad
  * head. */
 static int not_finite(const struct step *s, const struct loss_input *in, struct err *e)
 {
     const struct model *m = s->model;
-    for (size_t i = 0; i < m->n_trainable_tensors; i++)
-        if (!all_finite(s, m->params + m->param[i].offset, m->param[i].len))
-            return err_set(e, "the loss is not finite, nor is the parameter %s", m->param[i].name);
+    if (finite_params(m, e) < 0)
+        return ERR_FAIL;
     for (int h = 0; h < m->desc.n_heads; h++)
         for (int r = 0; r < N_ROLES; r++) {
             size_t n = s->o.batch * encoder_steps(s->encoder[r]) * m->desc.head_dim;
-            if (!all_finite(s, r == ROLE_SHORT ? in->z_short[h] : in->z_long[h], n))
+            if (!finite_values(m, r == ROLE_SHORT ? in->z_short[h] : in->z_long[h], n))
                 return err_set(e,
                                "the loss is not finite, nor is the output of head %s for %s clips",
                                m->desc.head[h], r == ROLE_SHORT ? "short" : "long");
@@ -166,17 +159,6 @@ static int run_loss(struct step *s, const struct step_input *in, double *total, 
     if (loss_run(s->loss, &li, total, e) < 0)
         return ERR_FAIL;
     return isfinite(*total) ? 0 : not_finite(s, &li, e);
-}
-
-static int check_gradients(const struct step *s, struct err *e)
-{
-    const struct model *m = s->model;
-    if (all_finite(s, m->grads, m->n_values))
-        return 0;
-    for (size_t i = 0; i < m->n_trainable_tensors; i++)
-        if (!all_finite(s, m->grads + m->param[i].offset, m->param[i].len))
-            return err_set(e, "the gradient of %s is not finite", m->param[i].name);
-    return err_set(e, "a gradient is not finite");
 }
 
 int step_run(struct step *s, const struct step_input *in, double *total, struct err *e)
@@ -200,7 +182,7 @@ int step_run(struct step *s, const struct step_input *in, double *total, struct 
         if (backward(s, in, i, e) < 0)
             return ERR_FAIL;
     }
-    return check_gradients(s, e);
+    return finite_grads(s->model, e);
 }
 
 const struct loss_part *step_parts(const struct step *s)

@@ -12,24 +12,22 @@
 #include "common/nn/loader.h"
 #include "common/nn/memory.h"
 #include "common/nn/schedule.h"
-#include "common/nn/step.h"
+#include "common/nn/task.h"
 #include "common/nn/train_log.h"
-#include "common/nn/train_window.h"
 #include "common/store/safetensors.h"
 
 struct trainer {
-    const struct train_options *o;
-    struct objective objective;
+    struct train_options o; /* complete */
+    const struct task *task;
+    struct task_run run; /* its model and samples are this one's */
     struct backend *backend;
     struct frames *frames;
     struct samples *samples;
     struct model *model;
-    struct step *step;
     struct loader *loader;
     struct train_log *log;
     struct checkpoint checkpoint;
     struct schedule schedule;
-    size_t length[N_ROLES];
     size_t steps_per_epoch;
     uint64_t at, end;   /* steps done, and of the whole run */
     uint64_t requested; /* batches asked of the loader */
@@ -48,9 +46,11 @@ void train_defaults(struct train_options *o)
                                 .crop_size = 224,
                                 .epochs = -1,
                                 .lr = -1.0,
+                                .base_lr = -1.0,
+                                .weight_decay = -1.0,
                                 .warmup_epochs = -1.0,
+                                .dropout = -1.0,
                                 .momentum = 0.9,
-                                .weight_decay = 1e-6,
                                 .trust = 0.001,
                                 .log_every = 10,
                                 .checkpoint_minutes = 10.0,
@@ -59,59 +59,86 @@ void train_defaults(struct train_options *o)
     objective_parse(&o->objective, "teg-fg", NULL);
 }
 
+/* What was left to the task, its warm-up excepted, which depends on the epochs. */
+static void complete(struct train_options *o)
+{
+    const struct task_recipe *recipe = task_recipe(o->task);
+    double base = o->base_lr < 0.0 ? recipe->base_lr : o->base_lr;
+    if (o->lr < 0.0)
+        o->lr = base * (double)o->batch / 1024.0;
+    if (o->weight_decay < 0.0)
+        o->weight_decay = recipe->weight_decay;
+    if (o->dropout < 0.0)
+        o->dropout = recipe->dropout;
+    if (o->micro_batch == 0)
+        o->micro_batch = o->batch;
+}
+
 /* -- inputs -- */
 
-/* Every example is a long and a short clip, all of one length each. */
+/*
+ * Rows [first, first + n) of an epoch: examples as the task wants them, clips of a role of one
+ * length, which the first example of the run decides.
+ */
+static int check_rows(struct trainer *t, const struct clip_request *q, struct err *e)
+{
+    for (size_t i = 0; i < q->n_rows; i++) {
+        const struct sample *row = &q->rows[i];
+        size_t *length = &t->run.length[row->role == SAMPLE_SHORT ? CLIP_SHORT : CLIP_LONG];
+        const char *wrong = t->task->wrong(&t->run, row, i);
+        if (wrong)
+            return err_set(e, "%s: row %zu of epoch %zu %s", t->o.samples, q->first_row + i,
+                           q->epoch, wrong);
+        if (*length == 0)
+            *length = row->length;
+        if (row->length != *length)
+            return err_set(e, "%s: row %zu of epoch %zu has %u frames, others %zu", t->o.samples,
+                           q->first_row + i, q->epoch, row->length, *length);
+    }
+    return 0;
+}
+
 static int check_epoch(struct trainer *t, struct err *e)
 {
-    const struct sample *rows;
-    size_t n;
+    struct clip_request all = {.epoch = 0};
+    size_t per_example = t->task->n_roles;
     if (samples_n_epochs(t->samples) == 0)
-        return err_set(e, "%s: no epochs", t->o->samples);
-    if (samples_epoch(t->samples, 0, &rows, &n, e) < 0)
+        return err_set(e, "%s: no epochs", t->o.samples);
+    if (samples_epoch(t->samples, 0, &all.rows, &all.n_rows, e) < 0 || check_rows(t, &all, e) < 0)
         return ERR_FAIL;
-    for (size_t i = 0; i < n; i++) {
-        const struct sample *s = &rows[i];
-        bool first = i < N_ROLES;
-        if (n % N_ROLES || s->role != (i % N_ROLES ? SAMPLE_SHORT : SAMPLE_LONG))
-            return err_set(e,
-                           "%s: row %zu of epoch 0 is not half of a long-short pair; pre-training "
-                           "needs --strategy contained, random or cvrl",
-                           t->o->samples, i);
-        if (!first && s->length != t->length[s->role])
-            return err_set(e, "%s: row %zu of epoch 0 has %u frames, others %zu", t->o->samples, i,
-                           s->length, t->length[s->role]);
-        t->length[s->role] = s->length;
-    }
-    t->steps_per_epoch = n / N_ROLES / t->o->batch;
+    if (all.n_rows % per_example != 0)
+        return err_set(e, "%s: the last example of epoch 0 is not whole", t->o.samples);
+    t->steps_per_epoch = all.n_rows / per_example / t->o.batch;
     if (t->steps_per_epoch == 0)
         return err_set(e, "%s: an epoch has %zu examples, fewer than one batch of %zu (--batch)",
-                       t->o->samples, n / N_ROLES, t->o->batch);
+                       t->o.samples, all.n_rows / per_example, t->o.batch);
     return 0;
 }
 
 static int open_inputs(struct trainer *t, struct err *e)
 {
-    if (frames_open(&t->frames, t->o->frames, e) < 0 ||
-        samples_open(&t->samples, t->o->samples, e) < 0)
+    if (frames_open(&t->frames, t->o.frames, e) < 0 ||
+        samples_open(&t->samples, t->o.samples, e) < 0)
         return ERR_FAIL;
     if (store_check_input(samples_store(t->samples), "frames", frames_store(t->frames), e) < 0)
         return ERR_FAIL;
-    return check_epoch(t, e);
+    t->run.samples = t->samples;
+    snprintf(t->run.desc.backbone, sizeof t->run.desc.backbone, "%s", t->o.backbone);
+    return t->task->begin(&t->run, e) < 0 ? ERR_FAIL : check_epoch(t, e);
 }
 
 static int plan_schedule(struct trainer *t, struct err *e)
 {
-    const struct train_options *o = t->o;
+    const struct train_options *o = &t->o;
     int64_t have = (int64_t)samples_n_epochs(t->samples), epochs = o->epochs < 0 ? have : o->epochs;
     if (epochs > have)
         return err_set(e, "%s: %lld epochs, %lld wanted (--epochs)", o->samples, (long long)have,
                        (long long)epochs);
     double warmup = o->warmup_epochs;
     if (warmup < 0.0)
-        warmup = fmin(5.0, (double)epochs / 4.0);
+        warmup = fmin(task_recipe(o->task)->warmup_epochs, (double)epochs / 4.0);
     t->end = (uint64_t)epochs * t->steps_per_epoch;
-    t->schedule.base = o->lr < 0.0 ? 0.32 * (double)o->batch / 1024.0 : o->lr;
+    t->schedule.base = o->lr;
     t->schedule.total_steps = t->end;
     t->schedule.warmup_steps = (uint64_t)(warmup * (double)t->steps_per_epoch);
     if (t->end && t->schedule.warmup_steps >= t->end)
@@ -124,20 +151,13 @@ static int plan_schedule(struct trainer *t, struct err *e)
 
 static struct json *settings_json(const struct trainer *t)
 {
-    const struct train_options *o = t->o;
+    const struct train_options *o = &t->o;
     struct json *j = json_new_object();
-    char objective[OBJECTIVE_TEXT_BYTES];
-    objective_text(&t->objective, objective, sizeof objective);
-    json_add(j, "task", json_new_str("pretrain"));
+    json_add(j, "task", json_new_str(train_task_names[o->task]));
     json_add(j, "backbone", json_new_str(o->backbone));
-    json_add(j, "objective", json_new_str(objective));
-    json_add(j, "negatives", json_new_str(t->objective.other_only ? "other" : "all"));
-    json_add(j, "temperature", json_new_f64(t->objective.temperature));
-    json_add(j, "head_width", json_new_i64((int64_t)t->model->desc.head_width));
-    json_add(j, "head_dim", json_new_i64((int64_t)o->head_dim));
-    json_add(j, "head_layers", json_new_i64(o->head_layers));
+    t->task->settings(&t->run, j);
     json_add(j, "batch", json_new_i64((int64_t)o->batch));
-    json_add(j, "micro_batch", json_new_i64((int64_t)(o->micro_batch ? o->micro_batch : o->batch)));
+    json_add(j, "micro_batch", json_new_i64((int64_t)o->micro_batch));
     json_add(j, "crop_size", json_new_i64((int64_t)o->crop_size));
     json_add(j, "precision", json_new_str(o->dtype == DTYPE_BF16 ? "bf16" : "f32"));
     json_add(j, "steps", json_new_i64((int64_t)t->end));
@@ -156,63 +176,43 @@ static struct json *settings_json(const struct trainer *t)
 static int describe(struct trainer *t, struct err *e)
 {
     struct json *inputs = json_new_object();
-    t->checkpoint.path = t->o->out;
+    t->checkpoint.path = t->o.out;
     t->checkpoint.settings = settings_json(t);
     t->checkpoint.inputs = inputs;
+    t->checkpoint.classes = t->run.classes;
     json_add(inputs, "frames", json_new_str(store_meta(frames_store(t->frames))->identity));
     json_add(inputs, "samples", json_new_str(store_meta(samples_store(t->samples))->identity));
-    if (!t->o->init)
+    if (!t->o.init)
         return 0;
     char identity[HASH_TEXT_BYTES];
-    if (model_file_identity(t->o->init, identity, e) < 0)
+    if (model_file_identity(t->o.init, identity, e) < 0)
         return ERR_FAIL;
     return json_add(inputs, "init", json_new_str(identity));
 }
 
 /* -- the model, new, from a file, or as a checkpoint left it -- */
 
-/* A head that both have must have the same layers in both. */
-static int compare_heads(const struct model_desc *theirs, const struct model_desc *mine,
-                         struct err *e)
-{
-    bool same = theirs->head_width == mine->head_width && theirs->head_dim == mine->head_dim &&
-                theirs->head_layers == mine->head_layers;
-    for (int i = 0; i < theirs->n_heads && !same; i++)
-        for (int k = 0; k < mine->n_heads; k++)
-            if (strcmp(theirs->head[i], mine->head[k]) == 0)
-                return err_set(e,
-                               "its head %s has %d hidden layers of width %zu and %zu outputs, not "
-                               "%d, %zu and %zu (--head-layers, --head-width, --head-dim)",
-                               mine->head[k], theirs->head_layers, theirs->head_width,
-                               theirs->head_dim, mine->head_layers, mine->head_width,
-                               mine->head_dim);
-    return 0;
-}
-
 static int load_init(struct trainer *t, struct err *e)
 {
     struct safetensors *f;
     struct model_desc d;
-    if (model_open(&f, t->o->init, &d, e) < 0)
+    if (model_open(&f, t->o.init, &d, e) < 0)
         return ERR_FAIL;
-    int rc = compare_heads(&d, &t->model->desc, e);
-    if (strcmp(d.backbone, t->o->backbone) != 0)
-        rc = err_set(e, "it is an %s, not an %s (--model)", d.backbone, t->o->backbone);
-    if (rc == 0)
-        rc = model_load(t->model, f, false, false, e);
+    int rc = t->task->tops(&t->run, f, &d, e);
+    if (strcmp(d.backbone, t->o.backbone) != 0)
+        rc = err_set(e, "it is an %s, not an %s (--model)", d.backbone, t->o.backbone);
+    if (rc >= 0)
+        rc = model_load(t->model, f, false, (enum model_tops)rc, e);
     safetensors_close(f);
-    return rc < 0 ? err_add(e, "%s", t->o->init) : 0;
+    return rc < 0 ? err_add(e, "%s", t->o.init) : 0;
 }
 
 static int make_model(struct trainer *t, struct err *e)
 {
-    const struct train_options *o = t->o;
-    struct model_desc d = {
-        .head_width = o->head_width, .head_dim = o->head_dim, .head_layers = o->head_layers};
-    snprintf(d.backbone, sizeof d.backbone, "%s", o->backbone);
-    objective_heads(&t->objective, &d);
-    return model_new(&t->model, t->backend, &d, e) < 0 ? ERR_FAIL
-                                                       : model_make_trainable(t->model, e);
+    if (model_new(&t->model, t->backend, &t->run.desc, e) < 0)
+        return ERR_FAIL;
+    t->run.model = t->model;
+    return model_make_trainable(t->model, e);
 }
 
 static int begin(struct trainer *t, struct err *e)
@@ -220,23 +220,23 @@ static int begin(struct trainer *t, struct err *e)
     struct model *m = t->model;
     train_window_reset(&t->window);
     if (t->backend->ops->zero(t->backend, m->velocity, m->n_values * sizeof(float), e) < 0 ||
-        model_init_weights(m, t->o->seed, e) < 0)
+        model_init_weights(m, t->o.seed, e) < 0)
         return ERR_FAIL;
-    return t->o->init ? load_init(t, e) : 0;
+    return t->o.init ? load_init(t, e) : 0;
 }
 
 static int take_mark(struct trainer *t, const struct progress_mark *mark, struct err *e)
 {
-    int rc = train_window_from_json(&t->window, mark->window, t->objective.n_parts, e);
+    int rc = train_window_from_json(&t->window, mark->window, t->run.n_values, e);
     if (rc == 0 && mark->step > t->end)
         rc = err_set(e, "step %llu of %llu", (unsigned long long)mark->step,
                      (unsigned long long)t->end);
     if (rc < 0)
         return err_add(e, "%s.part: cannot go on from this checkpoint (--force starts anew)",
-                       t->o->out);
+                       t->o.out);
     t->at = mark->step;
     t->log_bytes = mark->log_bytes;
-    ui_note(t->o->ui, "going on at step %llu of %llu", (unsigned long long)t->at,
+    ui_note(t->o.ui, "going on at step %llu of %llu", (unsigned long long)t->at,
             (unsigned long long)t->end);
     return 1;
 }
@@ -245,15 +245,15 @@ static int take_mark(struct trainer *t, const struct progress_mark *mark, struct
 static int resume(struct trainer *t, struct err *e)
 {
     struct progress_mark mark = {0};
-    if (file_exists(t->o->out) && !t->o->force)
-        return err_set(e, "%s: exists already; remove it or give --force", t->o->out);
+    if (file_exists(t->o.out) && !t->o.force)
+        return err_set(e, "%s: exists already; remove it or give --force", t->o.out);
     if (checkpoint_open(&t->checkpoint, e) < 0)
         return ERR_FAIL;
     int rc = checkpoint_resume(&t->checkpoint, t->model, &mark, e);
     if (rc == 1)
         rc = take_mark(t, &mark, e);
     json_free(mark.window);
-    return rc < 0 && t->o->force ? checkpoint_discard(&t->checkpoint, e) : rc;
+    return rc < 0 && t->o.force ? checkpoint_discard(&t->checkpoint, e) : rc;
 }
 
 /* -- log -- */
@@ -263,29 +263,25 @@ static struct json *record_of(const struct trainer *t)
 {
     const struct train_window *w = &t->window;
     double seconds = ui_seconds() - w->began, n = (double)w->n_steps, timed = (double)w->n_timed;
-    struct json *j = json_new_object(), *parts = json_new_array();
+    double clips = (double)(t->task->n_roles * t->o.batch), mean[TRAIN_MAX_VALUES];
+    for (size_t i = 0; i < t->run.n_values; i++)
+        mean[i] = w->value[i] / n;
+    struct json *j = json_new_object();
     json_add(j, "step", json_new_i64((int64_t)t->at));
     json_add(j, "epoch", json_new_f64((double)t->at / (double)t->steps_per_epoch));
     json_add(j, "loss", json_new_f64(w->loss / n));
-    for (int i = 0; i < t->objective.n_parts; i++) {
-        struct json *p = json_new_object();
-        json_add(p, "head", json_new_str(t->objective.part[i].head));
-        json_add(p, "loss", json_new_f64(w->part[i].loss / n));
-        json_add(p, "positive_similarity", json_new_f64(w->part[i].positive_sim / n));
-        json_add(p, "negative_similarity", json_new_f64(w->part[i].negative_sim / n));
-        json_append(parts, p);
-    }
-    json_add(j, "parts", parts);
+    t->task->record(&t->run, mean, j);
     json_add(j, "lr", json_new_f64(schedule_lr(&t->schedule, t->at - 1)));
-    json_add(j, "clips_per_second", json_new_f64(timed * N_ROLES * (double)t->o->batch / seconds));
+    json_add(j, "clips_per_second", json_new_f64(timed * clips / seconds));
     json_add(j, "waiting_share", json_new_f64(w->waited / seconds));
-    json_add(j, "peak_share", json_new_f64(timed * step_flops(t->step) / seconds / t->peak_flops));
+    json_add(j, "peak_share",
+             json_new_f64(timed * t->task->flops(&t->run) / seconds / t->peak_flops));
     return j;
 }
 
 static int log_step(struct trainer *t, struct err *e)
 {
-    if (t->at % (uint64_t)t->o->log_every != 0 && t->at != t->end)
+    if (t->at % (uint64_t)t->o.log_every != 0 && t->at != t->end)
         return 0;
     int rc = train_log_add(t->log, record_of(t), e);
     train_window_reset(&t->window);
@@ -299,7 +295,7 @@ static int save(struct trainer *t, struct err *e)
     struct progress_mark mark = {.step = t->at};
     if (train_log_sync(t->log, &mark.log_bytes, e) < 0)
         return ERR_FAIL;
-    mark.window = train_window_to_json(&t->window, t->objective.n_parts);
+    mark.window = train_window_to_json(&t->window, t->run.n_values);
     t->last_checkpoint = ui_seconds();
     int rc = checkpoint_save(&t->checkpoint, t->model, &mark, e);
     json_free(mark.window);
@@ -315,42 +311,30 @@ static int update(struct trainer *t, struct err *e)
                                .spans = m->span,
                                .n_spans = m->n_trainable_tensors,
                                .lr = (float)schedule_lr(&t->schedule, t->at),
-                               .momentum = (float)t->o->momentum,
-                               .weight_decay = (float)t->o->weight_decay,
-                               .lars = t->o->lars,
-                               .trust = (float)t->o->trust};
+                               .momentum = (float)t->o.momentum,
+                               .weight_decay = (float)t->o.weight_decay,
+                               .lars = t->o.lars,
+                               .trust = (float)t->o.trust};
     if (t->backend->ops->optimizer_step(t->backend, &a) < 0)
         return err_set(e, "the optimiser failed");
-    return step_set_weights(t->step, e);
-}
-
-/* Epochs of a table have one shape where teg-sample wrote it; the network is built for that. */
-static int check_batch(const struct trainer *t, const struct clip_batch *b, struct err *e)
-{
-    if (b->n_roles == N_ROLES && b->length[CLIP_LONG] == t->length[ROLE_LONG] &&
-        b->length[CLIP_SHORT] == t->length[ROLE_SHORT])
-        return 0;
-    return err_set(e, "%s: epoch %zu: clip %zu: not a pair of clips as in epoch 0", t->o->samples,
-                   b->epoch, b->first_row);
+    return t->task->set_weights(&t->run, e);
 }
 
 static int one_step(struct trainer *t, struct err *e)
 {
-    const struct clip_batch *batch;
-    double loss;
-    if (loader_next(t->loader, &batch, e) <= 0 || check_batch(t, batch, e) < 0)
+    struct task_step in = {.number = t->at};
+    struct task_result out;
+    if (loader_next(t->loader, &in.batch, e) <= 0)
         return ERR_FAIL;
-    struct step_input in = {{batch->pixels[CLIP_LONG], batch->pixels[CLIP_SHORT]},
-                            {batch->rows[CLIP_LONG], batch->rows[CLIP_SHORT]}};
-    if (step_run(t->step, &in, &loss, e) < 0)
+    if (t->task->step(&t->run, &in, &out, e) < 0)
         return err_add(e, "step %llu", (unsigned long long)t->at);
     if (update(t, e) < 0)
         return ERR_FAIL;
     t->at++;
-    train_window_add(&t->window, loss, step_parts(t->step), t->objective.n_parts);
-    t->window.waited += batch->waited;
-    ui_progress_add(t->o->ui, 1);
-    ui_progress_text(t->o->ui, "loss %.4f", loss);
+    train_window_add(&t->window, out.loss, out.value, t->run.n_values);
+    t->window.waited += in.batch->waited;
+    ui_progress_add(t->o.ui, 1);
+    ui_progress_text(t->o.ui, "loss %.4f", out.loss);
     return log_step(t, e);
 }
 
@@ -366,8 +350,8 @@ static int loop(struct trainer *t, struct err *e)
     while (t->at < t->end) {
         if (one_step(t, e) < 0)
             return ERR_FAIL;
-        bool stopping = stop_requested() || t->at == (uint64_t)t->o->stop_at;
-        if (stopping || ui_seconds() - t->last_checkpoint > 60.0 * t->o->checkpoint_minutes)
+        bool stopping = stop_requested() || t->at == (uint64_t)t->o.stop_at;
+        if (stopping || ui_seconds() - t->last_checkpoint > 60.0 * t->o.checkpoint_minutes)
             if (save(t, e) < 0)
                 return ERR_FAIL;
         if (stopping && t->at < t->end)
@@ -383,18 +367,18 @@ static int next_batch(void *user, struct clip_request *request, struct err *e)
     if (t->requested == t->end)
         return 0;
     const struct sample *rows;
-    size_t n_rows, per_batch = N_ROLES * t->o->batch;
+    size_t n_rows, per_batch = t->task->n_roles * t->o.batch;
     request->epoch = (size_t)(t->requested / t->steps_per_epoch);
     request->first_row = (size_t)(t->requested % t->steps_per_epoch) * per_batch;
     request->n_rows = per_batch;
     if (samples_epoch(t->samples, request->epoch, &rows, &n_rows, e) < 0)
         return ERR_FAIL;
     if (request->first_row + per_batch > n_rows)
-        return err_set(e, "%s: epoch %zu has %zu rows, fewer than epoch 0", t->o->samples,
+        return err_set(e, "%s: epoch %zu has %zu rows, fewer than epoch 0", t->o.samples,
                        request->epoch, n_rows);
     request->rows = rows + request->first_row;
     t->requested++;
-    return 1;
+    return check_rows(t, request, e) < 0 ? ERR_FAIL : 1;
 }
 
 static int make_loader(struct trainer *t, struct err *e)
@@ -402,9 +386,9 @@ static int make_loader(struct trainer *t, struct err *e)
     struct loader_options o = {.frames = t->frames,
                                .ids = samples_ids(t->samples),
                                .n_ids = samples_n_videos(t->samples),
-                               .origin = t->o->samples,
+                               .origin = t->o.samples,
                                .backend = t->backend,
-                               .clips = {.crop_size = t->o->crop_size, .dtype = t->o->dtype},
+                               .clips = {.crop_size = t->o.crop_size, .dtype = t->o.dtype},
                                .source = next_batch,
                                .user = t};
     t->requested = t->at;
@@ -414,23 +398,18 @@ static int make_loader(struct trainer *t, struct err *e)
 /* Activations of a micro-batch, and the pixels of two batches in the loader. */
 static int check_memory(const struct trainer *t, struct err *e)
 {
-    size_t frames = t->length[ROLE_LONG] + t->length[ROLE_SHORT];
-    size_t pixels = frames * t->o->crop_size * t->o->crop_size * 3 * dtype_bytes(t->o->dtype);
-    return memory_check(t->backend, step_activation_bytes(t->step) + 2 * t->o->batch * pixels,
+    size_t frames = t->run.length[CLIP_LONG] + t->run.length[CLIP_SHORT];
+    size_t pixels = frames * t->o.crop_size * t->o.crop_size * 3 * dtype_bytes(t->o.dtype);
+    return memory_check(t->backend, t->task->activation_bytes(&t->run) + 2 * t->o.batch * pixels,
                         "a smaller --micro-batch, --batch or --crop-size", e);
 }
 
 static int prepare(struct trainer *t, struct err *e)
 {
-    struct step_options so = {.batch = t->o->batch,
-                              .micro_batch = t->o->micro_batch ? t->o->micro_batch : t->o->batch,
-                              .length = {t->length[0], t->length[1]},
-                              .size = t->o->crop_size,
-                              .dtype = t->o->dtype};
-    if (step_new(&t->step, t->model, &t->objective, &so, e) < 0 || check_memory(t, e) < 0 ||
-        step_set_weights(t->step, e) < 0 || make_loader(t, e) < 0)
+    if (t->task->open(&t->run, e) < 0 || check_memory(t, e) < 0 ||
+        t->task->set_weights(&t->run, e) < 0 || make_loader(t, e) < 0)
         return ERR_FAIL;
-    return backend_peak_flops(t->backend, t->o->dtype, &t->peak_flops, e);
+    return backend_peak_flops(t->backend, t->o.dtype, &t->peak_flops, e);
 }
 
 /* The log is opened, and so cut, when nothing but the training itself can fail any more. */
@@ -438,19 +417,20 @@ static int train(struct trainer *t, struct err *e)
 {
     if (t->at < t->end && prepare(t, e) < 0)
         return ERR_FAIL;
-    if (train_log_open(&t->log, t->o->log, t->log_bytes, e) < 0)
+    if (train_log_open(&t->log, t->o.log, t->log_bytes, e) < 0)
         return ERR_FAIL;
-    ui_progress_start(t->o->ui, "training", t->end, "steps");
-    ui_progress_skip(t->o->ui, t->at);
+    ui_progress_start(t->o.ui, "training", t->end, "steps");
+    ui_progress_skip(t->o.ui, t->at);
     int rc = loop(t, e);
-    ui_progress_end(t->o->ui);
+    ui_progress_end(t->o.ui);
     return rc < 0 ? rc : checkpoint_publish(&t->checkpoint, t->model, t->end, e);
 }
 
 static void trainer_release(struct trainer *t)
 {
     loader_free(t->loader);
-    step_free(t->step);
+    t->task->close(&t->run);
+    json_free(t->run.classes);
     model_free(t->model);
     samples_close(t->samples);
     frames_close(t->frames);
@@ -462,8 +442,9 @@ static void trainer_release(struct trainer *t)
 
 int train_run(const struct train_options *o, struct err *e)
 {
-    struct trainer t = {.o = o, .objective = o->objective};
+    struct trainer t = {.o = *o, .task = task_get(o->task), .run = {.o = &t.o}};
     struct backend_options bo = {.device = o->device, .n_threads = o->n_threads};
+    complete(&t.o);
     int rc = open_inputs(&t, e);
     if (rc == 0)
         rc = plan_schedule(&t, e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pre-training (teg-train --task pretrain): a pure function of frames, samples, settings and
- * initial weights. Steps are numbered from 0; step s is batch s % steps_per_epoch of epoch s /
+ * Training (teg-train), of every kind: a pure function of frames, samples, settings and initial
+ * weights. Steps are numbered from 0; step s is batch s % steps_per_epoch of epoch s /
  * steps_per_epoch of the samples store, the examples left over at an epoch's end are not used.
  * Interrupted at any moment, the same call goes on.
  */
@@ -15,7 +15,16 @@
 #include "common/base/ui.h"
 #include "common/nn/objective.h"
 
+enum train_task {
+    TASK_PRETRAIN,   /* pairs of clips, without labels */
+    TASK_CLASSIFY,   /* single clips and their classes, from a pre-trained model */
+    TASK_SUPERVISED, /* the same from new weights */
+    TASK_BOUNDARY,   /* windows around a moment: is it a boundary */
+};
+extern const char *const train_task_names[]; /* in the order of the enum, NULL-ended */
+
 struct train_options {
+    enum train_task task;
     const char *frames, *samples, *out; /* paths */
     const char *init;                   /* model to start from, or NULL: weights from `seed` */
     const char *log;                    /* JSON Lines, or NULL */
@@ -26,10 +35,11 @@ struct train_options {
     size_t batch, micro_batch; /* micro_batch 0: batch */
     size_t crop_size;
     enum dtype dtype;
-    int64_t epochs;       /* -1: as many as the samples store has; 0: write the untrained model */
-    double lr;            /* of the whole batch; < 0: 0.32 * batch / 1024 */
-    double warmup_epochs; /* < 0: 5, or a quarter of the epochs where that is less */
-    double momentum, weight_decay;
+    int64_t epochs; /* -1: as many as the samples store has; 0: write the untrained model */
+    double lr;      /* of the whole batch; < 0: base_lr * batch / 1024 */
+    double base_lr, weight_decay, warmup_epochs, dropout; /* < 0: the task's (task.h) */
+    bool frozen_norm; /* batch normalisation keeps the running statistics of `init` */
+    double momentum;
     bool lars;
     double trust;
     uint64_t seed;
@@ -42,7 +52,7 @@ struct train_options {
     struct ui *ui;
 };
 
-/* The defaults of RECIPE sections 2 and 3. */
+/* The defaults of RECIPE sections 2 to 4. */
 void train_defaults(struct train_options *o);
 int train_run(const struct train_options *o, struct err *e);
 

@@ -7,6 +7,21 @@
 
 const char *const labels_names[] = {"class", "events", "boundaries", "none", NULL};
 
+static const char *const boundary_classes[] = {"no boundary", "boundary"};
+
+size_t labels_n_classes(enum labels kind, const struct index *index)
+{
+    if (kind == LABELS_BOUNDARIES)
+        return sizeof boundary_classes / sizeof *boundary_classes;
+    return index && kind != LABELS_NONE ? index_n_classes(index, kind == LABELS_EVENTS) : 0;
+}
+
+const char *labels_class(enum labels kind, const struct index *index, size_t target)
+{
+    return kind == LABELS_BOUNDARIES ? boundary_classes[target]
+                                     : index_class(index, kind == LABELS_EVENTS, target);
+}
+
 double labels_seconds(const struct frames_info *info, int64_t frame)
 {
     return (double)frame * (double)info->fps_den / (double)info->fps_num;

@@ -27,6 +27,10 @@ enum labels {
 };
 extern const char *const labels_names[]; /* in the order of the enum, NULL-ended */
 
+/* The targets that a kind of labels has, and their names; none without an index or labels. */
+size_t labels_n_classes(enum labels kind, const struct index *index);
+const char *labels_class(enum labels kind, const struct index *index, size_t target);
+
 struct labeller {
     enum labels kind;
     double tolerance;          /* seconds, LABELS_BOUNDARIES */

@@ -11,6 +11,7 @@ static const size_t window_bytes = (size_t)1 << 30;
 struct writing {
     const struct sampling_request *request;
     struct store_writer *writer;
+    const struct index *index;
     const struct selection *selection;
     const struct epochs *epochs;
     size_t first_epoch; /* those before are in the store already */
@@ -74,6 +75,20 @@ static int put_epochs(struct writing *w, struct err *e)
     return rc;
 }
 
+static int put_classes(struct writing *w, struct err *e)
+{
+    enum labels kind = w->request->options.labels;
+    size_t n = labels_n_classes(kind, w->index);
+    const char **names = n ? mem_new(n, sizeof(*names), e) : NULL;
+    if (!names)
+        return n ? ERR_FAIL : 0;
+    for (size_t i = 0; i < n; i++)
+        names[i] = labels_class(kind, w->index, i);
+    int rc = samples_put_classes(w->writer, names, n, e);
+    free(names);
+    return rc;
+}
+
 static int put_videos(struct writing *w, struct err *e)
 {
     size_t n = w->selection->n;
@@ -112,7 +127,7 @@ static int resume_point(struct writing *w, bool *complete, struct err *e)
     const char *last = store_last_key(w->writer);
     int64_t epoch = -1;
     *complete = strcmp(last, "videos") == 0;
-    if (*complete || !*last)
+    if (*complete || !*last || strcmp(last, "classes") == 0)
         return 0;
     if (strncmp(last, "epoch/", 6) != 0 || num_i64(last + 6, 0, SAMPLING_MAX_EPOCHS, &epoch, e) < 0)
         return err_set(e, "%s.part: key \"%s\" does not belong here", w->request->out, last);
@@ -127,7 +142,9 @@ static int write_records(struct writing *w, struct err *e)
     if (resume_point(w, &complete, e) < 0)
         return ERR_FAIL;
     if (!complete) {
-        int rc = put_epochs(w, e);
+        int rc = *store_last_key(w->writer) ? 0 : put_classes(w, e);
+        if (rc >= 0)
+            rc = put_epochs(w, e);
         if (rc >= 0)
             rc = put_videos(w, e);
         if (rc < 0)
@@ -228,7 +245,8 @@ static int sample_from(const struct sampling_request *r, struct frames *frames,
     if (rc >= 0 && (rc = epochs_new(&epochs, o, &selection, index, e)) < 0)
         err_add(e, o->split ? "%s, split %s" : "%s", r->index, o->split);
     if (rc >= 0) {
-        struct writing w = {.request = r, .selection = &selection, .epochs = epochs};
+        struct writing w = {
+            .request = r, .index = index, .selection = &selection, .epochs = epochs};
         rc = write_store(&w, inputs, e);
     }
     if (rc >= 0)

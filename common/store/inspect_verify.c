@@ -184,12 +184,12 @@ static int check_no_array(struct verify *v, const char *key, const struct array 
 
 #define VIDEOS_KEY "videos"
 
-static int check_sample_videos(struct verify *v, const char *key, const struct json *j,
-                               struct err *e)
+static int check_sample_lists(struct verify *v, const char *key, const struct json *j,
+                              struct err *e)
 {
     (void)v;
-    if (strcmp(key, VIDEOS_KEY) != 0)
-        return err_set(e, "neither the list of videos nor an epoch");
+    if (strcmp(key, VIDEOS_KEY) != 0 && strcmp(key, "classes") != 0)
+        return err_set(e, "neither the list of videos, nor that of classes, nor an epoch");
     if (json_kind(j) != JSON_ARRAY)
         return err_set(e, "not an array");
     for (size_t i = 0; i < json_len(j); i++)
@@ -228,7 +228,7 @@ static int count_sample_videos(struct verify *v, struct err *e)
 static const struct rules all_rules[] = {
     {INDEX_SCHEMA, "videos", check_video, check_no_array, NULL},
     {FRAMES_SCHEMA, "videos", check_item, check_frame, read_frames_parent},
-    {SAMPLES_SCHEMA, "epochs", check_sample_videos, check_epoch, NULL},
+    {SAMPLES_SCHEMA, "epochs", check_sample_lists, check_epoch, NULL},
     {EMBEDDINGS_SCHEMA, "videos", check_item, check_embedding, read_embeddings_parent},
 };
 

@@ -6,14 +6,15 @@
 #include "common/base/buf.h"
 #include "common/store/codec.h"
 
-#define VIDEOS_KEY "videos"
+#define VIDEOS_KEY  "videos"
+#define CLASSES_KEY "classes"
 enum { N_ORDERS = 24, KEY_BYTES = 32 };
 
 struct samples {
     struct store *store;
     struct codec *codec; /* holds the table given out last */
-    struct json *videos;
-    const char **ids;          /* its strings */
+    struct json *videos, *classes;
+    const char **ids;          /* the strings of `videos` */
     const struct sample *rows; /* of `epoch`, in the codec's memory; NULL: none */
     size_t n_rows, epoch;
 };
@@ -72,23 +73,34 @@ int samples_check_rows(const struct sample *rows, size_t n, size_t n_videos, str
 
 /* -- reading -- */
 
-static int read_videos(struct samples *s, struct err *e)
+/* An array of strings. */
+static int read_list(struct samples *s, const char *key, struct json **list, struct err *e)
 {
     struct blob value;
-    int rc = store_get(s->store, VIDEOS_KEY, &value, e);
+    int rc = store_get(s->store, key, &value, e);
     if (rc < 0)
         return rc;
-    if (!(s->videos = json_parse(value.data, value.len, e)))
-        return err_add(e, "%s: " VIDEOS_KEY, store_path(s->store));
-    if (json_kind(s->videos) != JSON_ARRAY)
-        return err_set(e, "%s: " VIDEOS_KEY ": not an array", store_path(s->store));
-    s->ids = mem_new(json_len(s->videos) + 1, sizeof *s->ids, e);
-    if (!s->ids)
-        return ERR_FAIL;
-    for (size_t i = 0; i < json_len(s->videos); i++)
-        if (!(s->ids[i] = json_str(json_at(s->videos, i))))
-            return err_set(e, "%s: " VIDEOS_KEY ": %zu: not a string", store_path(s->store), i);
+    if (!(*list = json_parse(value.data, value.len, e)))
+        return err_add(e, "%s: %s", store_path(s->store), key);
+    if (json_kind(*list) != JSON_ARRAY)
+        return err_set(e, "%s: %s: not an array", store_path(s->store), key);
+    for (size_t i = 0; i < json_len(*list); i++)
+        if (!json_str(json_at(*list, i)))
+            return err_set(e, "%s: %s: %zu: not a string", store_path(s->store), key, i);
     return 0;
+}
+
+static int read_lists(struct samples *s, struct err *e)
+{
+    int rc = read_list(s, CLASSES_KEY, &s->classes, e);
+    if (rc == 0 || rc == ERR_NOT_FOUND)
+        rc = read_list(s, VIDEOS_KEY, &s->videos, e);
+    if (rc < 0)
+        return rc;
+    s->ids = mem_new(json_len(s->videos) + 1, sizeof *s->ids, e);
+    for (size_t i = 0; s->ids && i < json_len(s->videos); i++)
+        s->ids[i] = json_str(json_at(s->videos, i));
+    return s->ids ? 0 : ERR_FAIL;
 }
 
 int samples_open(struct samples **out, const char *path, struct err *e)
@@ -100,7 +112,7 @@ int samples_open(struct samples **out, const char *path, struct err *e)
     if (rc == 0)
         rc = codec_new(&s->codec, e);
     if (rc == 0)
-        rc = read_videos(s, e);
+        rc = read_lists(s, e);
     if (rc < 0) {
         samples_close(s);
         return rc;
@@ -115,6 +127,7 @@ void samples_close(struct samples *s)
         return;
     free(s->ids);
     json_free(s->videos);
+    json_free(s->classes);
     codec_free(s->codec);
     store_close(s->store);
     free(s);
@@ -138,6 +151,11 @@ const char *samples_id(const struct samples *s, size_t video)
 const char *const *samples_ids(const struct samples *s)
 {
     return s->ids;
+}
+
+struct json *samples_classes(const struct samples *s)
+{
+    return s->classes;
 }
 
 size_t samples_n_epochs(const struct samples *s)
@@ -210,16 +228,27 @@ int samples_put_epoch(struct store_writer *w, size_t epoch, const struct sample 
     return rc;
 }
 
-int samples_put_videos(struct store_writer *w, const char *const *ids, size_t n, struct err *e)
+static int put_list(struct store_writer *w, const char *key, const char *const *texts, size_t n,
+                    struct err *e)
 {
     struct json *list = json_new_array();
     for (size_t i = 0; i < n; i++)
-        if (json_append(list, json_new_str(ids[i])) < 0) {
+        if (json_append(list, json_new_str(texts[i])) < 0) {
             json_free(list);
-            return err_set(e, "out of memory: " VIDEOS_KEY);
+            return err_set(e, "out of memory: %s", key);
         }
     const char *text = json_text(list);
-    int rc = store_put(w, VIDEOS_KEY, text, strlen(text), e);
+    int rc = store_put(w, key, text, strlen(text), e);
     json_free(list);
     return rc;
+}
+
+int samples_put_videos(struct store_writer *w, const char *const *ids, size_t n, struct err *e)
+{
+    return put_list(w, VIDEOS_KEY, ids, n, e);
+}
+
+int samples_put_classes(struct store_writer *w, const char *const *names, size_t n, struct err *e)
+{
+    return put_list(w, CLASSES_KEY, names, n, e);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The samples store (schema "samples"): every random choice of a run, made ahead. Key `videos`
- * holds the JSON list of ids, key `epoch/<8 digits>` one table: a structured .npy of `struct
- * sample`, one row a clip, in batch order. The rows of one example follow each other. See
- * schemas/samples.md.
+ * holds the JSON list of ids, key `classes` (where clips have targets) that of the names of the
+ * targets, key `epoch/<8 digits>` one table: a structured .npy of `struct sample`, one row a clip,
+ * in batch order. The rows of one example follow each other. See schemas/samples.md.
  */
 #ifndef TEG_STORE_SAMPLES_H
 #define TEG_STORE_SAMPLES_H
@@ -62,6 +62,9 @@ const struct store *samples_store(const struct samples *s);
 size_t samples_n_videos(const struct samples *s);
 const char *samples_id(const struct samples *s, size_t video);
 const char *const *samples_ids(const struct samples *s); /* [samples_n_videos] */
+/* Names of the targets, an array of strings with position = target; NULL where the store has none.
+ */
+struct json *samples_classes(const struct samples *s);
 size_t samples_n_epochs(const struct samples *s);
 /* A whole epoch, checked (video in range, sizes positive ...); valid until another epoch is asked
  * for, and free of cost until then. */
@@ -75,5 +78,7 @@ int samples_check_rows(const struct sample *rows, size_t n_rows, size_t n_videos
 int samples_put_epoch(struct store_writer *w, size_t epoch, const struct sample *rows,
                       size_t n_rows, struct err *e);
 int samples_put_videos(struct store_writer *w, const char *const *ids, size_t n, struct err *e);
+/* Before the first epoch. */
+int samples_put_classes(struct store_writer *w, const char *const *names, size_t n, struct err *e);
 
 #endif

@@ -6,6 +6,8 @@ usage: features.py same A B TOLERANCE         arrays of two embeddings stores; a
                                               where the other is pooled
        features.py torch MODEL FRAMES SAMPLES SIZE TOLERANCE STORE...
                                               against PyTorch on clips that the oracle renders
+       features.py scores MODEL FRAMES SAMPLES SIZE TOLERANCE STORE...
+                                              the same for class scores
 
 Prints the largest difference; status 1 where it is above TOLERANCE (a share of the largest feature), 99 where a
 module is missing.
@@ -71,7 +73,16 @@ def clip(frames, ids, row, size):
     return render(np.stack(pictures), case)
 
 
-def by_pytorch(model, frames_path, samples_path, size):
+def scores(model, features):
+    """Those of the classifier: each part of the clip averaged, side by side, times the weights."""
+    from safetensors import safe_open
+    with safe_open(model, "pt") as f:
+        weight, bias = f.get_tensor("classifier.weight"), f.get_tensor("classifier.bias")
+    parts = weight.shape[1] // features.shape[1]
+    return weight @ features.reshape(parts, -1, features.shape[1]).mean(1).ravel() + bias
+
+
+def by_pytorch(command, model, frames_path, samples_path, size):
     try:
         import torch
         from r3d import load
@@ -84,6 +95,7 @@ def by_pytorch(model, frames_path, samples_path, size):
         pixels = torch.from_numpy(clip(frames, ids, row, size).astype(np.float32))
         with torch.no_grad():
             features = net(pixels.permute(3, 0, 1, 2)[None])[0]
+            features = scores(model, features) if command == "scores" else features
         name = ids[row["video"]]
         found[f"{name}/{seen.get(name, 0):08d}"] = features.double().numpy()
         seen[name] = seen.get(name, 0) + 1
@@ -96,7 +108,7 @@ def main(command, *arguments):
         results = [difference(Store(a).arrays(), Store(b).arrays())]
     else:
         *inputs, size, tolerance = arguments[:5]
-        features = by_pytorch(*inputs, int(size))
+        features = by_pytorch(command, *inputs, int(size))
         results = [difference(features, Store(path).arrays()) for path in arguments[5:]]
     print(*results)
     sys.exit(int(max(results) > float(tolerance)))

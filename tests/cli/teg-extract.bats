@@ -80,7 +80,7 @@ setting() {
 --clip 8|--clip: want LENGTHxSTRIDE, as in 32x4, not "8"
 --clip 0x1|--clip: 0x1: expected an integer from 1 to 4096, got '0'
 --clips 0|--clips: expected an integer from 1
---form flat|--form: expected one of pooled, dense; got 'flat'
+--form flat|--form: expected one of pooled, dense, logits; got 'flat'
 --type double|--type: expected one of float16, float32; got 'double'
 --crop-size 8|--crop-size: expected an integer from 16 to 2048, got '8'
 --batch 0|--batch: expected an integer from 1 to 65536, got '0'

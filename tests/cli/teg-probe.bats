@@ -50,6 +50,11 @@ refused() {
         probe --embeddings all.lmdb "$wrong"
         expect_status 2
     done
+    for options in "--test all.lmdb" "--similarity s.png"; do
+        probe --embeddings all.lmdb --method logits $options
+        expect_status 2
+        [[ $stderr == *"means nothing with --method logits"* ]]
+    done
     [ ! -e metrics.json ]
 }
 

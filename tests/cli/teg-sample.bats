@@ -106,6 +106,7 @@ d = abs(rows["start"][0::2] - rows["start"][1::2]); assert 70 < d.mean() < 110 a
 @test "uniform: clips by crops, with the class as target" {
     stores . id=a/1,class=zebra,frames=200 id=b/1,class=ant,frames=63 id=c/1,frames=10
     samples uniform s.lmdb --clip 32x2 --clips 10 --crops 3
+    [ "$("$TEG_BIN/teg-inspect" show s.lmdb classes | tr -d ' \n')" = '["ant","zebra"]' ]
     rows s.lmdb 0 '
 assert len(rows) == 90 and (rows["role"] == 2).all()
 assert list(rows["target"][::30]) == [1, 0, -1]
@@ -140,6 +141,7 @@ assert meta["summary"]["videos_without_clips"] == 1 and ids == ["a", "b", "c"]'
 @test "window: boundaries within the tolerance are targets" {
     stores . id=a,frames=50,fps=25,boundaries=0.4/1/1.9,consistency=0.1+0.8+0.8 id=b,frames=4,fps=25
     samples window s.lmdb --labels boundaries
+    [ "$("$TEG_BIN/teg-inspect" show s.lmdb classes | tr -d '\n')" = '[  "no boundary",  "boundary"]' ]
     rows s.lmdb 0 '
 assert len(rows) == 17 + 2 and list(rows["start"][:3]) == [-15, -12, -9]
 near = [abs(3 * i / 25 - 1) < 0.15 for i in range(17)]

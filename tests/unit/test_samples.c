@@ -100,12 +100,14 @@ static struct sample make_row(size_t i)
 
 static void write_store(const struct sample *rows, size_t n, size_t n_epochs)
 {
-    static const char *const ids[] = {"b/2", "a"};
+    static const char *const ids[] = {"b/2", "a"}, *const classes[] = {"run", "walk", "eat"};
     struct err e = {0};
     struct store_writer *w;
     struct store_spec spec = {
         .schema = SAMPLES_SCHEMA, .version = SAMPLES_VERSION, .tool = "test", .force = true};
     support_ok(store_create(&w, path, &spec, &e), &e);
+    if (n_epochs > 1)
+        support_ok(samples_put_classes(w, classes, 3, &e), &e);
     for (size_t epoch = 0; epoch < n_epochs; epoch++)
         support_ok(samples_put_epoch(w, epoch, rows, n - epoch, &e), &e);
     support_ok(samples_put_videos(w, ids, 2, &e), &e);
@@ -130,6 +132,8 @@ static void test_round_trip(void **state)
     assert_string_equal(samples_id(s, 0), "b/2");
     assert_string_equal(samples_id(s, 1), "a");
     assert_int_equal(samples_n_epochs(s), 2);
+    assert_int_equal(json_len(samples_classes(s)), 3);
+    assert_string_equal(json_str(json_at(samples_classes(s), 1)), "walk");
     for (size_t epoch = 0; epoch < 2; epoch++) {
         support_ok(samples_epoch(s, epoch, &back, &n, &e), &e);
         assert_int_equal(n, N - epoch);
@@ -139,6 +143,10 @@ static void test_round_trip(void **state)
     assert_string_equal(store_path(samples_store(s)), path);
     samples_close(s);
     samples_close(NULL);
+    write_store(rows, 1, 1);
+    support_ok(samples_open(&s, path, &e), &e);
+    assert_null(samples_classes(s));
+    samples_close(s);
     write_store(rows, 1, 2); /* the second epoch is empty */
     support_ok(samples_open(&s, path, &e), &e);
     support_ok(samples_epoch(s, 1, &back, &n, &e), &e);
@@ -216,6 +224,26 @@ static void test_bad_rows(void **state)
     }
 }
 
+/* A list of classes that is none. */
+static void test_bad_classes(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {{"{}", "classes: not an array"},
+                                         {"[\"a\",1]", "classes: 1: not a string"}};
+    for (size_t i = 0; i < 2; i++) {
+        struct err e = {0};
+        struct samples *s;
+        struct store_writer *w;
+        struct store_spec spec = {
+            .schema = SAMPLES_SCHEMA, .version = SAMPLES_VERSION, .tool = "test", .force = true};
+        support_ok(store_create(&w, path, &spec, &e), &e);
+        support_ok(store_put(w, "classes", bad[i][0], strlen(bad[i][0]), &e), &e);
+        support_ok(store_put(w, "videos", "[]", 2, &e), &e);
+        support_ok(store_publish(w, 0, &e), &e);
+        support_failed(samples_open(&s, path, &e), &e, bad[i][1]);
+    }
+}
+
 static void write_records(const char *videos, const struct npy *table)
 {
     struct err e = {0};
@@ -270,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_frame),
         cmocka_unit_test_setup_teardown(test_round_trip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_rows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_classes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_records, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

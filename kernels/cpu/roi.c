@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RoIAlign with the maximum over its grid, copies of columns, sigmoid cross-entropy. */
+#include "kernels/cpu/cpu.h"
+
+/* The four numbers around a sample, of channel 0, and their shares. */
+struct sample_taps {
+    size_t at[4];
+    float share[4];
+};
+
+static struct sample_taps cell_taps(const struct roi_max_args *a, size_t box, size_t cell)
+{
+    const float *r = a->box + 4 * box;
+    struct elem_taps x = elem_roi_taps(r[0], r[2], cell % ROI_GRID, ROI_GRID, a->width);
+    struct elem_taps y = elem_roi_taps(r[1], r[3], cell / ROI_GRID, ROI_GRID, a->height);
+    size_t item = a->item[box] * a->height;
+    size_t low = (item + y.low) * a->width, high = (item + y.high) * a->width;
+    return (struct sample_taps){{(low + x.low) * a->channels, (low + x.high) * a->channels,
+                                 (high + x.low) * a->channels, (high + x.high) * a->channels},
+                                {(1.0f - y.share) * (1.0f - x.share), (1.0f - y.share) * x.share,
+                                 y.share * (1.0f - x.share), y.share * x.share}};
+}
+
+static void pool_box(const struct roi_max_args *a, size_t box)
+{
+    float *y = a->y + box * a->channels;
+    uint8_t *arg = a->arg + box * a->channels;
+    for (size_t cell = 0; cell < ROI_GRID * ROI_GRID; cell++) {
+        struct sample_taps t = cell_taps(a, box, cell);
+        for (size_t c = 0; c < a->channels; c++) {
+            float v = 0.0f;
+            for (size_t k = 0; k < 4; k++)
+                v += t.share[k] * a->map[t.at[k] + c];
+            if (cell == 0 || v > y[c]) {
+                y[c] = v;
+                arg[c] = (uint8_t)cell;
+            }
+        }
+    }
+}
+
+int cpu_roi_max(struct backend *b, const struct roi_max_args *a)
+{
+#pragma omp parallel for num_threads(b->n_threads) schedule(static)
+    for (size_t box = 0; box < a->n_boxes; box++)
+        pool_box(a, box);
+    return 0;
+}
+
+static void pool_box_grad(const struct roi_max_args *a, size_t box)
+{
+    const float *dy = a->y + box * a->channels;
+    const uint8_t *arg = a->arg + box * a->channels;
+    for (size_t cell = 0; cell < ROI_GRID * ROI_GRID; cell++) {
+        struct sample_taps t = cell_taps(a, box, cell);
+        for (size_t c = 0; c < a->channels; c++)
+            for (size_t k = 0; arg[c] == cell && k < 4; k++)
+                a->d_map[t.at[k] + c] += t.share[k] * dy[c];
+    }
+}
+
+int cpu_roi_max_grad(struct backend *b, const struct roi_max_args *a)
+{
+    size_t of_item = a->height * a->width * a->channels;
+#pragma omp parallel for num_threads(b->n_threads) schedule(static)
+    for (size_t item = 0; item < a->n_items; item++) {
+        memset(a->d_map + item * of_item, 0, of_item * sizeof *a->d_map);
+        for (size_t box = 0; box < a->n_boxes; box++)
+            if (a->item[box] == item)
+                pool_box_grad(a, box);
+    }
+    return 0;
+}
+
+int cpu_copy_columns(struct backend *b, const struct copy_columns_args *a)
+{
+    (void)b;
+    for (size_t row = 0; row < a->rows; row++) {
+        const float *from = a->from + row * a->from_stride;
+        float *to = a->to + row * a->to_stride;
+        for (size_t c = 0; c < a->columns; c++)
+            to[c] = a->add ? to[c] + from[c] : from[c];
+    }
+    return 0;
+}
+
+int cpu_sigmoid_xent(struct backend *b, struct sigmoid_xent_args *a)
+{
+    (void)b;
+    a->loss = 0.0;
+    for (size_t i = 0; i < a->rows * a->classes; i++) {
+        float x = a->logits[i], weight = a->weight ? a->weight[i / a->classes] : 1.0f;
+        float target = (float)(a->target[i] != 0);
+        a->loss += (double)weight * (double)elem_sigmoid_xent(x, target);
+        if (a->d_logits)
+            a->d_logits[i] = a->scale * weight * (elem_sigmoid(x) - target);
+    }
+    return 0;
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the action transformer is made of, against plain loops in float64 and, for gradients, their
+ * finite differences: layer normalisation, GELU, attention, RoIAlign, columns, sigmoid
+ * cross-entropy. */
+#include "tests/ops/oracle.h"
+
+enum { MAX = 8192 };
+
+/* A loss of the outputs: their products with fixed numbers; `dy` is its gradient. */
+static double product(const double *y, const double *dy, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += y[i] * dy[i];
+    return sum;
+}
+
+/* Computes y [n_y] from the inputs; closes over what else it needs. */
+struct function {
+    void (*run)(const void *closure, double *y);
+    const void *closure;
+    size_t n_y;
+    const double *dy;
+};
+
+/* Derivatives of the product with respect to x [n], by central differences in float64. */
+static void differentiate(const struct function *f, double *x, size_t n, double *dx)
+{
+    static double y[MAX];
+    const double step = 1e-5;
+    for (size_t i = 0; i < n; i++) {
+        double middle = x[i], side[2];
+        for (int k = 0; k < 2; k++) {
+            x[i] = middle + (k ? -step : step);
+            f->run(f->closure, y);
+            side[k] = product(y, f->dy, f->n_y);
+        }
+        x[i] = middle;
+        dx[i] = (side[0] - side[1]) / (2.0 * step);
+    }
+}
+
+/* -- layer normalisation -- */
+
+struct true_norm {
+    size_t rows, columns;
+    double *x, *gamma, *beta;
+};
+
+static void true_layer_norm(const void *closure, double *y)
+{
+    const struct true_norm *t = closure;
+    for (size_t r = 0; r < t->rows; r++) {
+        const double *x = t->x + r * t->columns;
+        double mean = 0.0, variance = 0.0;
+        for (size_t c = 0; c < t->columns; c++)
+            mean += x[c] / (double)t->columns;
+        for (size_t c = 0; c < t->columns; c++)
+            variance += (x[c] - mean) * (x[c] - mean) / (double)t->columns;
+        for (size_t c = 0; c < t->columns; c++)
+            y[r * t->columns + c] =
+                (x[c] - mean) / sqrt(variance + 1e-3) * t->gamma[c] + t->beta[c];
+    }
+}
+
+static void check_layer_norm(struct backend *b, size_t rows, size_t columns)
+{
+    static double want[MAX];
+    size_t n = rows * columns;
+    struct tensor x, gamma, beta, y, dy, dx, d_gamma, d_beta, mean, inv_std;
+    struct tensor *all[] = {&x, &gamma, &beta, &y, &dy, &dx, &d_gamma, &d_beta, &mean, &inv_std};
+    const size_t len[] = {n, columns, columns, n, n, n, columns, columns, rows, rows};
+    for (size_t i = 0; i < 10; i++)
+        tensor_random(all[i], len[i], DTYPE_F32, 0.3, i);
+    struct layer_norm_args a = {rows,  columns, x.data,    gamma.data,  beta.data,
+                                1e-3f, y.data,  mean.data, inv_std.data};
+    struct layer_norm_grad_args g = {rows,         columns, x.data,       gamma.data,  mean.data,
+                                     inv_std.data, dy.data, d_gamma.data, d_beta.data, dx.data};
+    struct true_norm t = {rows, columns, x.value, gamma.value, beta.value};
+    struct function f = {true_layer_norm, &t, n, dy.value};
+    assert_int_equal(b->ops->layer_norm(b, &a), 0);
+    true_layer_norm(&t, want);
+    assert_within(relative_error(&y, want), TOLERANCE_F32);
+    assert_int_equal(b->ops->layer_norm_grad(b, &g), 0);
+    differentiate(&f, x.value, n, want);
+    if (columns > 1) /* of one column it is zero */
+        assert_within(relative_error(&dx, want), TOLERANCE_OBJECTIVE);
+    struct tensor *vector[] = {&gamma, &beta, &d_gamma, &d_beta};
+    for (int k = 0; k < 2; k++) {
+        differentiate(&f, vector[k]->value, columns, want);
+        for (size_t c = 0; c < columns; c++)
+            want[c] += vector[2 + k]->value[c]; /* added to what was there */
+        assert_within(relative_error(vector[2 + k], want), TOLERANCE_OBJECTIVE);
+    }
+    for (size_t i = 0; i < 10; i++)
+        tensor_release(all[i]);
+}
+
+static void layer_norm(void **state)
+{
+    (void)state;
+    struct backend *b = open_backend(2);
+    check_layer_norm(b, 1, 1);
+    check_layer_norm(b, 1, 5);
+    check_layer_norm(b, 7, 3);
+    check_layer_norm(b, 5, 128);
+    check_layer_norm(b, 3, 67);
+    backend_close(b);
+}
+
+/* -- GELU -- */
+
+static void gelu(void **state)
+{
+    enum { N = 1003 };
+    static double want[N], slope[N];
+    (void)state;
+    struct backend *b = open_backend(2);
+    struct tensor x, y, dy, dx;
+    tensor_random(&x, N, DTYPE_F32, 0.0, 1);
+    tensor_random(&y, N, DTYPE_F32, 0.0, 2);
+    tensor_random(&dy, N, DTYPE_F32, 0.0, 3);
+    tensor_random(&dx, N, DTYPE_F32, 0.0, 4);
+    for (size_t i = 0; i < N; i++) {
+        double v = x.value[i], h = 1e-5;
+        want[i] = v * 0.5 * erfc(-v / sqrt(2.0));
+        slope[i] = dy.value[i] *
+                   ((v + h) * 0.5 * erfc(-(v + h) / sqrt(2.0)) -
+                    (v - h) * 0.5 * erfc(-(v - h) / sqrt(2.0))) /
+                   (2.0 * h);
+    }
+    assert_int_equal(b->ops->gelu(b, x.data, y.data, N), 0);
+    assert_within(relative_error(&y, want), TOLERANCE_F32);
+    assert_int_equal(b->ops->gelu_grad(b, x.data, dy.data, dx.data, N), 0);
+    assert_within(relative_error(&dx, slope), TOLERANCE_F32);
+    struct tensor *all[] = {&x, &y, &dy, &dx};
+    for (size_t i = 0; i < 4; i++)
+        tensor_release(all[i]);
+    backend_close(b);
+}
+
+/* -- attention -- */
+
+struct true_attention {
+    const struct attention_args *a;
+    double *q, *k, *v;
+};
+
+static void true_attend(const void *closure, double *y)
+{
+    const struct true_attention *t = closure;
+    const struct attention_args *a = t->a;
+    double p[64];
+    for (size_t i = 0; i < a->n_queries; i++) {
+        const double *q = t->q + i * a->dim;
+        size_t first = a->item[i] * a->positions;
+        double sum = 0.0;
+        for (size_t s = 0; s < a->positions; s++) {
+            p[s] = exp((double)a->scale * product(q, t->k + (first + s) * a->dim, a->dim));
+            sum += p[s];
+        }
+        for (size_t c = 0; c < a->dim; c++) {
+            y[i * a->dim + c] = 0.0;
+            for (size_t s = 0; s < a->positions; s++)
+                y[i * a->dim + c] += p[s] / sum * t->v[(first + s) * a->dim + c];
+        }
+    }
+}
+
+static void check_attention(struct backend *b, size_t positions, size_t dim)
+{
+    enum { QUERIES = 5, ITEMS = 3 }; /* the second item has no query */
+    static const uint32_t item[QUERIES] = {0, 0, 2, 2, 2};
+    static double want[MAX];
+    size_t n_q = QUERIES * dim, n_k = ITEMS * positions * dim;
+    struct tensor q, k, v, p, y, dy, dq, dk, dv;
+    struct tensor *all[] = {&q, &k, &v, &p, &y, &dy, &dq, &dk, &dv};
+    const size_t len[] = {n_q, n_k, n_k, QUERIES * positions, n_q, n_q, n_q, n_k, n_k};
+    for (size_t i = 0; i < 9; i++)
+        tensor_random(all[i], len[i], DTYPE_F32, 0.1, 20 + i);
+    struct attention_args a = {.n_queries = QUERIES,
+                               .n_items = ITEMS,
+                               .positions = positions,
+                               .dim = dim,
+                               .item = item,
+                               .scale = 0.4f,
+                               .q = q.data,
+                               .k = k.data,
+                               .v = v.data,
+                               .p = p.data,
+                               .y = y.data};
+    struct attention_grad_args g = {a, dy.data, dq.data, dk.data, dv.data};
+    struct true_attention t = {&a, q.value, k.value, v.value};
+    struct function f = {true_attend, &t, n_q, dy.value};
+    assert_int_equal(b->ops->attention(b, &a), 0);
+    true_attend(&t, want);
+    assert_within(relative_error(&y, want), TOLERANCE_F32);
+    assert_int_equal(b->ops->attention_grad(b, &g), 0);
+    struct tensor *input[] = {&q, &k, &v}, *gradient[] = {&dq, &dk, &dv};
+    for (int i = positions == 1 ? 2 : 0; i < 3; i++) { /* of one position only v matters */
+        differentiate(&f, input[i]->value, input[i]->n, want);
+        assert_within(relative_error(gradient[i], want), TOLERANCE_OBJECTIVE);
+    }
+    for (size_t i = 0; i < 9; i++)
+        tensor_release(all[i]);
+}
+
+static void attention(void **state)
+{
+    (void)state;
+    for (size_t n_threads = 1; n_threads < 4; n_threads++) {
+        struct backend *b = open_backend(n_threads);
+        check_attention(b, 1, 3);
+        check_attention(b, 7, 16);
+        check_attention(b, 13, 19);
+        backend_close(b);
+    }
+}
+
+/* -- RoIAlign -- */
+
+static double true_sample(const double *map, const struct roi_max_args *a, double y, double x,
+                          size_t c)
+{
+    double sum = 0.0;
+    y = fmin(fmax(y, 0.0), (double)a->height - 1.0);
+    x = fmin(fmax(x, 0.0), (double)a->width - 1.0);
+    for (size_t i = 0; i < a->height; i++)
+        for (size_t k = 0; k < a->width; k++)
+            sum += fmax(0.0, 1.0 - fabs(y - (double)i)) * fmax(0.0, 1.0 - fabs(x - (double)k)) *
+                   map[(i * a->width + k) * a->channels + c];
+    return sum;
+}
+
+struct true_roi {
+    const struct roi_max_args *a;
+    double *map;
+};
+
+static void true_roi_max(const void *closure, double *y)
+{
+    const struct true_roi *t = closure;
+    const struct roi_max_args *a = t->a;
+    size_t of_item = a->height * a->width * a->channels;
+    for (size_t i = 0; i < a->n_boxes * a->channels; i++) {
+        const float *r = a->box + i / a->channels * 4;
+        y[i] = -INFINITY;
+        for (size_t cell = 0; cell < 16; cell++) {
+            double at_y =
+                ((double)r[1] + ((double)r[3] - (double)r[1]) * ((double)(cell / 4) + 0.5) / 4.0) *
+                (double)a->height;
+            double at_x =
+                ((double)r[0] + ((double)r[2] - (double)r[0]) * ((double)(cell % 4) + 0.5) / 4.0) *
+                (double)a->width;
+            y[i] = fmax(y[i], true_sample(t->map + a->item[i / a->channels] * of_item, a, at_y,
+                                          at_x, i % a->channels));
+        }
+    }
+}
+
+static void check_roi(struct backend *b, size_t height, size_t width, size_t channels)
+{
+    enum { BOXES = 4, ITEMS = 3 };
+    static const uint32_t item[BOXES] = {0, 2, 2, 0};
+    static const float box[BOXES * 4] = {0.1f, 0.2f, 0.7f, 0.9f, 0,    0,    1,    1,
+                                         0.9f, 0.8f, 1,    1,    0.3f, 0.3f, 0.3f, 0.3f};
+    static double want[MAX];
+    static uint8_t arg[MAX];
+    size_t n = ITEMS * height * width * channels, n_y = BOXES * channels;
+    struct tensor map, y, dy, d_map;
+    tensor_random(&map, n, DTYPE_F32, 0.0, 31);
+    tensor_random(&y, n_y, DTYPE_F32, 0.0, 32);
+    tensor_random(&dy, n_y, DTYPE_F32, 0.0, 33);
+    tensor_random(&d_map, n, DTYPE_F32, 0.0, 34);
+    struct roi_max_args a = {.n_boxes = BOXES,
+                             .n_items = ITEMS,
+                             .height = height,
+                             .width = width,
+                             .channels = channels,
+                             .map = map.data,
+                             .item = item,
+                             .box = box,
+                             .y = y.data,
+                             .arg = arg,
+                             .d_map = d_map.data};
+    struct true_roi t = {&a, map.value};
+    struct function f = {true_roi_max, &t, n_y, dy.value};
+    assert_int_equal(b->ops->roi_max(b, &a), 0);
+    true_roi_max(&t, want);
+    assert_within(relative_error(&y, want), TOLERANCE_F32);
+    a.y = dy.data;
+    assert_int_equal(b->ops->roi_max_grad(b, &a), 0);
+    differentiate(&f, map.value, n, want);
+    assert_within(relative_error(&d_map, want), TOLERANCE_OBJECTIVE);
+    struct tensor *all[] = {&map, &y, &dy, &d_map};
+    for (size_t i = 0; i < 4; i++)
+        tensor_release(all[i]);
+}
+
+static void roi(void **state)
+{
+    (void)state;
+    struct backend *b = open_backend(2);
+    check_roi(b, 1, 1, 3);
+    check_roi(b, 4, 7, 5);
+    check_roi(b, 8, 8, 16);
+    backend_close(b);
+}
+
+/* -- columns -- */
+
+static void columns(void **state)
+{
+    enum { ROWS = 5, WIDE = 9, N = 4 };
+    (void)state;
+    struct backend *b = open_backend(2);
+    struct tensor from, to;
+    tensor_random(&from, ROWS * N, DTYPE_F32, 0.0, 41);
+    tensor_random(&to, ROWS * WIDE, DTYPE_F32, 0.0, 42);
+    float *in = from.data, *out = to.data;
+    for (int add = 0; add < 2; add++)
+        for (size_t stride = 0; stride <= N; stride += N) {
+            struct copy_columns_args a = {ROWS, N, in, out + 3, stride, WIDE, add};
+            float before[ROWS * WIDE];
+            memcpy(before, out, sizeof before);
+            assert_int_equal(b->ops->copy_columns(b, &a), 0);
+            for (size_t i = 0; i < ROWS * WIDE; i++) {
+                size_t c = i % WIDE - 3;
+                float want = before[i];
+                if (c < N)
+                    want = in[i / WIDE * stride + c] + (add ? before[i] : 0.0f);
+                assert_true(out[i] == want);
+            }
+        }
+    float sum[N] = {1, 2, 3, 4};
+    struct copy_columns_args a = {ROWS, N, in, sum, N, 0, true};
+    assert_int_equal(b->ops->copy_columns(b, &a), 0);
+    for (size_t c = 0; c < N; c++) {
+        float want = (float)(c + 1);
+        for (size_t r = 0; r < ROWS; r++)
+            want += in[r * N + c];
+        assert_true(sum[c] == want);
+    }
+    tensor_release(&from);
+    tensor_release(&to);
+    backend_close(b);
+}
+
+/* -- sigmoid cross-entropy -- */
+
+static void sigmoid(void **state)
+{
+    enum { ROWS = 7, CLASSES = 13, N = ROWS * CLASSES };
+    static uint8_t target[N];
+    static double want[N];
+    double loss = 0.0;
+    (void)state;
+    struct backend *b = open_backend(2);
+    struct tensor x, weight, d;
+    tensor_random(&x, N, DTYPE_F32, 0.0, 51);
+    tensor_random(&weight, ROWS, DTYPE_F32, 1.0, 52);
+    tensor_random(&d, N, DTYPE_F32, 0.0, 53);
+    tensor_put(&x, 0, 200.0); /* no overflow on either side */
+    tensor_put(&x, 1, -200.0);
+    for (size_t i = 0; i < N; i++) {
+        target[i] = i % 3 == 0;
+        double p = 1.0 / (1.0 + exp(-x.value[i])), w = weight.value[i / CLASSES];
+        loss += w * (log1p(exp(-fabs(x.value[i]))) + fmax(x.value[i], 0.0) -
+                     (target[i] ? x.value[i] : 0.0));
+        want[i] = 0.25 * w * (p - target[i]);
+    }
+    struct sigmoid_xent_args a = {.rows = ROWS,
+                                  .classes = CLASSES,
+                                  .logits = x.data,
+                                  .target = target,
+                                  .weight = weight.data,
+                                  .scale = 0.25f,
+                                  .d_logits = d.data};
+    assert_int_equal(b->ops->sigmoid_xent(b, &a), 0);
+    assert_true(fabs(a.loss - loss) <= TOLERANCE_LOSS * (1.0 + fabs(loss)));
+    assert_within(relative_error(&d, want), TOLERANCE_F32);
+    a.weight = NULL;
+    a.d_logits = x.data;
+    assert_int_equal(b->ops->sigmoid_xent(b, &a), 0);
+    for (size_t i = 0; i < N; i++)
+        want[i] = 0.25 * (1.0 / (1.0 + exp(-x.value[i])) - target[i]);
+    assert_within(relative_error(&x, want), TOLERANCE_F32);
+    struct tensor *all[] = {&x, &weight, &d};
+    for (size_t i = 0; i < 3; i++)
+        tensor_release(all[i]);
+    backend_close(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layer_norm), cmocka_unit_test(gelu),    cmocka_unit_test(attention),
+        cmocka_unit_test(roi),        cmocka_unit_test(columns), cmocka_unit_test(sigmoid),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
