@@ -34,6 +34,7 @@ THREADS ?=##                  threads of each tool (all processors)
 SHARDS ?= 1##                 files that frames, and embeddings, are written to
 DEVICE ?= auto##              auto, cpu or cuda
 PRECISION ?= f32##            f32 or bf16
+MAX_BAD ?= 0##                videos that may be missing or broken
 
 # ---- What an experiment sets ------------------------------------------------------------------------
 #
@@ -58,18 +59,22 @@ pipelines := $(dir $(lastword $(MAKEFILE_LIST)))
 run = $(BIN)/teg-$1$(addprefix $() --threads ,$(if $(shard),$(share),$(THREADS)))
 device := --device $(DEVICE) --precision $(PRECISION)
 
+# How many may be bad decides whether a stage succeeds, not what it writes.
+bad = $(if $(filter-out 0,$(MAX_BAD)), --max-bad $(MAX_BAD))
+missing = $(if $(filter-out 0,$(MAX_BAD)), --max-missing $(MAX_BAD))
+
 # $(call keep,FILE,TEXT) rewrites FILE when it does not hold TEXT; `make -n` only takes it for rewritten.
 dry := $(findstring n,$(filter-out --% %=%,$(firstword $(MAKEFLAGS))))
 # (Some versions of make do not always take the last newline off what $(file <) reads.)
 changed = $(if $(wildcard $1),$(subst x$2x,,x$(strip $(file <$1))x),new)
 write = $(if $(dry),$(eval .PHONY: $1),$(shell mkdir -p $(dir $1))$(file >$1,$2))
-keep = $(if $(call changed,$1,$(strip $2)),$(call write,$1,$(strip $2)))
+keep = $(eval settings.$1 := $$(strip $$2))$(if $(call changed,$1,$(strip $2)),$(call write,$1,$(strip $2)))
 
 models := $(foreach s,$(SEEDS),$(methods:%=seed-$s/%))
 method = $(notdir $1)
 seed = $(patsubst seed-%/,%,$(dir $1))
 store_version = $(OUT)/versions/$1
-options = $(strip $(file <$(store).settings))
+options = $(settings.$(store).settings)
 
 # $(call files,STORE): itself, or its shards. In a recipe, $(store) is the store that $@ is (a shard of), $(shard) the option.
 ifneq ($(shell [[ '$(SHARDS)' =~ ^[1-9][0-9]{0,3}$$ ]] && echo right),right)
@@ -107,26 +112,26 @@ $(foreach k,index frames samples embeddings,$(call keep,$(OUT)/versions/$k,$(or 
 
 # ---- Stages -----------------------------------------------------------------------------------------
 
+# With more bad videos than MAX_BAD the index is there to look at, and teg-index has said so.
+.PRECIOUS: $(OUT)/index.lmdb
 $(OUT)/index.lmdb: $(index_inputs) $(OUT)/index.lmdb.settings $(call store_version,index) | $(BIN)/teg-index
-	$(call run,index) $(options) --force -o $@
+	$(call run,index) $(options)$(bad) --force -o $@
 
 $(frames): $(OUT)/index.lmdb $(OUT)/frames.lmdb.settings $(call store_version,frames) | $(BIN)/teg-decode
-	$(call run,decode) --index $< $(options)$(shard) --force -o $(store)
+	$(call run,decode) --index $< $(options)$(bad)$(shard) --force -o $(store)
 
 clips := $(OUT)/index.lmdb $(frames) $(call store_version,samples)
 
 $(OUT)/plans/%.lmdb: $(clips) $(OUT)/plans/%.lmdb.settings | $(BIN)/teg-sample
-	$(call run,sample) --index $(OUT)/index.lmdb --frames $(OUT)/frames.lmdb $(options) --force -o $@
+	$(call run,sample) --index $(OUT)/index.lmdb --frames $(OUT)/frames.lmdb $(options)$(bad) --force -o $@
 
 $(OUT)/seed-%/samples.lmdb: $(clips) $(OUT)/seed-%/samples.lmdb.settings | $(BIN)/teg-sample
-	$(call run,sample) --index $(OUT)/index.lmdb --frames $(OUT)/frames.lmdb $(options) --force -o $@
+	$(call run,sample) --index $(OUT)/index.lmdb --frames $(OUT)/frames.lmdb $(options)$(bad) --force -o $@
 
-# A checkpoint is gone on from unless something behind it has changed since.
-anew = $(if $(filter $@.part,$(firstword $(shell ls -t $@.part $^ 2>/dev/null))),,--force)
-
+# --force replaces an earlier model; a checkpoint of the same run is gone on from all the same.
 $(OUT)/seed-%/model.safetensors: $$(dir $(OUT)/seed-$$*)samples.lmdb $(frames) $(OUT)/seed-%/model.safetensors.settings | $(BIN)/teg-train
 	$(call run,train) --frames $(OUT)/frames.lmdb --samples $< $(options) \
-	    --log $(@D)/train.jsonl $(anew) -o $@
+	    --log $(@D)/train.jsonl --force -o $@
 
 $(embeddings): $$(dir $$@)model.safetensors $(OUT)/plans/$$(notdir $$(store)) $(frames) $$(store).settings \
                $(call store_version,embeddings) | $(BIN)/teg-extract
@@ -137,7 +142,7 @@ pictures = $(foreach p,$(pictures.$(basename $(@F))),--$p $(basename $@)-$p.png)
 
 $(OUT)/seed-%.json: $$(foreach s,$$(measured),$$(call files,$$s)) $(OUT)/seed-%.json.settings $(OUT)/index.lmdb | $(BIN)/teg-probe
 	$(call run,probe) --embeddings $(firstword $(measured)) $(addprefix --test ,$(word 2,$(measured))) \
-	    --index $(OUT)/index.lmdb $(options) --print none $(pictures) -o $@
+	    --index $(OUT)/index.lmdb $(options)$(missing) --print none $(pictures) -o $@
 
 $(BIN)/teg-%:
 	@echo "$@ is missing: run make first, or say BIN=FOLDER" >&2; exit 1

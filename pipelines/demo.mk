@@ -8,6 +8,7 @@ experiment := demo
 OUT ?= runs/demo
 N_VIDEOS ?= 512##    generated videos, a quarter of them for validation
 EPOCHS ?= 80##       of the pre-training
+BATCH ?= 32##        examples a step
 PRECISION ?= $(if $(shell grep -m1 -E 'avx512_bf16|amx_bf16' /proc/cpuinfo),bf16,f32)##  bf16 where it is faster
 
 world := $(OUT)/world
@@ -24,7 +25,7 @@ options.samples := --strategy contained --long 32x4 --short 16x2 --split train -
     --brightness 0.4 --contrast 0.4 --saturation 0.4 --hue 0.1
 
 methods := untrained teg-ps teg-fg
-train := --model r3d-tiny --crop-size 40 --batch 32 --lr 0.2
+train := --model r3d-tiny --crop-size 40 --batch $(BATCH) --lr 0.2
 options.model.untrained := $(train) --objective teg-ps --epochs 0
 options.model.teg-ps := $(train) --objective teg-ps
 options.model.teg-fg := $(train) --objective teg-fg
@@ -48,7 +49,7 @@ include $(pipelines)report.mk
 $(call keep,$(OUT)/world.settings,$(options.world))
 
 $(world)/options: $(OUT)/world.settings
-	rm -rf $(world)
+	[ ! -e $(world)/settings.json ] || rm -rf $(addprefix $(world)/,settings.json annotations.jsonl videos)
 	mkdir -p $(world)
 	cp $< $@
 

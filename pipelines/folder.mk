@@ -5,13 +5,15 @@
 #
 # DIR holds CLASS/FILE, or {train,val,test}/CLASS/FILE, or files of no class. SPLIT=FILE (lines "PATH-OR-ID SPLIT") says
 # which videos are for training where folders do not. With classes and a split the end is a table of how well a
-# linear classifier does; otherwise the end is the features, seed-S/METHOD/videos.lmdb.
+# linear classifier does, and only the split train is trained on; otherwise the end is the features, seed-S/METHOD/videos.lmdb.
 #
 # The defaults are those of the paper but for the batch. For a processor without a GPU:
 #
 #     make -f pipelines/folder.mk VIDEOS=DIR OUT=DIR MODEL=r3d-tiny SHORT_SIDE=64 CROP=56 EPOCHS=50
 
 experiment := folder
+here := $(dir $(lastword $(MAKEFILE_LIST)))
+OUT ?= runs/folder
 VIDEOS ?=##          folder with the videos
 SPLIT ?=##           file with their splits
 MODEL ?= r3d50##     r3d50 or r3d-tiny
@@ -24,20 +26,27 @@ CLIPS ?= 10##        clips a video
 EPOCHS ?= 200##      of the pre-training
 BATCH ?= 32##        examples a step
 LR ?=##              learning rate (0.32 * BATCH / 1024)
-MAX_BAD ?= 0##       videos that may be broken
 
-ifeq ($(wildcard $(VIDEOS)),)
-$(error VIDEOS=DIR is needed, a folder with videos)
+ifneq ($(words $(VIDEOS)) $(words $(OUT)),1 1)
+$(error VIDEOS=DIR and OUT=DIR are needed, folders whose names have no blanks (a link will do))
+endif
+ifeq ($(wildcard $(VIDEOS)/.),)
+$(error VIDEOS=$(VIDEOS): no such folder)
 endif
 
-has_split := $(or $(SPLIT),$(wildcard $(VIDEOS)/train))
-has_classes := $(firstword $(wildcard $(VIDEOS)/$(if $(wildcard $(VIDEOS)/train),train/*/*,*/*)))
+# What the index found decides what is trained on and whether there is a table. Before there is one, `make -n` shows
+# the plan for videos with classes and splits.
+splits := train val
+n_classes := 2
+-include $(OUT)/layout.mk
+has_classes := $(filter-out 0 1,$(n_classes))
+has_splits := $(and $(filter train,$(splits)),$(filter val test,$(splits)))
 
 index_inputs = $(SPLIT) $(OUT)/videos.list
-options.index := --format folder --videos $(VIDEOS) $(if $(SPLIT),--split $(SPLIT)) --max-bad $(MAX_BAD)
-options.decode := --short-side $(SHORT_SIDE) --max-bad $(MAX_BAD)
-options.samples := --strategy contained --long $(LONG) --short $(SHORT) --epochs $(EPOCHS) --max-bad $(MAX_BAD) \
-    $(if $(has_split),--split train)
+options.index := --format folder --videos $(VIDEOS) $(if $(SPLIT),--split $(SPLIT))
+options.decode := --short-side $(SHORT_SIDE)
+options.samples := --strategy contained --long $(LONG) --short $(SHORT) --epochs $(EPOCHS) \
+    $(if $(filter train,$(splits)),--split train)
 
 methods := teg-ps teg-fg
 train := --model $(MODEL) --crop-size $(CROP) --batch $(BATCH) $(if $(LR),--lr $(LR))
@@ -45,17 +54,23 @@ options.model.teg-ps := $(train) --objective teg-ps
 options.model.teg-fg := $(train) --objective teg-fg
 
 plans := videos
-options.plan.videos := --strategy uniform --clip $(CLIP) --clips $(CLIPS) --max-bad $(MAX_BAD)
+options.plan.videos := --strategy uniform --clip $(CLIP) --clips $(CLIPS)
 options.embeddings := --crop-size $(CROP)
 
-probes := $(if $(has_split),$(if $(has_classes),videos))
+probes := $(if $(has_splits),$(if $(has_classes),videos))
 clips.videos := videos
-options.probe.videos := --labels class --max-missing $(MAX_BAD)
+options.probe.videos := --labels class
 
-include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
-include $(pipelines)report.mk
+include $(here)common.mk
+include $(here)report.mk
 
-# A file that comes, goes or changes makes a new index.
-$(call keep,$(OUT)/videos.list,$(shell cd '$(VIDEOS)' && find -L . -type f -printf '%P %s %T@\n' | LC_ALL=C sort | cksum))
+# A file that comes, goes or changes makes a new index; hidden ones do not count.
+$(call keep,$(OUT)/videos.list,$(shell cd '$(VIDEOS)' && find -L . -path '*/.*' -prune -o -type f -printf '%P %s %T@\n' | LC_ALL=C sort | cksum))
 
 all: $(embeddings)
+
+ifeq ($(dry),)
+$(OUT)/layout.mk: $(OUT)/index.lmdb $(pipelines)layout.awk | $(BIN)/teg-inspect
+	$(BIN)/teg-inspect show $< '!meta' | awk -f $(pipelines)layout.awk >$@.tmp
+	mv $@.tmp $@
+endif

@@ -123,8 +123,29 @@ metric() {
     expect_status 0
     [ -s "$BATS_TEST_TMPDIR/a/seed-1/teg-fg/videos.lmdb" ]
     [ ! -e "$BATS_TEST_TMPDIR/a/table.txt" ]
-    run --separate-stderr make --no-print-directory -f pipelines/folder.mk VIDEOS="$OUT/world/videos" \
+    mkdir "$BATS_TEST_TMPDIR/named"
+    cp -r "$OUT/world/videos/train" "$BATS_TEST_TMPDIR/named/Training"
+    cp -r "$OUT/world/videos/val" "$BATS_TEST_TMPDIR/named/validation"
+    run --separate-stderr make --no-print-directory -f pipelines/folder.mk VIDEOS="$BATS_TEST_TMPDIR/named" \
         OUT="$BATS_TEST_TMPDIR/b" "${options[@]}"
     expect_status 0
     [ "$(awk '{ print $1 }' "$BATS_TEST_TMPDIR/b/table.txt" | tr '\n' ' ')" = "videos TeG-PS TeG-FG chance " ]
+    grep -q -- '--split train' "$BATS_TEST_TMPDIR/b/seed-1/samples.lmdb.settings"
+}
+
+@test "a folder that was there is not emptied for the generated videos" {
+    mkdir -p "$BATS_TEST_TMPDIR/mine/world"
+    echo text >"$BATS_TEST_TMPDIR/mine/world/thesis.txt"
+    demo OUT="$BATS_TEST_TMPDIR/mine" N_VIDEOS=4 "$BATS_TEST_TMPDIR/mine/world/annotations.jsonl"
+    expect_status 0
+    demo OUT="$BATS_TEST_TMPDIR/mine" N_VIDEOS=8 "$BATS_TEST_TMPDIR/mine/world/annotations.jsonl"
+    expect_status 0
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/mine/world/annotations.jsonl")" = 8 ]
+    [ "$(cat "$BATS_TEST_TMPDIR/mine/world/thesis.txt")" = text ]
+}
+
+@test "make -n shows the options that would be used" {
+    demo -n options.probe.videos='--labels class --method knn'
+    expect_status 0
+    [ "$(grep -c -- '--labels class --method knn' <<<"$output")" = 3 ]
 }
