@@ -29,8 +29,7 @@ enum { MODEL_MAX_HEADS = 8 };
 enum model_task {
     MODEL_PRETRAIN, /* projections, by its heads */
     MODEL_CLASSIFY, /* class scores of a clip */
-    MODEL_BOUNDARY, /* of the moment in the middle of a clip: is it none (0), is it a boundary (1)
-                     */
+    MODEL_BOUNDARY, /* of the middle of a clip: is it no boundary (0), is it one (1) */
 };
 extern const char *const model_task_names[]; /* in the order of the enum, NULL-ended */
 
@@ -76,9 +75,8 @@ struct model {
     struct model_desc desc;
     struct net backbone;
     struct net head[MODEL_MAX_HEADS];
-    struct net
-        classifier; /* "classifier", [parts * C] to [n_classes]; no units where there is none */
-    struct param *param; /* trainable ones first, in file order */
+    struct net classifier; /* [parts * C] to [n_classes]; no units where there is none */
+    struct param *param;   /* trainable ones first, in file order */
     size_t n_param, n_trainable_tensors;
     struct param_span *span; /* [n_trainable_tensors] for the optimiser */
     size_t n_values, n_stats;
