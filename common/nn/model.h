@@ -31,6 +31,7 @@ enum model_task {
     MODEL_CLASSIFY, /* class scores of a clip */
     MODEL_BOUNDARY, /* of the moment in the middle of a clip: is it none (0), is it a boundary (1)
                      */
+    MODEL_LOCALIZE, /* actions of each person in a clip, by an action transformer */
 };
 extern const char *const model_task_names[]; /* in the order of the enum, NULL-ended */
 
@@ -76,6 +77,7 @@ struct model {
     struct model_desc desc;
     struct net backbone;
     struct net head[MODEL_MAX_HEADS];
+    struct net decoder; /* of MODEL_LOCALIZE, a list of units; else none */
     struct net
         classifier; /* "classifier", [parts * C] to [n_classes]; no units where there is none */
     struct param *param; /* trainable ones first, in file order */
