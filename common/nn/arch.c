@@ -157,3 +157,45 @@ void arch_linear(struct net_desc *d, const char *name, size_t c_in, size_t c_out
     d->c_out = c_out;
     d->time_stride = 1;
 }
+
+static struct unit *add_linear(struct net_desc *d, size_t c_in, size_t c_out)
+{
+    struct unit u = conv_unit(c_in, c_out, (size_t[3]){1, 1, 1}, 1);
+    u.bias = u.linear = true;
+    u.relu = false;
+    return &d->unit[add_unit(d, &u, NET_INPUT)];
+}
+
+static void add_head(struct net_desc *d, int layer, int head, size_t c_in)
+{
+    static const char *const names[HEAD_UNITS] = {"query", "key", "value", "ffn.0", "ffn.1"};
+    for (int k = 0; k < HEAD_UNITS; k++) {
+        size_t in = k == HEAD_QUERY && layer ? DECODER_HEADS * DECODER_DIM
+                    : k < HEAD_FFN0          ? c_in
+                                             : DECODER_DIM;
+        struct unit *u = add_linear(d, in, DECODER_DIM);
+        snprintf(u->conv_name, sizeof u->conv_name, "decoder.%d.%d.%s", layer, head, names[k]);
+        u->layer_norm = k == HEAD_QUERY;
+        if (u->layer_norm)
+            snprintf(u->norm_name, sizeof u->norm_name, "decoder.%d.%d.norm", layer, head);
+    }
+}
+
+void arch_decoder(struct net_desc *d, size_t c_in)
+{
+    static const char *const axes[] = {"time", "space"};
+    memset(d, 0, sizeof *d);
+    snprintf(d->name, sizeof d->name, "decoder");
+    for (int axis = 0; axis < 2; axis++)
+        for (int k = 0; k < 2; k++) {
+            size_t in = k ? POSITION_HIDDEN : (size_t)axis + 1;
+            struct unit *u = add_linear(d, in, k ? POSITION_DIM : POSITION_HIDDEN);
+            snprintf(u->conv_name, sizeof u->conv_name, "position.%s.%d", axes[axis], k);
+        }
+    for (int layer = 0; layer < DECODER_LAYERS; layer++)
+        for (int head = 0; head < DECODER_HEADS; head++)
+            add_head(d, layer, head, c_in + 2 * POSITION_DIM);
+    d->c_in = c_in;
+    d->c_out = DECODER_HEADS * DECODER_DIM;
+    d->time_stride = 1;
+}

@@ -29,9 +29,10 @@ struct unit {
     int residual;  /* unit whose output is added before the ReLU, NET_INPUT, or NO_RESIDUAL */
     bool shortcut; /* a projection shortcut: normalised inside the unit that adds it */
     bool relu, pool, bias;
-    bool linear;    /* stored as [O, I] */
-    float momentum; /* of the running statistics: running = momentum * running + (1 - momentum) *
-                       batch */
+    bool linear;     /* stored as [O, I] */
+    bool layer_norm; /* norm_name has .weight and .bias alone: each row is normalised by itself */
+    float momentum;  /* of the running statistics: running = momentum * running + (1 - momentum) *
+                        batch */
 };
 
 struct net_desc {
@@ -57,7 +58,25 @@ int arch_head(struct net_desc *d, const char *name, const struct head_shape *sha
 /* One linear layer with a bias: NAME.weight [c_out, c_in], NAME.bias [c_out]. */
 void arch_linear(struct net_desc *d, const char *name, size_t c_in, size_t c_out);
 
-/* Epsilon of every batch normalisation. */
-#define ARCH_NORM_EPS 1e-5f
+/*
+ * The decoder of an action transformer (RECIPE section 4, AVA-Kinetics) over features of c_in
+ * channels, as a list of linear units that localizer.h puts together: four of the learned positions
+ * ("position.time.0", ".1", "position.space.0", ".1"), then five of each head of each layer
+ * ("decoder.<l>.<h>.query" and its norm, ".key", ".value", ".ffn.0", ".ffn.1").
+ */
+enum {
+    DECODER_LAYERS = 3,
+    DECODER_HEADS = 3,
+    DECODER_DIM = 128, /* of a head */
+    POSITION_HIDDEN = 4,
+    POSITION_DIM = 8, /* channels that the positions in time and in space add, each */
+    POSITION_UNITS = 4,
+};
+enum head_unit { HEAD_QUERY, HEAD_KEY, HEAD_VALUE, HEAD_FFN0, HEAD_FFN1, HEAD_UNITS };
+void arch_decoder(struct net_desc *d, size_t c_in);
+
+/* Epsilon of every batch normalisation, and of the decoder's layer normalisations. */
+#define ARCH_NORM_EPS       1e-5f
+#define ARCH_LAYER_NORM_EPS 1e-6f
 
 #endif

@@ -78,18 +78,24 @@ int classifier_set_weights(struct classifier *c, struct err *e)
     return pass_set_weights(c->linear, e);
 }
 
-static int drop(struct classifier *c, float *x)
+int classifier_drop(struct model *m, const struct classifier_dropout *dropout, float *x,
+                    size_t rows, size_t columns)
 {
-    struct backend *b = c->model->backend;
-    struct dropout_args a = {.rows = c->o.n,
-                             .columns = c->parts * c->channels,
+    struct backend *b = m->backend;
+    struct dropout_args a = {.rows = rows,
+                             .columns = columns,
                              .x = x,
                              .y = x,
-                             .rate = (float)c->dropout.rate,
-                             .seed = c->dropout.seed,
+                             .rate = (float)dropout->rate,
+                             .seed = dropout->seed,
                              .stream = RNG_STREAM_DROPOUT,
-                             .first_item = c->dropout.first_item};
-    return c->dropout.rate > 0.0 ? b->ops->dropout(b, &a) : 0;
+                             .first_item = dropout->first_item};
+    return dropout->rate > 0.0 ? b->ops->dropout(b, &a) : 0;
+}
+
+static int drop(struct classifier *c, float *x)
+{
+    return classifier_drop(c->model, &c->dropout, x, c->o.n, c->parts * c->channels);
 }
 
 /* Rows, steps of a part, channels: what the mean over a part runs over. */

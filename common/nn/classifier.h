@@ -25,6 +25,10 @@ struct classifier_dropout {
     uint64_t seed, first_item;
 };
 
+/* Drops numbers of x [rows, columns], or of its gradient, in place; none where the rate is 0. */
+int classifier_drop(struct model *m, const struct classifier_dropout *dropout, float *x,
+                    size_t rows, size_t columns);
+
 struct classifier;
 /* Fails where the parts do not divide the steps. */
 int classifier_new(struct classifier **c, struct model *m, const struct classifier_options *o,

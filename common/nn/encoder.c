@@ -155,12 +155,27 @@ float *encoder_features_grad(const struct encoder *c)
     return c->d_features;
 }
 
+const void *encoder_map(const struct encoder *c, size_t out[3])
+{
+    return pass_output(c->backbone, out);
+}
+
+void *encoder_map_grad(const struct encoder *c)
+{
+    return c->map_grad;
+}
+
+int encoder_backward_map(struct encoder *c, const void *pixels, struct err *e)
+{
+    return pass_backward(c->backbone, pixels, c->map_grad, NULL, e);
+}
+
 int encoder_backward_features(struct encoder *c, const void *pixels, struct err *e)
 {
     struct backend *b = c->model->backend;
     size_t shape[3] = {c->o.n * c->steps, c->plane, c->channels};
     b->ops->mean_inner_grad(b, c->d_features, c->map_grad, c->o.dtype, shape);
-    return pass_backward(c->backbone, pixels, c->map_grad, NULL, e);
+    return encoder_backward_map(c, pixels, e);
 }
 
 int encoder_backward(struct encoder *c, const void *pixels, float *const *dz, struct err *e)

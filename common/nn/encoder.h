@@ -41,6 +41,11 @@ const float *encoder_projected(const struct encoder *c, int head); /* [n, T', D]
 int encoder_backward(struct encoder *c, const void *pixels, float *const *dz, struct err *e);
 /* The same from the features' gradient, which the caller puts into encoder_features_grad before. */
 int encoder_backward_features(struct encoder *c, const void *pixels, struct err *e);
+/* The map behind the features, [n, T', out[1], out[2], C] of dtype, and its gradient, which the
+ * caller fills before encoder_backward_map. */
+const void *encoder_map(const struct encoder *c, size_t out[3]);
+void *encoder_map_grad(const struct encoder *c);
+int encoder_backward_map(struct encoder *c, const void *pixels, struct err *e);
 float *encoder_features_grad(const struct encoder *c); /* [n, T', C] float32 */
 
 double encoder_forward_flops(const struct encoder *c);

@@ -11,7 +11,7 @@
 
 enum { RNG_STREAM_WEIGHTS = 0x7765 };
 
-const char *const model_task_names[] = {"pretrain", "classify", "boundary", NULL};
+const char *const model_task_names[] = {"pretrain", "classify", "boundary", "localize", NULL};
 
 size_t model_n_parts(enum model_task task)
 {
@@ -85,7 +85,7 @@ static void add_statistics(struct layout *l, struct net *net)
     for (int i = 0; i < net->desc.n_units; i++) {
         const struct unit *u = &net->desc.unit[i];
         size_t vector[5] = {u->c_out};
-        if (!u->norm_name[0])
+        if (!u->norm_name[0] || u->layer_norm)
             continue;
         net->at[i].mean = add_param(l, u->norm_name, "running_mean", PARAM_STATISTIC, vector);
         net->at[i].var = add_param(l, u->norm_name, "running_var", PARAM_STATISTIC, vector);
@@ -98,6 +98,7 @@ static int lay_out(struct model *m, struct err *e)
     add_trainable(&l, &m->backbone);
     for (int i = 0; i < m->desc.n_heads; i++)
         add_trainable(&l, &m->head[i]);
+    add_trainable(&l, &m->decoder);
     add_trainable(&l, &m->classifier);
     m->n_trainable_tensors = l.n;
     add_statistics(&l, &m->backbone);
@@ -133,8 +134,12 @@ static int build_nets(struct model *m, struct err *e)
         if (arch_head(&m->head[i].desc, d->head[i], &shape, e) < 0)
             return ERR_FAIL;
     }
+    bool localize = d->n_classes && d->task == MODEL_LOCALIZE;
+    if (localize)
+        arch_decoder(&m->decoder.desc, channels);
     if (d->n_classes)
-        arch_linear(&m->classifier.desc, "classifier", model_n_parts(d->task) * channels,
+        arch_linear(&m->classifier.desc, "classifier",
+                    localize ? m->decoder.desc.c_out : model_n_parts(d->task) * channels,
                     d->n_classes);
     return 0;
 }

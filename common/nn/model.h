@@ -30,6 +30,7 @@ enum model_task {
     MODEL_PRETRAIN, /* projections, by its heads */
     MODEL_CLASSIFY, /* class scores of a clip */
     MODEL_BOUNDARY, /* of the middle of a clip: is it no boundary (0), is it one (1) */
+    MODEL_LOCALIZE, /* actions of each person in a clip, by an action transformer */
 };
 extern const char *const model_task_names[]; /* in the order of the enum, NULL-ended */
 
@@ -75,6 +76,7 @@ struct model {
     struct model_desc desc;
     struct net backbone;
     struct net head[MODEL_MAX_HEADS];
+    struct net decoder;    /* of MODEL_LOCALIZE, a list of units; else none */
     struct net classifier; /* [parts * C] to [n_classes]; no units where there is none */
     struct param *param;   /* trainable ones first, in file order */
     size_t n_param, n_trainable_tensors;

@@ -306,8 +306,10 @@ static int load_tensor(struct model *m, const struct safetensor *t, const struct
 
 static bool of_top(const struct model *m, const char *name)
 {
-    if (m->desc.n_classes && strncmp(name, "classifier.", strlen("classifier.")) == 0)
-        return true;
+    static const char *const prefixes[] = {"classifier.", "decoder.", "position."};
+    for (size_t i = 0; m->desc.n_classes && i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
     for (int i = 0; i < m->desc.n_heads; i++) {
         size_t len = strlen(m->desc.head[i]);
         if (strncmp(name, m->desc.head[i], len) == 0 && name[len] == '.')

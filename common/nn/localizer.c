@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/nn/localizer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/base/buf.h"
+#include "common/nn/pass.h"
+#include "common/nn/positions.h"
+
+/* One linear layer of a net, run by itself. */
+struct linear_pass {
+    struct net view;
+    struct pass *pass;
+};
+
+/* A head of a layer; all [Q, DECODER_DIM] but p [Q, S]. */
+struct decoder_head {
+    struct linear_pass unit[HEAD_UNITS];
+    float *p, *attended, *mean, *inv_std, *normed, *active;
+};
+
+struct localizer {
+    struct model *model;
+    struct localizer_options o;
+    size_t queries, rows, plane, positions; /* Q = n boxes; n S; H' W'; S = T' H' W' */
+    size_t channels, width;                 /* C; C + 2 POSITION_DIM */
+    uint32_t *item;                         /* [Q]: the clip of a place */
+    struct positions time, space;
+    struct decoder_head head[DECODER_LAYERS][DECODER_HEADS];
+    struct linear_pass classifier;
+    struct classifier_dropout dropout;
+    float *memory, *d_memory, *d_part; /* [n S, width] */
+    float *time_y, *space_y;           /* [T', POSITION_DIM], [H' W', POSITION_DIM] */
+    float *pooled, *d_pooled;          /* [n, H' W', width]: the memory's mean over time */
+    uint8_t *arg;                      /* [Q, width] */
+    float *x[DECODER_LAYERS + 1],
+        *dx[DECODER_LAYERS + 1]; /* inputs of the layers; the last's output */
+    float *d_head[3];            /* [Q, DECODER_DIM] each */
+    float *d_query;              /* [Q, width] */
+    float *dk, *dv;              /* [n S, DECODER_DIM] */
+    float *float_map;            /* [n S, C] where the map is no float32 */
+    void *taken[128];            /* all device memory, for the release */
+    size_t n_taken;
+};
+
+/* -- making -- */
+
+static int take(struct localizer *l, void *pointer, size_t n, size_t size, struct err *e)
+{
+    void *memory;
+    struct backend *b = l->model->backend;
+    if (b->ops->alloc(b, n * size, &memory, e) < 0)
+        return ERR_FAIL;
+    l->taken[l->n_taken++] = memory;
+    *(void **)pointer = memory;
+    return 0;
+}
+
+static int take_floats(struct localizer *l, float **pointer, size_t n, struct err *e)
+{
+    return take(l, pointer, n, sizeof(float), e);
+}
+
+static int new_linear(struct localizer *l, struct linear_pass *p, const struct net *net, int unit,
+                      size_t rows, struct err *e)
+{
+    struct pass_options o = {
+        .n = rows, .in = {1, 1, 1}, .dtype = DTYPE_F32, .keep = l->o.keep, .input_grad = l->o.keep};
+    p->view.desc.unit[0] = net->desc.unit[unit];
+    p->view.desc.unit[0].input = NET_INPUT;
+    p->view.desc.unit[0].norm_name[0] = '\0';
+    p->view.desc.n_units = 1;
+    snprintf(p->view.desc.name, sizeof p->view.desc.name, "%s", net->desc.unit[unit].conv_name);
+    p->view.at[0] = net->at[unit];
+    return pass_new(&p->pass, l->model, &p->view, &o, e);
+}
+
+static int head_unit(int layer, int head)
+{
+    return POSITION_UNITS + (layer * DECODER_HEADS + head) * HEAD_UNITS;
+}
+
+static int new_head(struct localizer *l, int layer, int head, struct err *e)
+{
+    struct decoder_head *h = &l->head[layer][head];
+    size_t q = l->queries, d = DECODER_DIM;
+    for (int k = 0; k < HEAD_UNITS; k++)
+        if (new_linear(l, &h->unit[k], &l->model->decoder, head_unit(layer, head) + k,
+                       k == HEAD_KEY || k == HEAD_VALUE ? l->rows : q, e) < 0)
+            return ERR_FAIL;
+    if (take_floats(l, &h->p, q * l->positions, e) < 0 ||
+        take_floats(l, &h->attended, q * d, e) < 0 || take_floats(l, &h->mean, q, e) < 0 ||
+        take_floats(l, &h->inv_std, q, e) < 0 || take_floats(l, &h->normed, q * d, e) < 0)
+        return ERR_FAIL;
+    return take_floats(l, &h->active, q * d, e);
+}
+
+static int new_decoder(struct localizer *l, struct err *e)
+{
+    size_t out = DECODER_HEADS * DECODER_DIM;
+    for (int layer = 0; layer <= DECODER_LAYERS; layer++) {
+        size_t n = l->queries * (layer ? out : l->width);
+        if (take_floats(l, &l->x[layer], n, e) < 0 ||
+            (l->o.keep && take_floats(l, &l->dx[layer], n, e) < 0))
+            return ERR_FAIL;
+        for (int head = 0; head < DECODER_HEADS && layer < DECODER_LAYERS; head++)
+            if (new_head(l, layer, head, e) < 0)
+                return ERR_FAIL;
+    }
+    return new_linear(l, &l->classifier, &l->model->classifier, 0, l->queries, e);
+}
+
+static int new_memory(struct localizer *l, struct err *e)
+{
+    size_t map = l->o.n * l->plane * l->width;
+    if (positions_init(&l->time, l->model, 1, &l->o.map[0], e) < 0 ||
+        positions_init(&l->space, l->model, 2, &l->o.map[1], e) < 0 ||
+        take_floats(l, &l->time_y, l->o.map[0] * POSITION_DIM, e) < 0 ||
+        take_floats(l, &l->space_y, l->plane * POSITION_DIM, e) < 0 ||
+        take_floats(l, &l->memory, l->rows * l->width, e) < 0 ||
+        take_floats(l, &l->pooled, map, e) < 0 || take(l, &l->arg, l->queries * l->width, 1, e) < 0)
+        return ERR_FAIL;
+    if (l->o.dtype != DTYPE_F32 && take_floats(l, &l->float_map, l->rows * l->channels, e) < 0)
+        return ERR_FAIL;
+    if (!l->o.keep)
+        return 0;
+    for (int k = 0; k < 3; k++)
+        if (take_floats(l, &l->d_head[k], l->queries * DECODER_DIM, e) < 0)
+            return ERR_FAIL;
+    if (take_floats(l, &l->d_memory, l->rows * l->width, e) < 0 ||
+        take_floats(l, &l->d_part, l->rows * l->width, e) < 0 ||
+        take_floats(l, &l->d_pooled, map, e) < 0 ||
+        take_floats(l, &l->d_query, l->queries * l->width, e) < 0 ||
+        take_floats(l, &l->dk, l->rows * DECODER_DIM, e) < 0)
+        return ERR_FAIL;
+    return take_floats(l, &l->dv, l->rows * DECODER_DIM, e);
+}
+
+int localizer_new(struct localizer **out, struct model *m, const struct localizer_options *o,
+                  struct err *e)
+{
+    struct localizer *l = mem_new(1, sizeof *l, e);
+    if (!l)
+        return ERR_FAIL;
+    l->model = m;
+    l->o = *o;
+    l->queries = o->n * o->boxes;
+    l->plane = o->map[1] * o->map[2];
+    l->positions = o->map[0] * l->plane;
+    l->rows = o->n * l->positions;
+    l->channels = m->backbone.desc.c_out;
+    l->width = l->channels + 2 * POSITION_DIM;
+    l->item = mem_new(l->queries, sizeof *l->item, e);
+    for (size_t i = 0; l->item && i < l->queries; i++)
+        l->item[i] = (uint32_t)(i / o->boxes);
+    if (!l->item || new_memory(l, e) < 0 || new_decoder(l, e) < 0) {
+        localizer_free(l);
+        return ERR_FAIL;
+    }
+    *out = l;
+    return 0;
+}
+
+void localizer_free(struct localizer *l)
+{
+    if (!l)
+        return;
+    struct backend *b = l->model->backend;
+    for (int layer = 0; layer < DECODER_LAYERS; layer++)
+        for (int head = 0; head < DECODER_HEADS; head++)
+            for (int k = 0; k < HEAD_UNITS; k++)
+                pass_free(l->head[layer][head].unit[k].pass);
+    pass_free(l->classifier.pass);
+    positions_release(&l->time);
+    positions_release(&l->space);
+    for (size_t i = 0; i < l->n_taken; i++)
+        b->ops->release(b, l->taken[i]);
+    free(l->item);
+    free(l);
+}
+
+int localizer_set_weights(struct localizer *l, struct err *e)
+{
+    for (int layer = 0; layer < DECODER_LAYERS; layer++)
+        for (int head = 0; head < DECODER_HEADS; head++)
+            for (int k = 0; k < HEAD_UNITS; k++)
+                if (pass_set_weights(l->head[layer][head].unit[k].pass, e) < 0)
+                    return ERR_FAIL;
+    return pass_set_weights(l->classifier.pass, e);
+}
+
+/* -- forward -- */
+
+static const float *run(struct linear_pass *p, const float *x, struct err *e)
+{
+    size_t out[3];
+    return pass_forward(p->pass, x, NORM_RUNNING, e) < 0 ? NULL : pass_output(p->pass, out);
+}
+
+static float *output_of(const struct linear_pass *p)
+{
+    size_t out[3];
+    return pass_output(p->pass, out);
+}
+
+/* Columns [first, first + n) of the memory, or of its gradient, at the positions of moment t. */
+static float *columns_at(const struct localizer *l, float *memory, size_t moment, size_t first)
+{
+    return memory + moment * l->plane * l->width + first;
+}
+
+/* Features with positions beside them. */
+static int fill_memory(struct localizer *l, const void *map, struct err *e)
+{
+    struct backend *b = l->model->backend;
+    size_t moments = l->o.n * l->o.map[0];
+    const float *features = map;
+    if (l->float_map) {
+        b->ops->convert(b, l->float_map, DTYPE_F32, map, l->o.dtype, l->rows * l->channels);
+        features = l->float_map;
+    }
+    struct copy_columns_args all = {l->rows,     l->channels, features, l->memory,
+                                    l->channels, l->width,    false};
+    if (b->ops->copy_columns(b, &all) < 0 || positions_forward(&l->time, l->time_y, e) < 0 ||
+        positions_forward(&l->space, l->space_y, e) < 0)
+        return ERR_FAIL;
+    for (size_t i = 0; i < moments; i++) {
+        float *to = columns_at(l, l->memory, i, l->channels);
+        const float *from = l->time_y + i % l->o.map[0] * POSITION_DIM;
+        struct copy_columns_args t = {l->plane, POSITION_DIM, from, to, 0, l->width, false};
+        struct copy_columns_args s = {l->plane,     POSITION_DIM, l->space_y, to + POSITION_DIM,
+                                      POSITION_DIM, l->width,     false};
+        if (b->ops->copy_columns(b, &t) < 0 || b->ops->copy_columns(b, &s) < 0)
+            return ERR_FAIL;
+    }
+    return 0;
+}
+
+static struct roi_max_args roi_of(const struct localizer *l, const float *box)
+{
+    return (struct roi_max_args){.n_boxes = l->queries,
+                                 .n_items = l->o.n,
+                                 .height = l->o.map[1],
+                                 .width = l->o.map[2],
+                                 .channels = l->width,
+                                 .map = l->pooled,
+                                 .item = l->item,
+                                 .box = box,
+                                 .y = l->x[0],
+                                 .arg = l->arg,
+                                 .d_map = l->d_pooled};
+}
+
+/* Clips, moments, all numbers of a moment: the mean over time runs over the second. */
+static void time_shape(const struct localizer *l, size_t shape[3])
+{
+    shape[0] = l->o.n;
+    shape[1] = l->o.map[0];
+    shape[2] = l->plane * l->width;
+}
+
+static struct attention_args attention_of(const struct localizer *l, const struct decoder_head *h)
+{
+    return (struct attention_args){.n_queries = l->queries,
+                                   .n_items = l->o.n,
+                                   .positions = l->positions,
+                                   .dim = DECODER_DIM,
+                                   .item = l->item,
+                                   .scale = 1.0f / sqrtf((float)DECODER_DIM),
+                                   .q = output_of(&h->unit[HEAD_QUERY]),
+                                   .k = output_of(&h->unit[HEAD_KEY]),
+                                   .v = output_of(&h->unit[HEAD_VALUE]),
+                                   .p = h->p,
+                                   .y = h->attended};
+}
+
+static struct layer_norm_args norm_of(const struct localizer *l, int layer, int head)
+{
+    const struct decoder_head *h = &l->head[layer][head];
+    const struct unit_offsets *at = &l->model->decoder.at[head_unit(layer, head) + HEAD_QUERY];
+    return (struct layer_norm_args){.rows = l->queries,
+                                    .columns = DECODER_DIM,
+                                    .x = h->attended,
+                                    .gamma = l->model->params + at->gamma,
+                                    .beta = l->model->params + at->beta,
+                                    .eps = ARCH_LAYER_NORM_EPS,
+                                    .y = h->normed,
+                                    .mean = h->mean,
+                                    .inv_std = h->inv_std};
+}
+
+static int head_forward(struct localizer *l, int layer, int head, struct err *e)
+{
+    struct backend *b = l->model->backend;
+    struct decoder_head *h = &l->head[layer][head];
+    size_t n = l->queries * DECODER_DIM;
+    if (!run(&h->unit[HEAD_QUERY], l->x[layer], e) || !run(&h->unit[HEAD_KEY], l->memory, e) ||
+        !run(&h->unit[HEAD_VALUE], l->memory, e))
+        return ERR_FAIL;
+    struct attention_args a = attention_of(l, h);
+    struct layer_norm_args norm = norm_of(l, layer, head);
+    if (b->ops->attention(b, &a) < 0 ||
+        b->ops->accumulate(b, h->attended, a.q, DTYPE_F32, n, true) < 0 ||
+        b->ops->layer_norm(b, &norm) < 0)
+        return err_set(e, "decoder: not enough memory");
+    const float *hidden = run(&h->unit[HEAD_FFN0], h->normed, e);
+    if (!hidden || b->ops->gelu(b, hidden, h->active, n) < 0)
+        return ERR_FAIL;
+    const float *out = run(&h->unit[HEAD_FFN1], h->active, e);
+    struct copy_columns_args beside = {l->queries,  DECODER_DIM,
+                                       out,         l->x[layer + 1] + head * DECODER_DIM,
+                                       DECODER_DIM, DECODER_HEADS * DECODER_DIM,
+                                       false};
+    return out ? b->ops->copy_columns(b, &beside) : ERR_FAIL;
+}
+
+int localizer_forward(struct localizer *l, const void *map, const float *box,
+                      const struct classifier_dropout *dropout, struct err *e)
+{
+    struct backend *b = l->model->backend;
+    size_t shape[3];
+    time_shape(l, shape);
+    l->dropout = dropout ? *dropout : (struct classifier_dropout){0};
+    if (fill_memory(l, map, e) < 0)
+        return ERR_FAIL;
+    struct roi_max_args roi = roi_of(l, box);
+    if (b->ops->mean_inner(b, l->memory, DTYPE_F32, shape, l->pooled) < 0 ||
+        b->ops->roi_max(b, &roi) < 0)
+        return err_set(e, "decoder: not enough memory");
+    for (int layer = 0; layer < DECODER_LAYERS; layer++)
+        for (int head = 0; head < DECODER_HEADS; head++)
+            if (head_forward(l, layer, head, e) < 0)
+                return ERR_FAIL;
+    float *last = l->x[DECODER_LAYERS];
+    if (classifier_drop(l->model, &l->dropout, last, l->queries, DECODER_HEADS * DECODER_DIM) < 0)
+        return err_set(e, "decoder: not enough memory");
+    return run(&l->classifier, last, e) ? 0 : ERR_FAIL;
+}
+
+float *localizer_logits(const struct localizer *l)
+{
+    return output_of(&l->classifier);
+}
+
+/* -- backward -- */
+
+/* From the gradient of a head's output in d_head[0] to that of its query's layer in d_head[0]. */
+static int head_grad(struct localizer *l, int layer, int head, struct err *e)
+{
+    struct backend *b = l->model->backend;
+    struct decoder_head *h = &l->head[layer][head];
+    const struct unit_offsets *at = &l->model->decoder.at[head_unit(layer, head) + HEAD_QUERY];
+    size_t n = l->queries * DECODER_DIM;
+    float *d = l->d_head[0], *other = l->d_head[1], *dq = l->d_head[2];
+    const float *hidden = output_of(&h->unit[HEAD_FFN0]);
+    if (pass_backward(h->unit[HEAD_FFN1].pass, h->active, d, other, e) < 0 ||
+        b->ops->gelu_grad(b, hidden, other, other, n) < 0 ||
+        pass_backward(h->unit[HEAD_FFN0].pass, h->normed, other, d, e) < 0)
+        return ERR_FAIL;
+    struct layer_norm_grad_args norm = {.rows = l->queries,
+                                        .columns = DECODER_DIM,
+                                        .x = h->attended,
+                                        .gamma = l->model->params + at->gamma,
+                                        .mean = h->mean,
+                                        .inv_std = h->inv_std,
+                                        .dy = d,
+                                        .d_gamma = l->model->grads + at->gamma,
+                                        .d_beta = l->model->grads + at->beta,
+                                        .dx = d};
+    struct attention_grad_args a = {attention_of(l, h), d, dq, l->dk, l->dv};
+    if (b->ops->layer_norm_grad(b, &norm) < 0 || b->ops->attention_grad(b, &a) < 0)
+        return err_set(e, "decoder: not enough memory");
+    return b->ops->accumulate(b, d, dq, DTYPE_F32, n, true);
+}
+
+/* Adds a head's share to the gradients of the layer's input and of the memory. */
+static int head_backward(struct localizer *l, int layer, int head, struct err *e)
+{
+    struct backend *b = l->model->backend;
+    struct decoder_head *h = &l->head[layer][head];
+    size_t in = layer ? DECODER_HEADS * DECODER_DIM : l->width;
+    struct copy_columns_args mine = {l->queries,
+                                     DECODER_DIM,
+                                     l->dx[layer + 1] + head * DECODER_DIM,
+                                     l->d_head[0],
+                                     DECODER_HEADS * DECODER_DIM,
+                                     DECODER_DIM,
+                                     false};
+    if (b->ops->copy_columns(b, &mine) < 0 || head_grad(l, layer, head, e) < 0 ||
+        pass_backward(h->unit[HEAD_QUERY].pass, l->x[layer], l->d_head[0], l->d_query, e) < 0 ||
+        b->ops->accumulate(b, l->dx[layer], l->d_query, DTYPE_F32, l->queries * in, head > 0) < 0)
+        return ERR_FAIL;
+    const float *d[2] = {l->dk, l->dv};
+    for (int k = 0; k < 2; k++)
+        if (pass_backward(h->unit[HEAD_KEY + k].pass, l->memory, d[k], l->d_part, e) < 0 ||
+            b->ops->accumulate(b, l->d_memory, l->d_part, DTYPE_F32, l->rows * l->width, true) < 0)
+            return ERR_FAIL;
+    return 0;
+}
+
+/* The gradients of the positions are sums over all clips and over what shares a position. */
+static int positions_grad(struct localizer *l, struct err *e)
+{
+    struct backend *b = l->model->backend;
+    size_t moments = l->o.n * l->o.map[0];
+    if (b->ops->zero(b, l->time_y, l->o.map[0] * POSITION_DIM * sizeof(float), e) < 0 ||
+        b->ops->zero(b, l->space_y, l->plane * POSITION_DIM * sizeof(float), e) < 0)
+        return ERR_FAIL;
+    for (size_t i = 0; i < moments; i++) {
+        const float *from = columns_at(l, l->d_memory, i, l->channels);
+        float *to = l->time_y + i % l->o.map[0] * POSITION_DIM;
+        struct copy_columns_args t = {l->plane, POSITION_DIM, from, to, l->width, 0, true};
+        struct copy_columns_args s = {
+            l->plane, POSITION_DIM, from + POSITION_DIM, l->space_y, l->width, POSITION_DIM, true};
+        if (b->ops->copy_columns(b, &t) < 0 || b->ops->copy_columns(b, &s) < 0)
+            return ERR_FAIL;
+    }
+    return positions_backward(&l->time, l->time_y, e) < 0
+               ? ERR_FAIL
+               : positions_backward(&l->space, l->space_y, e);
+}
+
+/* From the gradient of the queries through the pooling into that of the memory. */
+static int pooling_grad(struct localizer *l, const float *box, struct err *e)
+{
+    struct backend *b = l->model->backend;
+    struct roi_max_args roi = roi_of(l, box);
+    size_t shape[3];
+    time_shape(l, shape);
+    roi.y = l->dx[0];
+    if (b->ops->roi_max_grad(b, &roi) < 0 ||
+        b->ops->mean_inner_grad(b, l->d_pooled, l->d_part, DTYPE_F32, shape) < 0)
+        return err_set(e, "decoder: not enough memory");
+    return b->ops->accumulate(b, l->d_memory, l->d_part, DTYPE_F32, l->rows * l->width, true);
+}
+
+/* The features' columns of the memory's gradient, in the map's type. */
+static int map_grad(struct localizer *l, void *d_map)
+{
+    struct backend *b = l->model->backend;
+    float *to = l->float_map ? l->float_map : d_map;
+    struct copy_columns_args all = {l->rows,  l->channels, l->d_memory, to,
+                                    l->width, l->channels, false};
+    if (b->ops->copy_columns(b, &all) < 0)
+        return ERR_FAIL;
+    return l->float_map
+               ? b->ops->convert(b, d_map, l->o.dtype, to, DTYPE_F32, l->rows * l->channels)
+               : 0;
+}
+
+int localizer_backward(struct localizer *l, const float *box, const float *d_logits, void *d_map,
+                       struct err *e)
+{
+    struct backend *b = l->model->backend;
+    float *d_last = l->dx[DECODER_LAYERS];
+    size_t bytes = l->rows * l->width * sizeof(float), out = DECODER_HEADS * DECODER_DIM;
+    if (pass_backward(l->classifier.pass, l->x[DECODER_LAYERS], d_logits, d_last, e) < 0 ||
+        classifier_drop(l->model, &l->dropout, d_last, l->queries, out) < 0 ||
+        b->ops->zero(b, l->d_memory, bytes, e) < 0)
+        return ERR_FAIL;
+    for (int layer = DECODER_LAYERS - 1; layer >= 0; layer--)
+        for (int head = 0; head < DECODER_HEADS; head++)
+            if (head_backward(l, layer, head, e) < 0)
+                return ERR_FAIL;
+    if (pooling_grad(l, box, e) < 0 || positions_grad(l, e) < 0)
+        return ERR_FAIL;
+    return map_grad(l, d_map);
+}
