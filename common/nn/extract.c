@@ -65,14 +65,15 @@ static int open_model(struct extractor *x, struct err *e)
 {
     if (model_open(&x->file, x->o->model, &x->desc, e) < 0)
         return ERR_FAIL;
-    bool scores = x->desc.n_classes > 0;
+    bool scores = x->desc.n_classes > 0 && x->desc.task != MODEL_LOCALIZE; /* of whole clips */
     x->form = x->o->form;
     if (x->form == FORM_OF_MODEL)
         x->form = scores ? FORM_LOGITS : FORM_POOLED;
     x->half = x->o->type == TYPE_OF_FORM ? x->form != FORM_LOGITS : x->o->type == TYPE_FLOAT16;
     if (x->form == FORM_LOGITS && !scores)
-        return err_set(e, "%s: has no classifier; teg-train --task classify makes one (--form)",
-                       x->o->model);
+        return err_set(
+            e, "%s: has no classifier of clips; teg-train --task classify makes one (--form)",
+            x->o->model);
     if (x->form == FORM_LOGITS && !(x->classes = model_classes(x->file, x->desc.n_classes, e)))
         return err_add(e, "%s", x->o->model);
     return 0;
