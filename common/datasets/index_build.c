@@ -15,6 +15,9 @@
 #include "common/store/store.h"
 #include "common/video/scan.h"
 
+/* A run that is stopped loses no more looks than these, which may take a minute each. */
+enum { PUTS_A_COMMIT = 32 };
+
 struct build {
     const struct index_options *options;
     struct ui *ui;
@@ -129,12 +132,43 @@ static struct json *new_settings(const struct build *b, struct err *e)
     return j;
 }
 
+/* All that the records follow from, the files as they are seen from outside. */
+static int hash_list(const struct build *b, char text[HASH_TEXT_BYTES], struct err *e)
+{
+    struct hash128 total = {0};
+    for (size_t i = 0; i < b->list.n; i++) {
+        const struct video *v = &b->list.videos[i];
+        struct stat about = {0};
+        struct json *j = video_to_json(v);
+        char *path = path_join(b->options->import.videos, v->path);
+        if (!j || !path) {
+            json_free(j);
+            free(path);
+            return err_set(e, "out of memory");
+        }
+        const char *record = json_text(j);
+        int64_t seen[3] = {-1, 0, 0};
+        if (stat(path, &about) == 0) {
+            seen[0] = about.st_size;
+            seen[1] = about.st_mtim.tv_sec;
+            seen[2] = about.st_mtim.tv_nsec;
+        }
+        hash_sum(&total, hash_record(v->id, strlen(v->id), record, strlen(record)));
+        hash_sum(&total, hash_record(v->id, strlen(v->id), seen, sizeof seen));
+        json_free(j);
+        free(path);
+    }
+    hash_text(total, text);
+    return 0;
+}
+
 static int create(struct build *b, struct err *e)
 {
     const struct index_options *o = b->options;
+    char origin[HASH_TEXT_BYTES];
     int rc = ERR_FAIL;
     struct json *settings = new_settings(b, e), *inputs = json_new_object();
-    if (!settings || !inputs)
+    if (!settings || !inputs || hash_list(b, origin, e) < 0)
         goto out;
     const char *const given[][2] = {{"annotations", o->import.annotations},
                                     {"detections", o->import.detections},
@@ -149,6 +183,7 @@ static int create(struct build *b, struct err *e)
         .argv = o->argv,
         .settings = settings,
         .inputs = inputs,
+        .origin = origin,
         .force = o->force,
     };
     rc = store_create(&b->writer, o->output, &spec, e);
@@ -227,7 +262,8 @@ static int put(void *user, size_t item, void *result, struct err *e)
     else if (v->reason)
         ui_note(b->ui, "%s: %s", v->path, v->reason);
     ui_progress_add(b->ui, 1);
-    return index_summary_add(&b->summary, v, e);
+    rc = store_commit(b->writer, PUTS_A_COMMIT, e);
+    return rc < 0 ? rc : index_summary_add(&b->summary, v, e);
 }
 
 static int look_at_all(struct build *b, struct err *e)
@@ -240,7 +276,7 @@ static int look_at_all(struct build *b, struct err *e)
         .user = b,
     };
     ui_progress_start(b->ui, b->options->verify ? "verifying" : "indexing", b->list.n, "videos");
-    ui_progress_add(b->ui, b->n_done);
+    ui_progress_skip(b->ui, b->n_done);
     int rc = pool_run(&job, e);
     ui_progress_end(b->ui);
     return rc;

@@ -226,7 +226,7 @@ static int run(struct work *w, struct err *e)
     };
     w->start = ui_seconds();
     ui_progress_start(w->ui, "decoding", w->n_videos, "videos");
-    ui_progress_add(w->ui, w->n_done);
+    ui_progress_skip(w->ui, w->n_done);
     int rc = pipeline_run(&job, e);
     ui_progress_end(w->ui);
     return rc;
