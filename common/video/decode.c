@@ -120,7 +120,7 @@ static void start_clock(struct decoder *d)
     clock_init(&d->clock, &rates);
 }
 
-static int open_file(struct decoder *d)
+static int open_file(struct decoder *d, struct err *e)
 {
     struct err why = {0};
     const struct reader_options options = {.time_limit = d->settings->time_limit};
@@ -128,7 +128,10 @@ static int open_file(struct decoder *d)
         end(d, d->request->bad);
         return 0;
     }
-    if (reader_open(&d->reader, d->request->path, &options, &why) < 0) {
+    int rc = reader_open(&d->reader, d->request->path, &options, &why);
+    if (rc == ERR_SYSTEM)
+        return err_code(e, rc, "%s: %s", d->request->path, why.text);
+    if (rc < 0) {
         end(d, why.text);
         return 0;
     }
@@ -188,12 +191,12 @@ static bool take_last(struct decoder *d, AVFrame *frame, struct frame_range *ran
 
 int decoder_next(struct decoder *d, struct AVFrame *frame, struct frame_range *range, struct err *e)
 {
-    (void)e;
-    if (!d->ended && !d->reader && !open_file(d))
-        return 0;
+    int rc = d->ended || d->reader ? 1 : open_file(d, e);
+    if (rc <= 0)
+        return rc;
     while (!d->ended) {
         struct err why = {0};
-        int rc = reader_next(d->reader, d->incoming, &why);
+        rc = reader_next(d->reader, d->incoming, &why);
         bool stored =
             rc > 0 ? take(d, frame, range) : take_last(d, frame, range, rc < 0 ? why.text : NULL);
         if (stored)
