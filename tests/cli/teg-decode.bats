@@ -300,3 +300,16 @@ set_matrix() {
     echo "$(cat memory) KiB"
     [ "$(cat memory)" -lt $((500 * 1024)) ]
 }
+
+@test "inputs are never overwritten" {
+    cp "$index" i.lmdb
+    tool teg-decode --index i.lmdb -o i.lmdb --force
+    expect_error 1 "i.lmdb: --index and --output are the same file"
+    tool teg-decode --index i.lmdb -o f.lmdb --log i.lmdb
+    expect_error 1 "i.lmdb: --index and --log are the same file"
+    cp i.lmdb other.lmdb
+    tool teg-decode --index i.lmdb -o f.lmdb --log other.lmdb
+    expect_error 1 "other.lmdb: is there and no log of JSON Lines"
+    cmp i.lmdb "$index"
+    cmp other.lmdb "$index"
+}

@@ -222,3 +222,17 @@ leave_unfinished() {
     tool teg-decode --index b/index.lmdb -o frames.lmdb
     expect_status 0
 }
+
+@test "a closed standard error does not become the index" {
+    echo x >videos/bad.mp4
+    "$TEG_BIN/teg-index" --videos videos -o i.lmdb 2>&-
+    tool teg-index --videos videos -o j.lmdb
+    cmp i.lmdb j.lmdb
+}
+
+@test "the annotations are never overwritten" {
+    tool teg-index --format annotations --annotations annotations.jsonl --videos videos -o annotations.jsonl --force
+    expect_error 1 "--annotations and --output are the same file"
+    tool teg-index --videos videos -o ''
+    expect_error 2 "--output: nothing given"
+}
