@@ -299,13 +299,16 @@ static int put_counts(struct build *b, const struct named_count *counts, size_t 
     return 0;
 }
 
+enum { MAX_KINDS = 5 };
+
 /* What there is of annotations: a kind that does not occur is left out. */
-static size_t annotation_counts(const struct index_summary *s, struct named_count out[4])
+static size_t annotation_counts(const struct index_summary *s, struct named_count out[MAX_KINDS])
 {
     const struct named_count all[] = {{"events", s->n_events, "events"},
                                       {"boundaries", s->n_boundaries, "boundaries"},
                                       {"key_frames", s->n_key_frames, "key frames"},
-                                      {"boxes", s->n_boxes, "boxes"}};
+                                      {"boxes", s->n_boxes, "boxes"},
+                                      {"outside", s->n_outside, "outside of their video"}};
     size_t n = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].n)
@@ -323,7 +326,7 @@ static int put_summary(struct build *b, struct err *e)
         {.name = "noted", .n = c->noted},
         {.name = "other_files", .n = (int64_t)b->list.n_other_files},
     };
-    struct named_count annotations[4];
+    struct named_count annotations[MAX_KINDS];
     size_t n = annotation_counts(&b->summary, annotations);
     if (put_counts(b, files, sizeof files / sizeof *files, e) < 0 ||
         put_counts(b, annotations, n, e) < 0 ||
@@ -364,7 +367,7 @@ static int say_rows(struct build *b, const struct json *rows, bool of_classes, s
 static int say_all(struct build *b, struct err *e)
 {
     struct buf text = {0};
-    struct named_count annotations[4];
+    struct named_count annotations[MAX_KINDS];
     size_t n = annotation_counts(&b->summary, annotations);
     int rc = counts_text(&b->summary.all, &text, e);
     if (rc == 0)
@@ -373,6 +376,9 @@ static int say_all(struct build *b, struct err *e)
         rc = buf_printf(&text, e, ", %" PRId64 " %s", annotations[i].n, annotations[i].words);
     if (rc == 0)
         ui_note(b->ui, "videos: %s", (char *)text.data);
+    if (rc == 0 && b->summary.n_outside)
+        ui_warn(b->ui, "%" PRId64 " events or boundaries lie behind the end of their video",
+                b->summary.n_outside);
     buf_release(&text);
     return rc;
 }

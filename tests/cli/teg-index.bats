@@ -230,6 +230,16 @@ leave_unfinished() {
     cmp i.lmdb j.lmdb
 }
 
+@test "events and boundaries behind the end of a video are counted" {
+    a=$(find_video train-00000)
+    printf '{"path":"%s","events":[{"start":0,"end":1.2},{"start":0,"end":1.6},{"start":1,"end":1}],"extra":{"boundaries":[[0.5,1.5]]}}\n' \
+        "${a#videos/}" >a.jsonl
+    tool teg-index --format annotations --annotations a.jsonl --videos videos -o i.lmdb
+    expect_status 0
+    [[ "$stderr" == *"3 events, 2 boundaries, 3 outside of their video"* ]]
+    [[ "$stderr" == *"warning: 3 events or boundaries lie behind the end of their video"* ]]
+}
+
 @test "the annotations are never overwritten" {
     tool teg-index --format annotations --annotations annotations.jsonl --videos videos -o annotations.jsonl --force
     expect_error 1 "--annotations and --output are the same file"
