@@ -11,10 +11,10 @@
 #include "common/store/store_meta.h"
 #include "common/store/store_pages.h"
 
-/* The cursor of store_next; at first there is nothing behind it. */
 /* In place of a version: schemas and versions are not looked at. */
 enum { ANY_VERSION = -1 };
 
+/* Where the cursor of store_next stands; at first no key was given. */
 enum place { BEHIND_LAST_GIVEN, ON_NEXT, AT_END };
 
 struct store {

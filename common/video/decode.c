@@ -4,6 +4,7 @@
 #include <libavutil/frame.h>
 
 #include "common/base/buf.h"
+#include "common/base/num.h"
 #include "common/video/clock.h"
 #include "common/video/convert.h"
 #include "common/video/reader.h"
@@ -28,14 +29,9 @@ static void set_rate(struct decoder *d)
     bool own = s->fps_num == 0;
     int64_t num = own ? d->request->fps_num : s->fps_num;
     int64_t den = (own ? d->request->fps_den : s->fps_den) * s->frame_step;
-    int64_t a = num, b = den;
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    d->info.fps_num = num / a;
-    d->info.fps_den = den / a;
+    int64_t divisor = num_gcd(num, den);
+    d->info.fps_num = num / divisor;
+    d->info.fps_den = den / divisor;
     d->info.frame_step = s->frame_step;
 }
 
