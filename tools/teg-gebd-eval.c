@@ -9,6 +9,7 @@ enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
 static const char *const print_names[] = {"table", "json", "none", NULL};
 static const char *const not_recorded[] = {"per-video",        "distance",    "plot", "print",
                                            "save-predictions", "plot-output", NULL};
+static const char *const outputs[] = {"per-video", "plot-output", NULL};
 
 enum work { WORK_EVALUATE, WORK_PREPARE, WORK_DETECT };
 
@@ -305,8 +306,11 @@ int main(int argc, char **argv)
         .parser = parse,
         .doc = "Measures how well event boundaries were detected (Kinetics-GEBD)."};
     struct request r = {.eval = gebd_defaults(), .detect = detect_defaults()};
-    struct cli cli = {
-        .tool = "teg-gebd-eval", .argp = &argp, .input = &r, .not_recorded = not_recorded};
+    struct cli cli = {.tool = "teg-gebd-eval",
+                      .argp = &argp,
+                      .input = &r,
+                      .not_recorded = not_recorded,
+                      .outputs = outputs};
     struct err e = {0};
     if (cli_parse(&cli, argc, argv))
         return cli_finish(&cli, ERR_FAIL, NULL);

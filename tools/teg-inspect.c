@@ -189,13 +189,18 @@ static int run(struct request *r, struct err *e)
 
 int main(int argc, char **argv)
 {
+    static const char *const outputs[] = {"npy", "png", NULL};
     static const struct argp argp = {options, parse, args_doc, doc, NULL, NULL, NULL};
     struct request r = {
         .inspect = {.out = stdout},
         .preview = {.n_tiles = 24, .crop_size = 224, .k_short = 2, .k_long = 1},
     };
-    struct cli cli = {
-        .tool = "teg-inspect", .argp = &argp, .input = &r, .without = CLI_NO_THREADS | CLI_NO_LOG};
+    struct cli cli = {.tool = "teg-inspect",
+                      .argp = &argp,
+                      .input = &r,
+                      .without = CLI_NO_THREADS | CLI_NO_LOG,
+                      .outputs = outputs,
+                      .n_path_arguments = 2}; /* the command, and the store */
     if (cli_parse(&cli, argc, argv))
         return cli_finish(&cli, ERR_FAIL, NULL);
     struct err e = {0};

@@ -8,6 +8,7 @@ static const char *const print_names[] = {"table", "json", "none", NULL};
 static const char *const label_names[] = {"class", "events", NULL};
 static const char *const precision_names[] = {"f32", "bf16", NULL};
 static const char *const not_recorded[] = {"confusion", "similarity", "predictions", "print", NULL};
+static const char *const outputs[] = {"confusion", "similarity", "predictions", NULL};
 
 struct request {
     struct probe_options probe;
@@ -245,8 +246,11 @@ int main(int argc, char **argv)
                                   "Measures how well embeddings tell classes apart, with a linear "
                                   "classifier or nearest neighbours."};
     struct request r = {.probe = probe_defaults()};
-    struct cli cli = {
-        .tool = "teg-probe", .argp = &argp, .input = &r, .not_recorded = not_recorded};
+    struct cli cli = {.tool = "teg-probe",
+                      .argp = &argp,
+                      .input = &r,
+                      .not_recorded = not_recorded,
+                      .outputs = outputs};
     struct json *metrics = NULL;
     struct err e = {0};
     if (cli_parse(&cli, argc, argv))

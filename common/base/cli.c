@@ -2,6 +2,7 @@
 #include "common/base/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,18 @@
 #include "common/base/pool.h"
 #include "common/base/version.h"
 
+struct given_path {
+    const char *option; /* NULL: an argument */
+    const char *path;
+    bool is_output;
+};
+
 /* Everything that lives while the options are parsed. */
 struct parse {
     struct cli *cli;
     struct ui_options ui;
+    struct given_path *paths;
+    size_t n_paths;
 };
 
 /* -- stdout and stderr -- */
@@ -69,6 +78,54 @@ static ssize_t write_usage_error(void *cookie, const char *text, size_t len)
     return (ssize_t)len;
 }
 
+/* -- what is read and what is written -- */
+
+static bool is_named(const char *const *names, const char *name)
+{
+    for (; names && *names; names++)
+        if (strcmp(*names, name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_output(const struct cli *cli, const char *option)
+{
+    return strcmp(option, "output") == 0 || strcmp(option, "log") == 0 ||
+           is_named(cli->outputs, option);
+}
+
+/* An option that is given again counts as it was given last. */
+static int add_path(struct parse *p, const char *option, const char *path)
+{
+    size_t i = 0;
+    while (i < p->n_paths &&
+           (!option || !p->paths[i].option || strcmp(p->paths[i].option, option) != 0))
+        i++;
+    if (i == p->n_paths) {
+        struct given_path *paths = mem_grow(p->paths, i + 1, sizeof *paths, NULL);
+        if (!paths)
+            return ERR_FAIL;
+        p->paths = paths;
+        p->n_paths++;
+    }
+    p->paths[i] = (struct given_path){option, path, option && is_output(p->cli, option)};
+    return 0;
+}
+
+static int check_paths(const struct parse *p, struct err *e)
+{
+    for (size_t i = 0; i < p->n_paths; i++)
+        for (size_t j = 0; j < i; j++) {
+            bool swap = p->paths[j].is_output; /* what is read is named first */
+            const struct given_path *a = &p->paths[swap ? i : j], *b = &p->paths[swap ? j : i];
+            if ((a->is_output || b->is_output) && file_is_same(a->path, b->path))
+                return err_set(e, "%s: %s%s and %s%s are the same file", b->path,
+                               a->option ? "--" : "", a->option ? a->option : "the argument",
+                               b->option ? "--" : "", b->option ? b->option : "the argument");
+        }
+    return 0;
+}
+
 /* -- the common options -- */
 
 enum { KEY_THREADS = 0x1000, KEY_LOG };
@@ -86,6 +143,14 @@ static const struct argp_option quiet_option = {"quiet", 'q', NULL, 0, "Errors a
                                                 0};
 static const struct argp_option verbose_option = {"verbose", 'v', NULL, 0, "More details", 0};
 
+static void check_given(struct argp_state *state, const char *option, const char *text)
+{
+    if (text && !*text && option)
+        argp_error(state, "--%s: nothing given", option);
+    else if (text && !*text)
+        argp_error(state, "an argument is empty");
+}
+
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
     struct parse *p = state->input;
@@ -94,8 +159,9 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
         p->cli->n_threads = (size_t)cli_i64(state, "threads", arg, 1, 4096);
         return 0;
     case KEY_LOG:
+        check_given(state, "log", arg);
         p->ui.log_path = arg;
-        return 0;
+        return add_path(p, "log", arg) < 0 ? ENOMEM : 0;
     case 'q':
         p->ui.quiet = true;
         return 0;
@@ -110,12 +176,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 
 static bool is_recorded(const struct cli *cli, const char *name)
 {
-    if (strcmp(name, "output") == 0)
-        return false;
-    for (const char *const *n = cli->not_recorded; n && *n; n++)
-        if (strcmp(*n, name) == 0)
-            return false;
-    return true;
+    return strcmp(name, "output") != 0 && !is_named(cli->not_recorded, name);
 }
 
 static bool is_path(const char *argument_name)
@@ -164,6 +225,13 @@ static error_t parse_tool(int key, char *arg, struct argp_state *state)
             n++;
         state->child_inputs[n] = p;
     }
+    const struct argp_option *option = find_option(cli->argp->options, key);
+    if (option || key == ARGP_KEY_ARG)
+        check_given(state, option ? option->name : NULL, arg);
+    bool is_file = option ? option->arg && is_path(option->arg)
+                          : key == ARGP_KEY_ARG && state->arg_num < cli->n_path_arguments;
+    if (is_file && add_path(p, option ? option->name : NULL, arg) < 0)
+        return ENOMEM;
     state->input = cli->input;
     error_t rc = cli->argp->parser ? cli->argp->parser(key, arg, state) : ARGP_ERR_UNKNOWN;
     state->input = p;
@@ -213,9 +281,19 @@ static int run_argp(struct parse *p, int argc, char **argv)
     return parse_filtered(&all, argc, argv, p);
 }
 
+/* A closed one would become the next file that is opened. As it is not for writing, data for a
+ * closed stdout still fail. */
+static void keep_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+            _exit(EXIT_FAILURE);
+}
+
 int cli_parse(struct cli *cli, int argc, char **argv)
 {
     struct err e = {0};
+    keep_standard_streams();
     struct parse p = {.cli = cli, .ui = {.tool = cli->tool}};
     tool_name = cli->tool;
     argv[0] = (char *)cli->tool; /* getopt's messages start with it */
@@ -228,6 +306,9 @@ int cli_parse(struct cli *cli, int argc, char **argv)
     int rc = cli->argv ? 0 : err_set(&e, "out of memory");
     if (rc == 0 && run_argp(&p, argc, argv) != 0)
         rc = err_set(&e, "the command line cannot be read");
+    if (rc == 0)
+        rc = check_paths(&p, &e);
+    free(p.paths);
     if (rc == 0)
         rc = ui_open(&cli->ui, &p.ui, &e);
     if (rc < 0)

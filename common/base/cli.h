@@ -33,7 +33,10 @@ struct cli {
     /* Names of options whose value must not reach outputs (besides the common ones): NULL-ended or
      * NULL. */
     const char *const *not_recorded;
-    const char *threads_help; /* of --threads, where results depend on it; else NULL */
+    /* Names of options whose file is written, besides --output and --log: NULL-ended or NULL. */
+    const char *const *outputs;
+    unsigned n_path_arguments; /* the first so many arguments may be files that are read */
+    const char *threads_help;  /* of --threads, where results depend on it; else NULL */
 
     size_t n_threads;  /* --threads, default pool_n_processors() */
     struct ui *ui;     /* open after cli_parse */
@@ -43,10 +46,13 @@ struct cli {
 enum { CLI_NO_THREADS = 1, CLI_NO_LOG = 2 };
 
 /*
+ * Files that are written must be none of those that are read, nor one another: an output is renamed
+ * over what is there. Standard streams that are closed are kept from becoming some file.
+ *
  * Parses; usage errors print "tool: error: ..." and a hint, and end the program with status 2
  * (argp's own exits are set to 2 as well). --version prints "tool VERSION". Other failures (the log
- * cannot be opened) are printed and returned. cli->argv becomes the list of the tool's options in
- * the long form
+ * cannot be opened, a file is to be read and written) are printed and returned. cli->argv becomes
+ * the list of the tool's options in the long form
  * ("--seed=7") and of its arguments, as given. It does not depend on where a run took place: the
  * common options, --output and the tool's `not_recorded` are left out; arguments, and values whose
  * name in the help holds FILE, DIR, PATH, STORE or MODEL, are cut down to their last component.

@@ -18,6 +18,7 @@ enum err_code {
     ERR_FAIL = -1,      /* anything that has no code of its own */
     ERR_STOPPED = -2,   /* the user asked to stop (SIGINT, SIGTERM); nothing is lost */
     ERR_NOT_FOUND = -3, /* the key, file or member does not exist */
+    ERR_SYSTEM = -4,    /* the system does not give a file out; another try may succeed */
 };
 
 struct err {

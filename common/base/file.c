@@ -54,6 +54,31 @@ bool file_exists(const char *path)
     return stat(path, &st) == 0;
 }
 
+static bool is_same_place(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool is_same_name(const char *a, const char *b)
+{
+    struct stat at_a, at_b;
+    char *folder_a = path_folder(a), *folder_b = path_folder(b);
+    bool same = folder_a && folder_b && stat(folder_a, &at_a) == 0 && stat(folder_b, &at_b) == 0 &&
+                is_same_place(&at_a, &at_b) && strcmp(path_base(a), path_base(b)) == 0;
+    free(folder_a);
+    free(folder_b);
+    return same;
+}
+
+bool file_is_same(const char *a, const char *b)
+{
+    struct stat at_a, at_b;
+    bool has_a = stat(a, &at_a) == 0, has_b = stat(b, &at_b) == 0;
+    if (has_a && has_b)
+        return (S_ISREG(at_a.st_mode) || S_ISDIR(at_a.st_mode)) && is_same_place(&at_a, &at_b);
+    return !has_a && !has_b && is_same_name(a, b);
+}
+
 /* -- writing -- */
 
 struct file_out {

@@ -83,7 +83,7 @@ int num_f64(const char *text, double min, double max, double *out, struct err *e
     return err_set(e, "expected a number from %g to %g, got '%.64s'", min, max, text);
 }
 
-static int64_t greatest_divisor(int64_t a, int64_t b)
+int64_t num_gcd(int64_t a, int64_t b)
 {
     while (b) {
         int64_t rest = a % b;
@@ -130,7 +130,7 @@ int num_fraction(const char *text, int64_t *num, int64_t *den, struct err *e)
     int64_t n, d;
     if (!read_fraction(text, &n, &d))
         return err_set(e, "expected a positive fraction or decimal number, got '%.64s'", text);
-    int64_t divisor = greatest_divisor(n, d);
+    int64_t divisor = num_gcd(n, d);
     *num = n / divisor;
     *den = d / divisor;
     return 0;

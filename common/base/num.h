@@ -21,6 +21,9 @@ int num_f64(const char *text, double min, double max, double *out, struct err *e
  * terms. */
 int num_fraction(const char *text, int64_t *num, int64_t *den, struct err *e);
 
+/* Greatest common divisor of two numbers from 0 upwards; not both are 0. */
+int64_t num_gcd(int64_t a, int64_t b);
+
 /* False on overflow; `out` is then untouched. */
 bool size_mul(size_t a, size_t b, size_t *out);
 bool size_add(size_t a, size_t b, size_t *out);

@@ -2,6 +2,7 @@
 #include "common/base/ui.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,6 +52,22 @@ static void ui_free(struct ui *ui)
     free(ui);
 }
 
+int ui_check_log(const char *path, struct err *e)
+{
+    char first = '{';
+    struct stat about;
+    if (stat(path, &about) < 0 || !S_ISREG(about.st_mode))
+        return 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, &first, 1);
+    int rc = n < 0 ? err_errno(e, "%s", path) : 0;
+    if (fd >= 0)
+        close(fd);
+    if (rc == 0 && first != '{')
+        return err_set(e, "%s: is there and no log of JSON Lines: give another --log", path);
+    return rc;
+}
+
 int ui_open(struct ui **out, const struct ui_options *options, struct err *e)
 {
     struct ui *ui = mem_new(1, sizeof *ui, e);
@@ -64,7 +82,8 @@ int ui_open(struct ui **out, const struct ui_options *options, struct err *e)
     if (rc == 0 && options->log_path) {
         if (!(ui->log_path = mem_strdup(options->log_path, e)))
             rc = ERR_FAIL;
-        else if (!(ui->log = fopen(options->log_path, "ae")))
+        else if ((rc = ui_check_log(options->log_path, e)) == 0 &&
+                 !(ui->log = fopen(options->log_path, "ae")))
             rc = err_errno(e, "%s", options->log_path);
     }
     if (rc < 0) {

@@ -29,6 +29,8 @@ struct ui_options {
     bool verbose;         /* details too */
 };
 
+/* Refuses a file that is there and is no log of JSON Lines: by mistake it is some other output. */
+int ui_check_log(const char *path, struct err *e);
 int ui_open(struct ui **ui, const struct ui_options *options, struct err *e);
 /* Closes the log; an error of writing it comes back here. */
 int ui_close(struct ui *ui, struct err *e);

@@ -12,6 +12,7 @@
 #include "common/base/file.h"
 #include "common/base/json.h"
 #include "common/datasets/importer.h"
+#include "common/store/fields.h"
 
 /* A text member, allocated; NULL where it is absent or null. */
 static int take_text(const struct json *j, const char *name, char **out, struct err *e)
@@ -30,9 +31,10 @@ static int take_text(const struct json *j, const char *name, char **out, struct 
 
 static int take_event(const struct json *j, struct event *event, struct err *e)
 {
-    if (!j || json_kind(j) != JSON_OBJECT)
+    static const char *const known[] = {"start", "end", "label", NULL};
+    if (!j)
         return err_set(e, "not an object");
-    if (json_get_f64(j, "start", &event->start, e) < 0 ||
+    if (fields_check(j, known, e) < 0 || json_get_f64(j, "start", &event->start, e) < 0 ||
         json_get_f64(j, "end", &event->end, e) < 0)
         return ERR_FAIL;
     if (!isfinite(event->start) || !isfinite(event->end) || event->start < 0 ||
@@ -71,21 +73,6 @@ static int take_extra(const struct json *j, struct video *v, struct err *e)
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-static int check_names(const struct json *j, struct err *e)
-{
-    static const char *const known[] = {"path", "id", "split", "class", "events", "extra"};
-    const char *name;
-    struct json *value;
-    for (size_t i = 0; json_pair(j, i, &name, &value); i++) {
-        size_t k = 0, n = sizeof known / sizeof *known;
-        while (k < n && strcmp(known[k], name) != 0)
-            k++;
-        if (k == n)
-            return err_set(e, "unknown member %s", name);
-    }
-    return 0;
-}
-
 static int take_split(struct video *v, struct err *e)
 {
     const char *name = v->split ? video_split_name(v->split) : NULL;
@@ -100,9 +87,8 @@ static int take_split(struct video *v, struct err *e)
 
 static int take_video(const struct json *j, struct video *v, struct err *e)
 {
-    if (json_kind(j) != JSON_OBJECT)
-        return err_set(e, "not an object");
-    if (check_names(j, e) < 0 || take_text(j, "path", &v->path, e) < 0 ||
+    static const char *const known[] = {"path", "id", "split", "class", "events", "extra", NULL};
+    if (fields_check(j, known, e) < 0 || take_text(j, "path", &v->path, e) < 0 ||
         take_text(j, "id", &v->id, e) < 0 || take_text(j, "split", &v->split, e) < 0 ||
         take_text(j, "class", &v->class_name, e) < 0 || take_split(v, e) < 0 ||
         take_events(j, v, e) < 0 || take_extra(j, v, e) < 0)

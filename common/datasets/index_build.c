@@ -15,6 +15,9 @@
 #include "common/store/store.h"
 #include "common/video/scan.h"
 
+/* A run that is stopped loses no more looks than these, which may take a minute each. */
+enum { PUTS_A_COMMIT = 32 };
+
 struct build {
     const struct index_options *options;
     struct ui *ui;
@@ -129,12 +132,43 @@ static struct json *new_settings(const struct build *b, struct err *e)
     return j;
 }
 
+/* All that the records follow from, the files as they are seen from outside. */
+static int hash_list(const struct build *b, char text[HASH_TEXT_BYTES], struct err *e)
+{
+    struct hash128 total = {0};
+    for (size_t i = 0; i < b->list.n; i++) {
+        const struct video *v = &b->list.videos[i];
+        struct stat about = {0};
+        struct json *j = video_to_json(v);
+        char *path = path_join(b->options->import.videos, v->path);
+        if (!j || !path) {
+            json_free(j);
+            free(path);
+            return err_set(e, "out of memory");
+        }
+        const char *record = json_text(j);
+        int64_t seen[3] = {-1, 0, 0};
+        if (stat(path, &about) == 0) {
+            seen[0] = about.st_size;
+            seen[1] = about.st_mtim.tv_sec;
+            seen[2] = about.st_mtim.tv_nsec;
+        }
+        hash_sum(&total, hash_record(v->id, strlen(v->id), record, strlen(record)));
+        hash_sum(&total, hash_record(v->id, strlen(v->id), seen, sizeof seen));
+        json_free(j);
+        free(path);
+    }
+    hash_text(total, text);
+    return 0;
+}
+
 static int create(struct build *b, struct err *e)
 {
     const struct index_options *o = b->options;
+    char origin[HASH_TEXT_BYTES];
     int rc = ERR_FAIL;
     struct json *settings = new_settings(b, e), *inputs = json_new_object();
-    if (!settings || !inputs)
+    if (!settings || !inputs || hash_list(b, origin, e) < 0)
         goto out;
     const char *const given[][2] = {{"annotations", o->import.annotations},
                                     {"detections", o->import.detections},
@@ -149,6 +183,7 @@ static int create(struct build *b, struct err *e)
         .argv = o->argv,
         .settings = settings,
         .inputs = inputs,
+        .origin = origin,
         .force = o->force,
     };
     rc = store_create(&b->writer, o->output, &spec, e);
@@ -227,7 +262,8 @@ static int put(void *user, size_t item, void *result, struct err *e)
     else if (v->reason)
         ui_note(b->ui, "%s: %s", v->path, v->reason);
     ui_progress_add(b->ui, 1);
-    return index_summary_add(&b->summary, v, e);
+    rc = store_commit(b->writer, PUTS_A_COMMIT, e);
+    return rc < 0 ? rc : index_summary_add(&b->summary, v, e);
 }
 
 static int look_at_all(struct build *b, struct err *e)
@@ -240,7 +276,7 @@ static int look_at_all(struct build *b, struct err *e)
         .user = b,
     };
     ui_progress_start(b->ui, b->options->verify ? "verifying" : "indexing", b->list.n, "videos");
-    ui_progress_add(b->ui, b->n_done);
+    ui_progress_skip(b->ui, b->n_done);
     int rc = pool_run(&job, e);
     ui_progress_end(b->ui);
     return rc;
@@ -263,13 +299,16 @@ static int put_counts(struct build *b, const struct named_count *counts, size_t 
     return 0;
 }
 
+enum { MAX_KINDS = 5 };
+
 /* What there is of annotations: a kind that does not occur is left out. */
-static size_t annotation_counts(const struct index_summary *s, struct named_count out[4])
+static size_t annotation_counts(const struct index_summary *s, struct named_count out[MAX_KINDS])
 {
     const struct named_count all[] = {{"events", s->n_events, "events"},
                                       {"boundaries", s->n_boundaries, "boundaries"},
                                       {"key_frames", s->n_key_frames, "key frames"},
-                                      {"boxes", s->n_boxes, "boxes"}};
+                                      {"boxes", s->n_boxes, "boxes"},
+                                      {"outside", s->n_outside, "outside of their video"}};
     size_t n = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].n)
@@ -287,7 +326,7 @@ static int put_summary(struct build *b, struct err *e)
         {.name = "noted", .n = c->noted},
         {.name = "other_files", .n = (int64_t)b->list.n_other_files},
     };
-    struct named_count annotations[4];
+    struct named_count annotations[MAX_KINDS];
     size_t n = annotation_counts(&b->summary, annotations);
     if (put_counts(b, files, sizeof files / sizeof *files, e) < 0 ||
         put_counts(b, annotations, n, e) < 0 ||
@@ -328,7 +367,7 @@ static int say_rows(struct build *b, const struct json *rows, bool of_classes, s
 static int say_all(struct build *b, struct err *e)
 {
     struct buf text = {0};
-    struct named_count annotations[4];
+    struct named_count annotations[MAX_KINDS];
     size_t n = annotation_counts(&b->summary, annotations);
     int rc = counts_text(&b->summary.all, &text, e);
     if (rc == 0)
@@ -337,6 +376,9 @@ static int say_all(struct build *b, struct err *e)
         rc = buf_printf(&text, e, ", %" PRId64 " %s", annotations[i].n, annotations[i].words);
     if (rc == 0)
         ui_note(b->ui, "videos: %s", (char *)text.data);
+    if (rc == 0 && b->summary.n_outside)
+        ui_warn(b->ui, "%" PRId64 " events or boundaries lie behind the end of their video",
+                b->summary.n_outside);
     buf_release(&text);
     return rc;
 }

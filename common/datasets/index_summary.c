@@ -41,9 +41,26 @@ static int add_to(struct json *table, const char *name, const struct index_count
     return add_count(row, "bad", c->bad);
 }
 
+/* Annotators round: an event may end a little behind the last frame. */
+static const double end_slack = 0.5; /* seconds */
+
+static int64_t count_outside(const struct video *v, const struct json *raters)
+{
+    int64_t n = 0;
+    if (!v->ok || !(v->duration > 0))
+        return 0;
+    for (size_t i = 0; i < v->n_events; i++)
+        n += v->events[i].start >= v->duration || v->events[i].end > v->duration + end_slack;
+    for (size_t i = 0; raters && i < json_len(raters); i++)
+        for (size_t k = 0; k < json_len(json_at(raters, i)); k++)
+            n += json_f64(json_at(json_at(raters, i), k)) > v->duration;
+    return n;
+}
+
 static void count_annotations(struct index_summary *s, const struct video *v)
 {
     const struct json *raters = v->extra ? json_member(v->extra, "boundaries") : NULL;
+    s->n_outside += count_outside(v, raters);
     s->n_events += (int64_t)v->n_events;
     for (size_t i = 0; raters && i < json_len(raters); i++)
         s->n_boundaries += (int64_t)json_len(json_at(raters, i));

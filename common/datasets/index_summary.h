@@ -19,6 +19,7 @@ struct index_counts {
 struct index_summary {
     struct index_counts all;
     int64_t n_events, n_boundaries, n_key_frames, n_boxes; /* annotations of all videos */
+    int64_t n_outside; /* events and boundaries that lie behind the end of their video */
     struct json *splits, *classes; /* {"train": {"found": 1, "missing": 0, "bad": 0}, ...} */
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/base/ui.h"
 
 struct train_log {
     int fd;       /* -1: no log */
@@ -56,7 +57,7 @@ int train_log_open(struct train_log **out, const char *path, uint64_t keep_bytes
     int rc = 0;
     if (path) {
         l->path = mem_strdup(path, e);
-        rc = l->path ? 0 : ERR_FAIL;
+        rc = l->path ? ui_check_log(path, e) : ERR_FAIL;
         if (rc == 0)
             l->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
         if (rc == 0)

@@ -104,17 +104,24 @@ struct store_spec {
     struct json *settings; /* borrowed for the call; everything that decides the content */
     struct json *inputs;   /* borrowed for the call; name -> identity; may be NULL */
     struct shard shard; /* zero: the whole store; else PATH.I-of-N is written, with the setting */
-    bool force;         /* throw away a .part of other settings, and replace a finished PATH */
+    /* Hash of what the store is made from besides, file times and all; borrowed for the call; may
+     * be NULL. A .part is gone on with for the same one only. It is kept in PATH.part.origin and
+     * never reaches the store, whose bytes depend on content alone. */
+    const char *origin;
+    bool force; /* throw away a .part of other settings, and replace a finished PATH */
 };
 
 struct store_writer;
 /*
  * Opens PATH.part, new or to be resumed. Fails where PATH exists already (unless force), also where
  * a shard of it is to be written, which nobody would read then; where the .part was begun with
- * another spec (the first difference is named), or where another process is writing it.
+ * another spec (the first difference is named) or from another origin, or where another process is
+ * writing it.
  */
 int store_create(struct store_writer **w, const char *path, const struct store_spec *spec,
                  struct err *e);
+/* Throws away what was put, by earlier runs too. */
+int store_restart(struct store_writer *w, struct err *e);
 bool store_resumed(const struct store_writer *w);
 /* The file that is being written. */
 const char *store_part(const struct store_writer *w);

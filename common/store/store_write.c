@@ -9,6 +9,7 @@
  */
 #include "common/store/store.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@ enum { TREE_BYTES_PER_COMMIT = 64 << 20 };
 
 struct store_writer {
     char *path, *part;
+    char *origin_path;  /* NULL without an origin */
+    const char *origin; /* borrowed while the store is created */
     bool force;
     int lock; /* the .part itself, locked */
     MDB_env *env;
@@ -153,6 +156,23 @@ static int take_greatest(struct store_writer *w, struct err *e)
     return 0;
 }
 
+/* Beside the .part, as pages keep what was once written to them. */
+static int keep_origin(const struct store_writer *w, struct err *e)
+{
+    return w->origin ? file_write(w->origin_path, w->origin, strlen(w->origin), e) : 0;
+}
+
+static int check_origin(const struct store_writer *w, struct err *e)
+{
+    struct buf there = {0};
+    int rc = w->origin ? file_read(w->origin_path, &there, e) : 0;
+    if (rc == 0 && w->origin &&
+        (there.len != strlen(w->origin) || memcmp(there.data, w->origin, there.len) != 0))
+        rc = err_set(e, "what it is made from has changed");
+    buf_release(&there);
+    return rc;
+}
+
 /* Goes on from the `!meta` of the .part, which must have been begun with this head. */
 static int take_over(struct store_writer *w, const struct blob *text, struct err *e)
 {
@@ -161,11 +181,16 @@ static int take_over(struct store_writer *w, const struct blob *text, struct err
     if (!root)
         return err_add(e, "%s: " STORE_META_KEY, w->part);
     int rc = meta_compare(root, w->head, e);
-    if (rc < 0)
+    bool same = rc == 0;
+    if (same && (rc = meta_read_state(&state, root, e)) < 0)
+        err_add(e, "%s", w->part);
+    if (rc == 0) {
+        rc = state.n_records ? check_origin(w, e) : keep_origin(w, e);
+        same = rc == 0;
+    }
+    if (!same)
         err_add(e, "%s was begun in another way; give --force to begin anew, or remove it",
                 w->part);
-    else if ((rc = meta_read_state(&state, root, e)) < 0)
-        err_add(e, "%s", w->part);
     if (rc == 0) {
         w->n_records = state.n_records;
         w->content = state.content;
@@ -199,18 +224,27 @@ static int resume(struct store_writer *w, struct err *e)
     return rc < 0 ? rc : 1;
 }
 
+int store_restart(struct store_writer *w, struct err *e)
+{
+    close_env(w);
+    if (ftruncate(w->lock, 0) < 0)
+        return err_errno(e, "%s", w->part);
+    w->failed = w->resumed = false;
+    w->n_records = w->n_puts = w->put_bytes = 0;
+    w->content = (struct hash128){0};
+    w->last[0] = '\0';
+    snprintf(w->greatest, sizeof w->greatest, STORE_META_KEY);
+    int rc = open_env(w, 0, e);
+    return rc < 0 ? rc : commit(w, 0, e);
+}
+
 static int start(struct store_writer *w, struct err *e)
 {
     int rc = resume(w, e);
     if (rc == 1 || (rc < 0 && !w->force))
         return rc < 0 ? rc : 0;
-    close_env(w);
-    w->failed = false;
-    if (ftruncate(w->lock, 0) < 0)
-        return err_errno(e, "%s", w->part);
-    snprintf(w->greatest, sizeof w->greatest, STORE_META_KEY);
-    rc = open_env(w, 0, e);
-    return rc < 0 ? rc : commit(w, 0, e);
+    rc = keep_origin(w, e);
+    return rc < 0 ? rc : store_restart(w, e);
 }
 
 static void writer_free(struct store_writer *w)
@@ -222,19 +256,24 @@ static void writer_free(struct store_writer *w)
     json_free(w->summary);
     free(w->path);
     free(w->part);
+    free(w->origin_path);
     free(w);
 }
 
 static int prepare(struct store_writer *w, const char *path, const struct store_spec *spec,
                    struct err *e)
 {
-    struct buf part = {0};
+    struct buf part = {0}, origin = {0};
     w->lock = -1;
     w->force = spec->force;
+    w->origin = spec->origin;
     if (!(w->path = shard_path(&spec->shard, path, e)) ||
         buf_printf(&part, e, "%s.part", w->path) < 0)
         return ERR_FAIL;
     w->part = (char *)part.data;
+    if (w->origin && buf_printf(&origin, e, "%s.origin", w->part) < 0)
+        return ERR_FAIL;
+    w->origin_path = (char *)origin.data;
     if (!(w->head = meta_head(spec, e)))
         return err_add(e, "%s", w->part);
     if (!(w->summary = json_new_object()))
@@ -264,6 +303,7 @@ int store_create(struct store_writer **out, const char *path, const struct store
         writer_free(w);
         return rc;
     }
+    w->origin = NULL;
     *out = w;
     return 0;
 }
@@ -373,6 +413,8 @@ int store_publish(struct store_writer *w, uint64_t count, struct err *e)
         rc = refuse_finished(w, e);
     if (rc == 0)
         rc = file_publish(w->part, w->path, e);
+    if (rc == 0 && w->origin_path && unlink(w->origin_path) < 0 && errno != ENOENT)
+        rc = err_errno(e, "%s", w->origin_path);
     writer_free(w);
     return rc;
 }

@@ -4,6 +4,7 @@
 #include <libavutil/frame.h>
 
 #include "common/base/buf.h"
+#include "common/base/num.h"
 #include "common/video/clock.h"
 #include "common/video/convert.h"
 #include "common/video/reader.h"
@@ -28,14 +29,9 @@ static void set_rate(struct decoder *d)
     bool own = s->fps_num == 0;
     int64_t num = own ? d->request->fps_num : s->fps_num;
     int64_t den = (own ? d->request->fps_den : s->fps_den) * s->frame_step;
-    int64_t a = num, b = den;
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    d->info.fps_num = num / a;
-    d->info.fps_den = den / a;
+    int64_t divisor = num_gcd(num, den);
+    d->info.fps_num = num / divisor;
+    d->info.fps_den = den / divisor;
     d->info.frame_step = s->frame_step;
 }
 
@@ -120,7 +116,7 @@ static void start_clock(struct decoder *d)
     clock_init(&d->clock, &rates);
 }
 
-static int open_file(struct decoder *d)
+static int open_file(struct decoder *d, struct err *e)
 {
     struct err why = {0};
     const struct reader_options options = {.time_limit = d->settings->time_limit};
@@ -128,7 +124,10 @@ static int open_file(struct decoder *d)
         end(d, d->request->bad);
         return 0;
     }
-    if (reader_open(&d->reader, d->request->path, &options, &why) < 0) {
+    int rc = reader_open(&d->reader, d->request->path, &options, &why);
+    if (rc == ERR_SYSTEM)
+        return err_code(e, rc, "%s: %s", d->request->path, why.text);
+    if (rc < 0) {
         end(d, why.text);
         return 0;
     }
@@ -188,12 +187,12 @@ static bool take_last(struct decoder *d, AVFrame *frame, struct frame_range *ran
 
 int decoder_next(struct decoder *d, struct AVFrame *frame, struct frame_range *range, struct err *e)
 {
-    (void)e;
-    if (!d->ended && !d->reader && !open_file(d))
-        return 0;
+    int rc = d->ended || d->reader ? 1 : open_file(d, e);
+    if (rc <= 0)
+        return rc;
     while (!d->ended) {
         struct err why = {0};
-        int rc = reader_next(d->reader, d->incoming, &why);
+        rc = reader_next(d->reader, d->incoming, &why);
         bool stored =
             rc > 0 ? take(d, frame, range) : take_last(d, frame, range, rc < 0 ? why.text : NULL);
         if (stored)

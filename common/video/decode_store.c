@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/video/decode_store.h"
 
+#include <sys/stat.h>
+
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "common/store/frames.h"
@@ -20,6 +22,8 @@ struct work {
     size_t n_videos;
     size_t n_done; /* written by an earlier run */
     int64_t n_bad, n_frames, n_new_frames;
+    int64_t n_failed; /* of the bad videos of an earlier run: that are good by the index */
+    const char *root; /* of the videos */
     double start;
 };
 
@@ -40,8 +44,11 @@ static int by_frame_key(const void *a, const void *b)
     return (*x != '\0') - (*y != '\0');
 }
 
-static int list_videos(struct work *w, const char *root, struct err *e)
+static int list_videos(struct work *w, struct err *e)
 {
+    struct stat about;
+    if (stat(w->root, &about) < 0)
+        return err_errno(e, "folder of the videos (--videos): %s", w->root);
     size_t n_all = index_n_videos(w->index);
     w->videos = mem_new(n_all + 1, sizeof *w->videos, e);
     w->requests = mem_new(n_all + 1, sizeof *w->requests, e);
@@ -56,7 +63,7 @@ static int list_videos(struct work *w, const char *root, struct err *e)
     for (size_t i = 0; i < w->n_videos; i++) {
         const struct video *v = w->videos[i];
         bool has_rate = v->fps_num > 0 && v->fps_den > 0;
-        char *path = path_join(root, v->path);
+        char *path = path_join(w->root, v->path);
         if (!path)
             return err_set(e, "out of memory");
         w->requests[i] = (struct decode_request){
@@ -126,9 +133,10 @@ static void count(struct work *w, const struct frames_info *info)
     w->n_frames += info->n_frames;
 }
 
-/* 1: the video is complete; 0: it is not. */
-static int find_done(struct work *w, const char *id, struct err *e)
+/* 1: the next video is complete; 0: it is not. */
+static int find_done(struct work *w, struct err *e)
 {
+    const char *id = w->videos[w->n_done]->id;
     struct blob value;
     struct frames_info info;
     int rc = store_peek(w->writer, id, &value, e);
@@ -140,6 +148,7 @@ static int find_done(struct work *w, const char *id, struct err *e)
     if (rc < 0)
         return err_add(e, "%s: %s", store_part(w->writer), id);
     count(w, &info);
+    w->n_failed += !info.ok && !w->requests[w->n_done].bad;
     return 1;
 }
 
@@ -157,15 +166,28 @@ static int count_frames(struct work *w, const char *id, int64_t *n, struct err *
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
+/* What made the videos fail may have passed. */
+static int begin_anew(struct work *w, struct err *e)
+{
+    ui_note(w->ui, "%s.part is complete with %lld bad videos: beginning anew", w->options->output,
+            (long long)w->n_bad);
+    w->n_done = 0;
+    w->n_bad = w->n_frames = w->n_failed = 0;
+    return store_restart(w->writer, e);
+}
+
 static int resume(struct work *w, struct err *e)
 {
     int rc = 1;
     if (!store_resumed(w->writer))
         return 0;
-    while (w->n_done < w->n_videos && (rc = find_done(w, w->videos[w->n_done]->id, e)) > 0)
+    while (w->n_done < w->n_videos && (rc = find_done(w, e)) > 0)
         w->n_done++;
     if (rc < 0)
         return rc;
+    if (w->options->force && w->n_done == w->n_videos && w->n_failed &&
+        w->n_bad > w->options->max_bad)
+        return begin_anew(w, e);
     ui_note(w->ui, "going on behind %zu of %zu videos", w->n_done, w->n_videos);
     if (w->n_done == w->n_videos)
         return 0;
@@ -230,7 +252,7 @@ static int run(struct work *w, struct err *e)
     };
     w->start = ui_seconds();
     ui_progress_start(w->ui, "decoding", w->n_videos, "videos");
-    ui_progress_add(w->ui, w->n_done);
+    ui_progress_skip(w->ui, w->n_done);
     int rc = pipeline_run(&job, e);
     ui_progress_end(w->ui);
     return rc;
@@ -243,12 +265,12 @@ static int publish(struct work *w, struct err *e)
         0) /* also before publishing, so that both ways give the same bytes */
         return ERR_FAIL;
     if (w->n_bad > o->max_bad)
-        return err_set(
-            e,
-            "%lld of %zu videos are bad, --max-bad is %lld; %s is complete, the same command "
-            "with --max-bad %lld publishes it",
-            (long long)w->n_bad, w->n_videos, (long long)o->max_bad,
-            path_base(store_part(w->writer)), (long long)w->n_bad);
+        return err_set(e,
+                       "%lld of %zu videos below %s are bad, --max-bad is %lld; %s is complete: "
+                       "the same command "
+                       "with --max-bad %lld publishes it, with --force decodes all of them again",
+                       (long long)w->n_bad, w->n_videos, w->root, (long long)o->max_bad,
+                       store_part(w->writer), (long long)w->n_bad);
     if (store_summary(w->writer, "bad", json_new_i64(w->n_bad), e) < 0 ||
         store_summary(w->writer, "frames", json_new_i64(w->n_frames), e) < 0)
         return ERR_FAIL;
@@ -273,7 +295,8 @@ int decode_store(const struct decode_options *options, struct ui *ui, struct err
         rc = err_set(e, "out of memory");
         goto out;
     }
-    if ((rc = list_videos(&w, root, e)) < 0 || (rc = create_store(&w, e)) < 0 ||
+    w.root = root;
+    if ((rc = list_videos(&w, e)) < 0 || (rc = create_store(&w, e)) < 0 ||
         (rc = resume(&w, e)) < 0 || (rc = run(&w, e)) < 0)
         goto out;
     rc = publish(&w, e);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/video/reader.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -124,18 +126,28 @@ static int find_info(struct reader *r, struct err *e)
     for (unsigned i = 0; i < n; i++)
         av_dict_free(&options[i]);
     free(options);
+    if (out_of_time(r)) /* FFmpeg takes an interruption here for the end of the file */
+        return fail_slow(r, e);
     return rc < 0 ? avlog_fail(e, rc, "cannot read the streams") : 0;
 }
 
-/* What FFmpeg would wait for, or has many words for. */
+/* What FFmpeg would wait for, or has many words for; a byte is read, so that what fails afterwards
+ * is the file's fault. */
 static int check_file(const char *path, struct err *e)
 {
     struct stat about;
-    if (stat(path, &about) < 0)
-        return err_errno(e, "cannot be opened");
-    if (!S_ISREG(about.st_mode))
+    char byte;
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
         return err_set(e, "not a regular file");
-    return about.st_size == 0 ? err_set(e, "empty file") : 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, &byte, 1);
+    if (n < 0)
+        err_errno(e, "cannot be opened");
+    if (fd >= 0)
+        close(fd);
+    if (n < 0)
+        return ERR_SYSTEM;
+    return n == 0 ? err_set(e, "empty file") : 0;
 }
 
 static int open_file(struct reader *r, const char *path, struct err *e)
@@ -229,18 +241,18 @@ int reader_open(struct reader **out, const char *path, const struct reader_optio
     r->time_limit = options->time_limit > 0 ? options->time_limit : READER_TIME_LIMIT;
     r->deadline = ui_seconds() + r->time_limit;
     r->packet = av_packet_alloc();
-    if (!r->packet) {
-        err_set(e, "out of memory");
+    int rc = r->packet ? 0 : err_set(e, "out of memory");
+    if (rc < 0)
         goto fail;
-    }
-    if (check_file(path, e) < 0 || open_file(r, path, e) < 0 || find_info(r, e) < 0 ||
-        find_stream(r, e) < 0 || open_codec(r, e) < 0 || set_info(r, e) < 0)
+    if ((rc = check_file(path, e)) < 0 || (rc = open_file(r, path, e)) < 0 ||
+        (rc = find_info(r, e)) < 0 || (rc = find_stream(r, e)) < 0 || (rc = open_codec(r, e)) < 0 ||
+        (rc = set_info(r, e)) < 0)
         goto fail;
     *out = r;
     return 0;
 fail:
     reader_close(r);
-    return ERR_FAIL;
+    return rc;
 }
 
 void reader_close(struct reader *r)

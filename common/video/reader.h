@@ -42,6 +42,7 @@ struct reader_info {
 };
 
 struct reader;
+/* ERR_SYSTEM where the file is not there or not given out. */
 int reader_open(struct reader **r, const char *path, const struct reader_options *options,
                 struct err *e);
 void reader_close(struct reader *r); /* NULL allowed */

@@ -6,6 +6,7 @@
 #include <libavutil/frame.h>
 
 #include "common/base/buf.h"
+#include "common/base/num.h"
 #include "common/video/clock.h"
 
 enum { MAX_RATE = 1000, USUAL_RATE = 240, UNKNOWN_RATE = 25 };
@@ -20,14 +21,9 @@ static int by_time(const void *a, const void *b)
 
 static void set_fps(struct video *v, int64_t num, int64_t den)
 {
-    int64_t a = num, b = den;
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    v->fps_num = num / a;
-    v->fps_den = den / a;
+    int64_t divisor = num_gcd(num, den);
+    v->fps_num = num / divisor;
+    v->fps_den = den / divisor;
 }
 
 static double ratio(int64_t num, int64_t den)

@@ -109,7 +109,7 @@ expect_pictures() {
     expect_status 1
     [[ "$stderr" == *"empty: empty file (0 frames kept)"* ]]
     [[ "$stderr" == *"train-00004: cannot be opened: "*" (0 frames kept)"* ]]
-    [[ "$stderr" == *"2 of 8 videos are bad, --max-bad is 0; frames.lmdb.part is complete"* ]]
+    [[ "$stderr" == *"2 of 8 videos below "*"videos are bad, --max-bad is 0; frames.lmdb.part is complete"* ]]
     [ ! -e frames.lmdb ]
     tool teg-decode --index index.lmdb --max-bad 2 -o frames.lmdb
     expect_status 0
@@ -181,6 +181,41 @@ set_matrix() {
     expect_pictures frames.lmdb left_right "$source" null
     expect_pictures frames.lmdb turned "$source" hflip,vflip
     expect_pictures frames.lmdb up_down "$source" hflip,vflip
+}
+
+@test "a file that is not given out ends the run and is not remembered as bad" {
+    cp -r "$BATS_FILE_TMPDIR/data/videos" .
+    tool teg-index --videos videos -o index.lmdb
+    mv videos away
+    tool teg-decode --index index.lmdb -o frames.lmdb
+    expect_error 1 "folder of the videos (--videos): ./videos: No such file or directory"
+    mv away videos
+    video=$(find videos -name 'train-00003.mp4')
+    mv "$video" hidden
+    tool teg-decode --index index.lmdb --max-bad 8 -o frames.lmdb
+    expect_error 1 "$video: cannot be opened: No such file or directory"
+    mv hidden "$video"
+    tool teg-decode --index index.lmdb -o frames.lmdb
+    expect_status 0
+}
+
+@test "videos that failed are tried again with --force" {
+    cp -r "$BATS_FILE_TMPDIR/data/videos" .
+    tool teg-index --videos videos -o index.lmdb
+    video=$(find videos -name 'train-00003.mp4')
+    cp "$video" good
+    : >"$video"
+    tool teg-decode --index index.lmdb -o frames.lmdb
+    expect_status 1
+    [[ "$stderr" == *"with --force decodes all of them again"* ]]
+    cp good "$video"
+    tool teg-decode --index index.lmdb -o frames.lmdb
+    expect_status 1
+    tool teg-decode --index index.lmdb -o frames.lmdb --force
+    expect_status 0
+    [[ "$stderr" == *"8 videos, "*" frames, 0 bad videos"* ]]
+    tool teg-decode --index index.lmdb -o direct.lmdb
+    cmp frames.lmdb direct.lmdb
 }
 
 @test "a killed run goes on and ends with the same bytes" {
@@ -264,4 +299,17 @@ set_matrix() {
     [ "$(records frames.lmdb n_frames | cut -f 2)" -eq 300 ]
     echo "$(cat memory) KiB"
     [ "$(cat memory)" -lt $((500 * 1024)) ]
+}
+
+@test "inputs are never overwritten" {
+    cp "$index" i.lmdb
+    tool teg-decode --index i.lmdb -o i.lmdb --force
+    expect_error 1 "i.lmdb: --index and --output are the same file"
+    tool teg-decode --index i.lmdb -o f.lmdb --log i.lmdb
+    expect_error 1 "i.lmdb: --index and --log are the same file"
+    cp i.lmdb other.lmdb
+    tool teg-decode --index i.lmdb -o f.lmdb --log other.lmdb
+    expect_error 1 "other.lmdb: is there and no log of JSON Lines"
+    cmp i.lmdb "$index"
+    cmp other.lmdb "$index"
 }

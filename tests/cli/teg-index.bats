@@ -163,6 +163,48 @@ find_video() {
     cmp whole.lmdb whole
 }
 
+# Leaves an index of the folder many half made.
+leave_unfinished() {
+    "$TEG_BIN/teg-index" --quiet --verify --threads 1 --videos many -o i.lmdb &
+    pid=$!
+    while [ "$(stat -c %s i.lmdb.part 2>/dev/null || echo 0)" -lt 20000 ]; do sleep 0.01; done
+    kill -TERM $pid
+    ! wait $pid
+    [ ! -e i.lmdb ]
+}
+
+@test "an unfinished index is gone on with for the same files only" {
+    mkdir many
+    for i in $(seq 1000 1319); do
+        cp "$(find_video "train-0000$((i % 6))")" "many/n$i.mp4"
+    done
+    for change in "rm many/n1000.mp4" "mv many/n1318.mp4 many/a.mp4" "touch many/n1001.mp4"; do
+        leave_unfinished
+        tool teg-index --verify --videos many -o i.lmdb
+        expect_status 0
+        [[ "$stderr" == *"going on behind "*" of "*" videos"* ]]
+        rm i.lmdb
+        leave_unfinished
+        $change
+        tool teg-index --verify --videos many -o i.lmdb
+        expect_error 1 "i.lmdb.part was begun in another way; give --force to begin anew, or remove it: what it is made from has changed"
+        tool teg-index --verify --videos many --force -o i.lmdb
+        expect_status 0
+        [ "$(records i.lmdb path | wc -l)" -eq "$(find many -type f | wc -l)" ]
+        [ "$(echo i.lmdb*)" = i.lmdb ]
+        rm i.lmdb
+    done
+}
+
+@test "the bytes of an index do not depend on the times of the files" {
+    tool teg-index --videos videos -o i.lmdb
+    expect_status 0
+    find videos -type f -exec touch -d 2001-01-01 {} +
+    tool teg-index --videos videos -o j.lmdb
+    expect_status 0
+    cmp i.lmdb j.lmdb
+}
+
 @test "a file that takes too long is given up" {
     need_shared data/long/libopenshot/sintel_trailer-720p.mp4
     printf 'sintel_trailer-720p.mp4,x\n' >list.csv
@@ -179,4 +221,28 @@ find_video() {
     mv a b
     tool teg-decode --index b/index.lmdb -o frames.lmdb
     expect_status 0
+}
+
+@test "a closed standard error does not become the index" {
+    echo x >videos/bad.mp4
+    "$TEG_BIN/teg-index" --videos videos -o i.lmdb 2>&-
+    tool teg-index --videos videos -o j.lmdb
+    cmp i.lmdb j.lmdb
+}
+
+@test "events and boundaries behind the end of a video are counted" {
+    a=$(find_video train-00000)
+    printf '{"path":"%s","events":[{"start":0,"end":1.2},{"start":0,"end":1.6},{"start":1,"end":1}],"extra":{"boundaries":[[0.5,1.5]]}}\n' \
+        "${a#videos/}" >a.jsonl
+    tool teg-index --format annotations --annotations a.jsonl --videos videos -o i.lmdb
+    expect_status 0
+    [[ "$stderr" == *"3 events, 2 boundaries, 3 outside of their video"* ]]
+    [[ "$stderr" == *"warning: 3 events or boundaries lie behind the end of their video"* ]]
+}
+
+@test "the annotations are never overwritten" {
+    tool teg-index --format annotations --annotations annotations.jsonl --videos videos -o annotations.jsonl --force
+    expect_error 1 "--annotations and --output are the same file"
+    tool teg-index --videos videos -o ''
+    expect_error 2 "--output: nothing given"
 }

@@ -266,3 +266,16 @@ END
     expect_status 1
     [ "$stderr" = "teg-inspect: error: standard output: No space left on device" ]
 }
+
+@test "what is shown is never overwritten" {
+    cp m.safetensors kept
+    tool teg-inspect export m.safetensors w --npy ./m.safetensors
+    expect_error 1 "the argument and --npy are the same file"
+    tool teg-inspect preview m.safetensors -o m.safetensors
+    expect_error 1 "the argument and --output are the same file"
+    cmp m.safetensors kept
+    tool teg-inspect export m.safetensors w --npy w
+    expect_status 0
+    tool teg-inspect export m.safetensors w --npy w
+    expect_status 0
+}

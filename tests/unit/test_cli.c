@@ -179,19 +179,76 @@ static void test_failures(void **state)
     }
 }
 
+static void test_same_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format, *err; /* NULL: fine */
+    } cases[] = {
+        {"-o %s/a -d %s/b", NULL},
+        {"-o %s/a -d %s/a", "/a: --videos and --output are the same file\n"},
+        {"-o %s/a -d %s/linked", "/a: --videos and --output are the same file\n"},
+        {"-d %s/a --log %s/./a", "/./a: --videos and --log are the same file\n"},
+        {"-o %s/absent --log %s/absent", "/absent: --log and --output are the same file\n"},
+        {"-o %s/a a -o %s/absent", NULL},
+        {"-o /dev/null -d /dev/null %s %s", NULL},
+    };
+    struct outcome o;
+    char command[1024], a[300], b[300];
+    struct err e;
+    snprintf(a, sizeof a, "%s/a", folder);
+    snprintf(b, sizeof b, "%s/linked", folder);
+    assert_int_equal(file_write(a, "a", 1, &e), 0);
+    assert_int_equal(symlink("a", b), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(command, sizeof command, i == 3 ? "-o x " : "");
+        snprintf(command + strlen(command), sizeof command - strlen(command), cases[i].format,
+                 folder, folder);
+        run(&o, command);
+        if (cases[i].err && !strstr(o.err, cases[i].err))
+            fail_msg("%s: %s", command, o.err);
+        assert_int_equal(o.status, cases[i].err ? 1 : 0);
+    }
+    snprintf(command, sizeof command, "-o x --log %s", a);
+    run(&o, command);
+    assert_non_null(strstr(o.err, "/a: is there and no log of JSON Lines"));
+}
+
+/* Closed standard streams must not become the files that are opened next. */
+static void test_closed_streams(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char *argv[] = {"teg-test", "-o", "x", NULL};
+        for (int fd = 0; fd < 3; fd++)
+            close(fd);
+        int status = tool_main(3, argv);
+        bool kept = fcntl(STDIN_FILENO, F_GETFD) >= 0 && fcntl(STDERR_FILENO, F_GETFD) >= 0;
+        _exit(status * 10 + kept);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 11); /* stdout cannot take what it prints */
+}
+
 static void test_usage_errors(void **state)
 {
     (void)state;
     static const struct {
         const char *command, *message;
     } cases[] = {
-        {"", "--output is missing"},
+        {"-s 7", "--output is missing"},
         {"-o x -s many", "--seed: expected an integer from 0 to 100, got 'many'"},
         {"-o x -s 101", "--seed: expected an integer from 0 to 100, got '101'"},
         {"-o x --scale=nan", "--scale: expected a number from 0 to 1, got 'nan'"},
         {"-o x --mode medium", "--mode: expected one of fast, slow; got 'medium'"},
         {"-o x --threads 0", "--threads: expected an integer from 1 to 4096, got '0'"},
         {"-o x a b c", "Too many arguments"},
+        {"--output=", "--output: nothing given"},
+        {"-o x --log=", "--log: nothing given"},
+        {"-o x a ", "an argument is empty"},
         {"-o x --nonsense", "unrecognized option '--nonsense'"},
         {"-o x -Z", "invalid option -- 'Z'"},
         {"-o", "option requires an argument -- 'o'"},
@@ -255,6 +312,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_success, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_usage_errors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_same_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_closed_streams, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_help, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_stdout, set_up, tear_down),
     };
