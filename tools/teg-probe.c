@@ -7,7 +7,8 @@ enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
 static const char *const print_names[] = {"table", "json", "none", NULL};
 static const char *const label_names[] = {"class", "events", NULL};
 static const char *const precision_names[] = {"f32", "bf16", NULL};
-static const char *const not_recorded[] = {"confusion", "similarity", "predictions", "print", NULL};
+static const char *const not_recorded[] = {"confusion", "similarity", "predictions",
+                                           "print",     "force",      NULL};
 
 struct request {
     struct probe_options probe;
@@ -42,6 +43,7 @@ enum {
     KEY_CONFUSION,
     KEY_SIMILARITY,
     KEY_PREDICTIONS,
+    KEY_FORCE,
     KEY_PRINT
 };
 
@@ -58,6 +60,7 @@ static const struct argp_option options[] = {
     {"similarity", KEY_SIMILARITY, "FILE", 0, "Draw cosines between the clips of a video, PNG", 1},
     {"predictions", KEY_PREDICTIONS, "FILE", 0,
      "Write the five best classes of each decision, JSON Lines", 1},
+    {"force", KEY_FORCE, NULL, 0, "Replace files that are no earlier outputs", 1},
     {"print", KEY_PRINT, "KIND", 0, "What goes to stdout: table, json or none (table)", 1},
     {0, 0, NULL, 0, "Classifier:", 2},
     {"method", KEY_METHOD, "NAME", 0, "linear (SGD), logistic (L-BFGS) or knn (linear)", 2},
@@ -114,6 +117,9 @@ static int parse_files(struct request *r, int key, char *arg, struct argp_state 
         break;
     case KEY_PREDICTIONS:
         o->predictions = arg;
+        break;
+    case KEY_FORCE:
+        o->force = true;
         break;
     case KEY_PRINT:
         r->print = (enum print)cli_choice(state, "print", arg, print_names);

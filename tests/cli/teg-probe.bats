@@ -338,6 +338,61 @@ END
     refused "the loss is not a finite number; try a lower --lr"
 }
 
+@test "outputs that cannot be made are refused before training" {
+    features all.lmdb clips=1
+    for option in "--similarity similarity.png" "--confusion absent/confusion.png" "--predictions absent/p.jsonl" \
+        "--predictions metrics.json" "--confusion same.png --similarity same.png"; do
+        probe --embeddings all.lmdb --log log.jsonl $option
+        refused ""
+    done
+    [ ! -s log.jsonl ]
+    [ -z "$(find . -name '*.png*' -o -name 'p.jsonl*' -o -name 'metrics*')" ]
+}
+
+@test "metrics stay where a picture fails after them" {
+    [ -c /dev/full ] || skip "there is no /dev/full"
+    features all.lmdb
+    probe --embeddings all.lmdb --confusion /dev/full
+    expect_status 1
+    [[ $stderr == *"/dev/full"* ]]
+    [ "$(value tool)" = teg-probe ]
+}
+
+# left_alone FILE OPTIONS ...: a probe with the options fails and FILE stays what it is.
+left_alone() {
+    local file=$1
+    shift
+    cp "$file" before
+    tool teg-probe --embeddings all.lmdb --index index.lmdb --labels class --print none "$@"
+    expect_status 1
+    [[ $stderr == *"$file: exists already and is not "*"; remove it or give --force"* ]]
+    cmp "$file" before
+}
+
+@test "outputs replace earlier outputs, other files with --force only" {
+    features all.lmdb
+    printf 'thoughts of mine\n' >notes
+    left_alone index.lmdb -o index.lmdb
+    left_alone notes -o notes
+    left_alone notes -o metrics.json --confusion notes
+    left_alone notes -o metrics.json --similarity notes
+    left_alone notes -o metrics.json --predictions notes
+    [ ! -e metrics.json ]
+    : >empty
+    for time in 1 2; do
+        probe --embeddings all.lmdb --confusion c.png --similarity s.png --predictions p.jsonl
+        expect_status 0
+    done
+    left_alone metrics.json -o other.json --predictions metrics.json
+    left_alone p.jsonl -o p.jsonl
+    sed 's/teg-probe/teg-ava-eval/' metrics.json >ava.json
+    left_alone ava.json -o ava.json
+    probe --embeddings all.lmdb -o empty --confusion notes --force
+    expect_status 0
+    cmp empty metrics.json
+    cmp notes c.png
+}
+
 @test "the log has a line an epoch" {
     features all.lmdb
     probe --embeddings all.lmdb --epochs 7 --log log.jsonl
