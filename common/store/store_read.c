@@ -84,7 +84,7 @@ static int read_meta(struct store *s, const char *schema, int version, struct er
         return err_add(e, "%s: " STORE_META_KEY, s->path);
     rc = version == ANY_VERSION ? 0 : meta_check_kind(root, schema, version, e);
     if (rc == 0)
-        rc = meta_read(&s->meta, root, &text, e);
+        rc = meta_read(&s->meta, root, e);
     if (rc < 0) {
         json_free(root);
         return err_add(e, "%s", s->path);
