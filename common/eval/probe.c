@@ -130,6 +130,9 @@ static void warn(struct ui *ui, const struct probe_data *d)
     if (d->n_unseen)
         ui_warn(ui, "%zu classes of the test are not in the training; they count as wrong",
                 d->n_unseen);
+    if (d->n_trained == 1)
+        ui_warn(ui, "all clips of the training are of class '%s': there is nothing to tell apart",
+                index_class(d->index, d->of_events, (size_t)d->set[PROBE_TRAIN].label[0]));
 }
 
 /* The metrics come first: a picture that fails does not take them along. */

@@ -261,6 +261,8 @@ static int check_classes(struct probe_data *d, bool allow_unseen, struct err *e)
     int rc = d->n_train_clips && reported ? 0 : ERR_FAIL;
     for (size_t i = 0; rc == 0 && i < train->n_rows; i++)
         d->n_train_clips[train->label[i]]++;
+    for (size_t k = 0; rc == 0 && k < d->n_classes; k++)
+        d->n_trained += d->n_train_clips[k] > 0;
     for (size_t i = 0; rc == 0 && i < test->n_decisions; i++) {
         int label = test->decisions[i].label;
         if (d->n_train_clips[label] || reported[label])

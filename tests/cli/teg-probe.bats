@@ -265,6 +265,15 @@ END
     [ "$(value classes/0/n)" = 5 ]
     [ "$(value top1)" = 0.75 ]
     [ "$(value n_classes)" = 3 ]
+    [ "$(value chance)" = 0.25 ] # 3/4 of the decisions are of one of 3 classes
+}
+
+@test "one class alone is warned of" {
+    features all.lmdb classes=1
+    probe --embeddings all.lmdb
+    expect_status 0
+    [[ $stderr == *"warning: all clips of the training are of class 'class 0': there is nothing to tell apart"* ]]
+    [ "$(value chance)" = 1.0 ]
 }
 
 @test "a video in training and test" {
