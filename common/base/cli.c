@@ -191,6 +191,8 @@ static error_t parse_tool(int key, char *arg, struct argp_state *state)
     state->input = cli->input;
     error_t rc = cli->argp->parser ? cli->argp->parser(key, arg, state) : ARGP_ERR_UNKNOWN;
     state->input = p;
+    if (key == ARGP_KEY_ARG && rc == ARGP_ERR_UNKNOWN) /* argp's own message does not name it */
+        argp_error(state, "unexpected argument '%s'", arg);
     return rc == 0 && record(p, key, arg) < 0 ? ENOMEM : rc;
 }
 

@@ -197,7 +197,7 @@ static void test_usage_errors(void **state)
         {"-o x --scale=nan", "--scale: expected a number from 0 to 1, got 'nan'"},
         {"-o x --mode medium", "--mode: expected one of fast, slow; got 'medium'"},
         {"-o x --threads 0", "--threads: expected an integer from 1 to 4096, got '0'"},
-        {"-o x a b c", "Too many arguments"},
+        {"-o x a b c", "unexpected argument 'c'"},
         {"-o x --nonsense", "unrecognized option '--nonsense'"},
         {"-o x -Z", "invalid option -- 'Z'"},
         {"-o", "option requires an argument -- 'o'"},
