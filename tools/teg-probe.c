@@ -7,14 +7,9 @@ enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
 static const char *const print_names[] = {"table", "json", "none", NULL};
 static const char *const label_names[] = {"class", "events", NULL};
 static const char *const precision_names[] = {"f32", "bf16", NULL};
-static const char *const not_recorded[] = {"confusion", "similarity", "predictions", "print", NULL};
+static const char *const not_recorded[] = {"confusion", "similarity", "predictions",
+                                           "print",     "force",      NULL};
 static const char *const outputs[] = {"confusion", "similarity", "predictions", NULL};
-
-struct request {
-    struct probe_options probe;
-    bool labels_given, warmup_given;
-    enum print print;
-};
 
 enum {
     KEY_EMBEDDINGS = 256,
@@ -43,7 +38,16 @@ enum {
     KEY_CONFUSION,
     KEY_SIMILARITY,
     KEY_PREDICTIONS,
-    KEY_PRINT
+    KEY_FORCE,
+    KEY_PRINT,
+    KEY_END,
+    N_KEYS = KEY_END - KEY_EMBEDDINGS
+};
+
+struct request {
+    struct probe_options probe;
+    bool given[N_KEYS];
+    enum print print;
 };
 
 static const struct argp_option options[] = {
@@ -59,6 +63,7 @@ static const struct argp_option options[] = {
     {"similarity", KEY_SIMILARITY, "FILE", 0, "Draw cosines between the clips of a video, PNG", 1},
     {"predictions", KEY_PREDICTIONS, "FILE", 0,
      "Write the five best classes of each decision, JSON Lines", 1},
+    {"force", KEY_FORCE, NULL, 0, "Replace files that are no earlier outputs", 1},
     {"print", KEY_PRINT, "KIND", 0, "What goes to stdout: table, json or none (table)", 1},
     {0, 0, NULL, 0, "Classifier:", 2},
     {"method", KEY_METHOD, "NAME", 0,
@@ -91,6 +96,27 @@ static const struct argp_option options[] = {
     {0},
 };
 
+/* Which methods an option has a meaning for; 0: all. */
+enum { LINEAR = 1 << PROBE_LINEAR, LOGISTIC = 1 << PROBE_LOGISTIC, KNN = 1 << PROBE_KNN };
+static const unsigned methods[N_KEYS] = {
+    [KEY_TEST - KEY_EMBEDDINGS] = LINEAR | LOGISTIC | KNN,
+    [KEY_SIMILARITY - KEY_EMBEDDINGS] = LINEAR | LOGISTIC | KNN,
+    [KEY_NORMALIZE - KEY_EMBEDDINGS] = LINEAR | LOGISTIC | KNN,
+    [KEY_NO_BIAS - KEY_EMBEDDINGS] = LINEAR | LOGISTIC,
+    [KEY_EPOCHS - KEY_EMBEDDINGS] = LINEAR,
+    [KEY_WARMUP - KEY_EMBEDDINGS] = LINEAR,
+    [KEY_BATCH - KEY_EMBEDDINGS] = LINEAR,
+    [KEY_LR - KEY_EMBEDDINGS] = LINEAR,
+    [KEY_MOMENTUM - KEY_EMBEDDINGS] = LINEAR,
+    [KEY_DECAY - KEY_EMBEDDINGS] = LINEAR,
+    [KEY_SEED - KEY_EMBEDDINGS] = LINEAR,
+    [KEY_L2 - KEY_EMBEDDINGS] = LOGISTIC,
+    [KEY_ITERATIONS - KEY_EMBEDDINGS] = LOGISTIC,
+    [KEY_TOLERANCE - KEY_EMBEDDINGS] = LOGISTIC,
+    [KEY_NEIGHBOURS - KEY_EMBEDDINGS] = KNN,
+    [KEY_TEMPERATURE - KEY_EMBEDDINGS] = KNN,
+};
+
 /* Stores, files and what to print; 0 where the key is not one of them. */
 static int parse_files(struct request *r, int key, char *arg, struct argp_state *state)
 {
@@ -117,6 +143,9 @@ static int parse_files(struct request *r, int key, char *arg, struct argp_state 
     case KEY_PREDICTIONS:
         o->predictions = arg;
         break;
+    case KEY_FORCE:
+        o->force = true;
+        break;
     case KEY_PRINT:
         r->print = (enum print)cli_choice(state, "print", arg, print_names);
         break;
@@ -134,7 +163,6 @@ static int parse_classifier(struct request *r, int key, char *arg, struct argp_s
         o->sgd.epochs = (uint64_t)cli_i64(state, "epochs", arg, 1, 1000000);
         break;
     case KEY_WARMUP:
-        r->warmup_given = true;
         o->sgd.warmup_epochs = (uint64_t)cli_i64(state, "warmup-epochs", arg, 0, 1000000);
         break;
     case KEY_BATCH:
@@ -173,20 +201,34 @@ static int parse_classifier(struct request *r, int key, char *arg, struct argp_s
     return 1;
 }
 
+static bool is_given(const struct request *r, int key)
+{
+    return r->given[key - KEY_EMBEDDINGS];
+}
+
+static void check_methods(const struct request *r, struct argp_state *state)
+{
+    enum probe_method method = r->probe.method;
+    for (const struct argp_option *o = options; o->name || o->doc; o++) {
+        unsigned of = o->key >= KEY_EMBEDDINGS ? methods[o->key - KEY_EMBEDDINGS] : 0;
+        if (of && !(of & 1U << method) && is_given(r, o->key))
+            argp_error(state, "--%s means nothing with --method %s", o->name,
+                       probe_method_names[method]);
+    }
+}
+
 static void check_complete(struct request *r, struct argp_state *state)
 {
     struct probe_options *o = &r->probe;
-    const char *missing = !o->source.embeddings ? "--embeddings STORE"
-                          : !o->source.index    ? "--index STORE"
-                          : !r->labels_given    ? "--labels class|events"
-                          : !o->out             ? "-o FILE"
-                                                : NULL;
+    const char *missing = !o->source.embeddings      ? "--embeddings STORE"
+                          : !o->source.index         ? "--index STORE"
+                          : !is_given(r, KEY_LABELS) ? "--labels class|events"
+                          : !o->out                  ? "-o FILE"
+                                                     : NULL;
     if (missing)
         argp_error(state, "%s is missing", missing);
-    if (o->method == PROBE_LOGITS && (o->source.test || o->similarity))
-        argp_error(state, "--%s means nothing with --method logits, which trains nothing",
-                   o->source.test ? "test" : "similarity");
-    if (!r->warmup_given && o->sgd.warmup_epochs > o->sgd.epochs / 2)
+    check_methods(r, state);
+    if (!is_given(r, KEY_WARMUP) && o->sgd.warmup_epochs > o->sgd.epochs / 2)
         o->sgd.warmup_epochs = o->sgd.epochs / 2;
     if (o->sgd.warmup_epochs >= o->sgd.epochs)
         argp_error(state, "--warmup-epochs: must be less than --epochs");
@@ -196,12 +238,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct request *r = state->input;
     struct probe_options *o = &r->probe;
+    if (key >= KEY_EMBEDDINGS && key < KEY_END)
+        r->given[key - KEY_EMBEDDINGS] = true;
     if (parse_files(r, key, arg, state) || parse_classifier(r, key, arg, state))
         return 0;
     switch (key) {
     case KEY_LABELS:
         o->source.of_events = cli_choice(state, "labels", arg, label_names);
-        r->labels_given = true;
         break;
     case KEY_METHOD:
         o->method = (enum probe_method)cli_choice(state, "method", arg, probe_method_names);

@@ -44,6 +44,16 @@ static const struct argp_option options[] = {
     {0},
 };
 
+static void check_complete(const struct synth_options *o, struct argp_state *state)
+{
+    struct err e = {0};
+    if (!o->kind || !o->folder)
+        argp_error(state, "%s is missing", o->kind ? "-o DIR" : "--dataset");
+    struct synth_options completed = *o;
+    if (synth_options_complete(&completed, &e) < 0)
+        argp_error(state, "%s", e.text);
+}
+
 /* All limits that depend on one option alone; those between options are in synth_options_complete.
  */
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -106,8 +116,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "unexpected argument '%s'", arg);
         break;
     case ARGP_KEY_END:
-        if (!o->kind || !o->folder)
-            argp_error(state, "%s is missing", o->kind ? "-o DIR" : "--dataset");
+        check_complete(o, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -26,6 +26,7 @@ struct parse {
     struct ui_options ui;
     struct given_path *paths;
     size_t n_paths;
+    struct json *options, *arguments; /* recorded, in the order of the command line */
 };
 
 /* -- stdout and stderr -- */
@@ -196,9 +197,10 @@ static const struct argp_option *find_option(const struct argp_option *options, 
     return NULL;
 }
 
-/* One entry of cli->argv for an option that the tool took; other keys of argp are passed over. */
-static int record(struct cli *cli, int key, const char *arg)
+/* One entry for an option or an argument that the tool took; other keys of argp are passed over. */
+static int record(struct parse *p, int key, const char *arg)
 {
+    const struct cli *cli = p->cli;
     bool positional = key == ARGP_KEY_ARG;
     const struct argp_option *o = positional ? NULL : find_option(cli->argp->options, key);
     if (!positional && (!o || !is_recorded(cli, o->name)))
@@ -209,8 +211,30 @@ static int record(struct cli *cli, int key, const char *arg)
     if (rc == 0)
         rc = buf_printf(&text, NULL, "%s", !arg ? "" : path ? path_base(arg) : arg);
     if (rc == 0)
-        rc = json_append(cli->argv, json_new_str((const char *)text.data));
+        rc = json_append(positional ? p->arguments : p->options,
+                         json_new_str((const char *)text.data));
     buf_release(&text);
+    return rc;
+}
+
+/* Whether an entry is that of an option: "--name" or "--name=value". */
+static bool is_entry_of(const char *entry, const char *name)
+{
+    size_t len = strlen(name);
+    return strncmp(entry + 2, name, len) == 0 && (!entry[2 + len] || entry[2 + len] == '=');
+}
+
+/* cli->argv: the options in the order of --help, those given repeatedly in that they came in. */
+static int order_recorded(struct parse *p)
+{
+    int rc = 0;
+    for (const struct argp_option *o = p->cli->argp->options; o && (o->name || o->key || o->doc);
+         o++)
+        for (size_t i = 0; o->name && i < json_len(p->options); i++)
+            if (is_entry_of(json_str(json_at(p->options, i)), o->name))
+                rc |= json_append(p->cli->argv, json_ref(json_at(p->options, i)));
+    for (size_t i = 0; i < json_len(p->arguments); i++)
+        rc |= json_append(p->cli->argv, json_ref(json_at(p->arguments, i)));
     return rc;
 }
 
@@ -235,7 +259,9 @@ static error_t parse_tool(int key, char *arg, struct argp_state *state)
     state->input = cli->input;
     error_t rc = cli->argp->parser ? cli->argp->parser(key, arg, state) : ARGP_ERR_UNKNOWN;
     state->input = p;
-    return rc == 0 && record(cli, key, arg) < 0 ? ENOMEM : rc;
+    if (key == ARGP_KEY_ARG && rc == ARGP_ERR_UNKNOWN) /* argp's own message does not name it */
+        argp_error(state, "unexpected argument '%s'", arg);
+    return rc == 0 && record(p, key, arg) < 0 ? ENOMEM : rc;
 }
 
 /* -- parsing -- */
@@ -294,7 +320,10 @@ int cli_parse(struct cli *cli, int argc, char **argv)
 {
     struct err e = {0};
     keep_standard_streams();
-    struct parse p = {.cli = cli, .ui = {.tool = cli->tool}};
+    struct parse p = {.cli = cli,
+                      .ui = {.tool = cli->tool},
+                      .options = json_new_array(),
+                      .arguments = json_new_array()};
     tool_name = cli->tool;
     argv[0] = (char *)cli->tool; /* getopt's messages start with it */
     real_stderr = stderr;
@@ -303,9 +332,11 @@ int cli_parse(struct cli *cli, int argc, char **argv)
     atexit(check_stdout_at_exit);
     cli->n_threads = pool_n_processors();
     cli->argv = json_new_array();
-    int rc = cli->argv ? 0 : err_set(&e, "out of memory");
-    if (rc == 0 && run_argp(&p, argc, argv) != 0)
+    int rc = cli->argv && p.options && p.arguments ? 0 : err_set(&e, "out of memory");
+    if (rc == 0 && (run_argp(&p, argc, argv) != 0 || order_recorded(&p) != 0))
         rc = err_set(&e, "the command line cannot be read");
+    json_free(p.options);
+    json_free(p.arguments);
     if (rc == 0)
         rc = check_paths(&p, &e);
     free(p.paths);

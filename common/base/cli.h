@@ -52,10 +52,10 @@ enum { CLI_NO_THREADS = 1, CLI_NO_LOG = 2 };
  * Parses; usage errors print "tool: error: ..." and a hint, and end the program with status 2
  * (argp's own exits are set to 2 as well). --version prints "tool VERSION". Other failures (the log
  * cannot be opened, a file is to be read and written) are printed and returned. cli->argv becomes
- * the list of the tool's options in the long form
- * ("--seed=7") and of its arguments, as given. It does not depend on where a run took place: the
- * common options, --output and the tool's `not_recorded` are left out; arguments, and values whose
- * name in the help holds FILE, DIR, PATH, STORE or MODEL, are cut down to their last component.
+ * the list of the tool's options in the long form ("--seed=7"), in the order of --help, and of its
+ * arguments. It does not depend on where a run took place: the common options, --output and the
+ * tool's `not_recorded` are left out; arguments, and values whose name in the help holds FILE, DIR,
+ * PATH, STORE or MODEL, are cut down to their last component.
  */
 int cli_parse(struct cli *cli, int argc, char **argv);
 

@@ -194,6 +194,19 @@ void file_out_abandon(struct file_out *f)
     file_out_free(f);
 }
 
+/* Devices and pipes are not opened: a reader at the other end would see the end of its input. */
+int file_out_check(const char *path, struct err *e)
+{
+    struct stat st;
+    struct file_out *f;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return access(path, W_OK) < 0 ? err_errno(e, "%s", path) : 0;
+    int rc = file_out_open(&f, path, e);
+    if (rc == 0)
+        file_out_abandon(f);
+    return rc;
+}
+
 int file_write(const char *path, const void *data, size_t len, struct err *e)
 {
     struct file_out *f;

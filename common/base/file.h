@@ -26,6 +26,8 @@ int file_out_open(struct file_out **f, const char *path, struct err *e);
 FILE *file_out_stream(struct file_out *f);
 int file_out_publish(struct file_out *f, struct err *e);
 void file_out_abandon(struct file_out *f); /* removes the temporary; NULL is allowed */
+/* Before long work: whether file_out_open would succeed. Leaves nothing behind. */
+int file_out_check(const char *path, struct err *e);
 
 /* rename(from, to) after syncing `from`, then syncs the folder. */
 int file_publish(const char *from, const char *to, struct err *e);

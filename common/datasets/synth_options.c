@@ -109,9 +109,6 @@ int synth_options_complete(struct synth_options *o, struct err *e)
         return err_set(e, "--val-fraction: %g is above 1", o->val_fraction);
     if (!(o->jitter <= 0.25))
         return err_set(e, "--jitter: %g is above 0.25", o->jitter);
-    if (!o->annotations_only && !encode_available(codec))
-        return err_set(e, "--codec: the installed FFmpeg cannot write %s",
-                       encode_codec_names[codec]);
     if (o->kind->check && o->kind->check(o, e) < 0)
         return ERR_FAIL;
     return check_container(o, e);

@@ -146,7 +146,12 @@ static int count_video(void *user, size_t item, void *result, struct err *e)
 int synth_write(const struct synth_options *given, size_t n_threads, struct ui *ui, struct err *e)
 {
     struct synth_options o = *given;
-    if (synth_options_complete(&o, e) < 0 || put_settings(&o, e) < 0)
+    if (synth_options_complete(&o, e) < 0)
+        return ERR_FAIL;
+    if (!o.annotations_only && !encode_available((enum encode_codec)o.codec))
+        return err_set(e, "--codec: the installed FFmpeg cannot write %s",
+                       encode_codec_names[o.codec]);
+    if (put_settings(&o, e) < 0)
         return ERR_FAIL;
     struct job job = {&o, ui};
     struct pool_job pool = {.n_items = (size_t)o.n_videos,

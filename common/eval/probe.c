@@ -6,6 +6,7 @@
 
 #include "common/base/buf.h"
 #include "common/eval/probe_knn.h"
+#include "common/eval/probe_outputs.h"
 #include "common/eval/probe_report.h"
 #include "common/eval/probe_verbs.h"
 #include "common/eval/report.h"
@@ -158,18 +159,24 @@ static void warn(struct ui *ui, const struct probe_data *d)
     if (d->n_unseen)
         ui_warn(ui, "%zu classes of the test are not in the training; they count as wrong",
                 d->n_unseen);
+    if (d->n_trained == 1)
+        ui_warn(ui, "all clips of the training are of class '%s': there is nothing to tell apart",
+                index_class(d->index, d->of_events, (size_t)d->set[PROBE_TRAIN].label[0]));
 }
 
+/* The metrics come first: a picture that fails does not take them along. */
 static int write_outputs(const struct probe_result *r, struct json *metrics, struct err *e)
 {
     const struct probe_options *o = r->options;
+    if (report_write(metrics, o->out, e) < 0)
+        return ERR_FAIL;
     if (o->confusion && probe_draw_confusion(r, o->confusion, e) < 0)
         return ERR_FAIL;
     if (o->similarity && probe_draw_similarity(r, o->similarity, e) < 0)
         return ERR_FAIL;
     if (o->predictions && probe_write_predictions(r, o->predictions, e) < 0)
         return ERR_FAIL;
-    return report_write(metrics, o->out, e);
+    return 0;
 }
 
 /* -- the whole -- */
@@ -187,10 +194,14 @@ static int load(struct run *run, struct ui *ui, struct err *e)
 {
     const struct probe_options *o = &run->options;
     struct backend_options backend = {.device = o->device, .n_threads = o->n_threads};
-    if (probe_data_open(&run->data, &o->source, e) < 0)
+    if (probe_outputs_check(o, e) < 0 || probe_data_open(&run->data, &o->source, e) < 0)
         return ERR_FAIL;
     struct probe_data *d = run->data;
     warn(ui, d);
+    if (o->similarity && !d->n_full)
+        return err_set(e,
+                       "%s: no test video has two to %d clips, so there is no similarity to draw",
+                       probe_data_path(d, PROBE_TEST), SIMILARITY_MAX_MOMENTS);
     if (similarity_new(&run->similarity, d->n_channels, d->n_moments, d->n_full, e) < 0 ||
         backend_open(&run->backend, &backend, e) < 0)
         return ERR_FAIL;

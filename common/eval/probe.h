@@ -43,6 +43,7 @@ struct probe_options {
     const char *confusion;   /* PNG, or NULL */
     const char *similarity;  /* PNG, or NULL */
     const char *predictions; /* JSON Lines, one decision each, or NULL */
+    bool force;              /* outputs may replace files that are no earlier outputs */
     struct json *argv;       /* borrowed; goes into the metrics */
 };
 

@@ -83,6 +83,7 @@ struct probe_data {
     struct gap_list missing, bad, unlabelled;
     size_t n_overlap;
     size_t *n_train_clips;                   /* [n_classes] */
+    size_t n_trained;                        /* classes with a training clip */
     size_t n_unseen;                         /* classes of the test without a training clip */
     struct probe_video *videos[PROBE_SIDES]; /* [set.n_videos], in index order */
     size_t n_moments,

@@ -155,10 +155,6 @@ int probe_draw_similarity(const struct probe_result *r, const char *path, struct
     struct tile tiles[1 + SIMILARITY_EXAMPLES];
     struct image im = {0};
     size_t n = 1 + similarity_n_examples(s), width, height;
-    if (!similarity_mean(s))
-        return err_set(e,
-                       "%s: no test video has two to %d clips, so there is no similarity to draw",
-                       probe_data_path(r->data, PROBE_TEST), SIMILARITY_MAX_MOMENTS);
     size_t moments = similarity_n_moments(s), cell = moments <= 8 ? 36 : moments <= 16 ? 28 : 12;
     tiles[0] = (struct tile){.map = moment_map(s, similarity_mean(s), cell)};
     snprintf(tiles[0].title, sizeof tiles[0].title, "cosine between clips, mean of %zu videos",

@@ -262,6 +262,8 @@ static int check_classes(struct probe_data *d, const struct probe_source *source
     int rc = d->n_train_clips && reported ? 0 : ERR_FAIL;
     for (size_t i = 0; rc == 0 && i < train->n_rows; i++)
         d->n_train_clips[train->label[i]]++;
+    for (size_t k = 0; rc == 0 && k < d->n_classes; k++)
+        d->n_trained += source->scores || d->n_train_clips[k] > 0;
     for (size_t i = 0; rc == 0 && !source->scores && i < test->n_decisions; i++) {
         int label = test->decisions[i].label;
         if (d->n_train_clips[label] || reported[label])

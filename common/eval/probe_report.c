@@ -173,15 +173,22 @@ static void put_similarity(struct report *o, const struct similarity *s)
     report_put(o, "moment_cosine", report_take(&moments));
 }
 
-/* Accuracies of guessing: any class alike, and always the class with the most training clips. */
-static void put_guesses(struct report *o, const struct probe_result *r, size_t n_trained)
+/*
+ * Accuracies of guessing: any class of the training alike, and always the class with the most
+ * training clips. A guess is never right where the label is a class that the training lacks.
+ */
+static void put_guesses(struct report *o, const struct probe_result *r)
 {
     const struct probe_data *d = r->data;
     size_t most = 0;
-    for (size_t k = 1; k < d->n_classes; k++)
+    uint64_t n_guessable = 0;
+    for (size_t k = 0; k < d->n_classes; k++) {
         if (d->n_train_clips[k] > d->n_train_clips[most])
             most = k;
-    report_put_f64(o, "chance", 1.0 / (double)n_trained);
+        if (r->options->source.scores || d->n_train_clips[k])
+            n_guessable += r->accuracy.classes[k].n;
+    }
+    report_put_f64(o, "chance", (double)n_guessable / (double)r->accuracy.n / (double)d->n_trained);
     if (!r->options->source.scores)
         report_put_f64(o, "majority", (double)r->accuracy.classes[most].n / (double)r->accuracy.n);
 }
@@ -194,26 +201,17 @@ static void put_videos(struct report *o, const struct probe_data *d)
     report_put_i64(o, "n_overlap", d->n_overlap);
 }
 
-static size_t count_trained(const struct probe_data *d)
-{
-    size_t n = 0;
-    for (size_t k = 0; k < d->n_classes; k++)
-        n += d->n_train_clips[k] > 0;
-    return n;
-}
-
 struct json *probe_report(const struct probe_result *r)
 {
     const struct probe_data *d = r->data;
     struct report o = report_start("teg-probe", r->options->argv);
-    size_t n_trained = r->options->source.scores ? d->n_classes : count_trained(d);
     report_put(&o, "settings", settings(r->options));
     report_put(&o, "inputs", inputs(d));
     report_put_f64(&o, "top1", accuracy_top1(&r->accuracy));
     report_put_f64(&o, "top5", accuracy_top5(&r->accuracy));
     report_put_f64(&o, "mean_class_accuracy", accuracy_mean_class(&r->accuracy));
-    put_guesses(&o, r, n_trained);
-    report_put_i64(&o, "n_classes", n_trained);
+    put_guesses(&o, r);
+    report_put_i64(&o, "n_classes", d->n_trained);
     report_put_i64(&o, "n_unseen_classes", d->n_unseen);
     put_videos(&o, d);
     if (!r->options->source.scores)

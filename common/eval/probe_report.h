@@ -27,6 +27,7 @@ struct probe_result {
 struct json *probe_report(const struct probe_result *r);
 int probe_write_predictions(const struct probe_result *r, const char *path, struct err *e);
 int probe_draw_confusion(const struct probe_result *r, const char *path, struct err *e);
+/* Where data->n_full > 0. */
 int probe_draw_similarity(const struct probe_result *r, const char *path, struct err *e);
 
 #endif

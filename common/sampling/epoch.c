@@ -190,6 +190,11 @@ int epochs_fill(const struct epochs *x, size_t epoch, struct sample *rows, struc
     return 0;
 }
 
+const struct clip_list *epochs_clips(const struct epochs *x)
+{
+    return &x->clips;
+}
+
 struct json *epochs_summary(const struct epochs *x)
 {
     const struct {

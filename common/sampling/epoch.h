@@ -63,5 +63,7 @@ int epochs_fill(const struct epochs *x, size_t epoch, struct sample *rows, struc
 
 /* What is worth knowing about the clips: an object of counts for the store's summary. */
 struct json *epochs_summary(const struct epochs *x);
+/* Borrowed: the clips that every epoch is made of, without their crops. */
+const struct clip_list *epochs_clips(const struct epochs *x);
 
 #endif

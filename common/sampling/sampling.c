@@ -4,6 +4,7 @@
 #include "common/base/buf.h"
 #include "common/base/num.h"
 #include "common/base/pool.h"
+#include "common/sampling/clip_list.h"
 
 /* Memory that epochs under way may take. */
 static const size_t window_bytes = (size_t)1 << 30;
@@ -174,6 +175,23 @@ static int report_left_out(const struct sampling_request *r, const struct select
     return 0;
 }
 
+/* No failures, but better known before a training than after it. */
+static void report_clips(const struct sampling_request *r, const struct clip_list *clips,
+                         size_t n_videos)
+{
+    enum labels labels = r->options.labels;
+    if (clips->n_too_short)
+        ui_note(r->ui, "%zu of %zu videos are shorter than a clip and fill it by repeating frames",
+                clips->n_too_short, n_videos);
+    if (labels != LABELS_EVENTS && labels != LABELS_BOUNDARIES)
+        return;
+    if (clips->n_without_target == clips->n)
+        ui_warn(r->ui, "no clip has a target: %s has no %s for these videos", r->index,
+                labels == LABELS_EVENTS ? "labels of events" : "boundaries");
+    else if (clips->n_without_target)
+        ui_note(r->ui, "%zu of %zu clips have no target", clips->n_without_target, clips->n);
+}
+
 /* {"frames": identity, "index": identity} */
 static struct json *input_identities(struct frames *frames, const struct index *index)
 {
@@ -245,6 +263,7 @@ static int sample_from(const struct sampling_request *r, struct frames *frames,
     if (rc >= 0 && (rc = epochs_new(&epochs, o, &selection, index, e)) < 0)
         err_add(e, o->split ? "%s, split %s" : "%s", r->index, o->split);
     if (rc >= 0) {
+        report_clips(r, epochs_clips(epochs), selection.n);
         struct writing w = {
             .request = r, .index = index, .selection = &selection, .epochs = epochs};
         rc = write_store(&w, inputs, e);

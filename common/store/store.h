@@ -46,7 +46,7 @@ struct store_meta {
     const char *tool;
     uint64_t count; /* items: videos (index, frames, embeddings), epochs (samples) */
     bool complete;
-    char identity[HASH_TEXT_BYTES]; /* hash of the bytes of `!meta` */
+    char identity[HASH_TEXT_BYTES]; /* hash of `!meta` without its argv */
     struct json *settings;          /* object */
     struct json *inputs; /* object: name -> identity of the store or model it was made from */
     struct json *root;   /* the whole record */

@@ -211,7 +211,26 @@ static int check_rest(const struct json *root, struct err *e)
     return meta_read_state(&state, root, e);
 }
 
-int meta_read(struct store_meta *out, struct json *root, const struct blob *text, struct err *e)
+/* Two command lines that mean the same make the same store, so argv has no part in it. */
+static int find_identity(struct store_meta *m, struct err *e)
+{
+    struct json *rest = json_new_object(), *value;
+    struct json_walk w = {0};
+    const char *name;
+    int rc = rest ? 0 : ERR_FAIL;
+    while (rc == 0 && json_next(m->root, &w, &name, &value))
+        if (strcmp(name, "argv") != 0)
+            rc = json_add(rest, name, json_ref(value));
+    const char *text = rc == 0 ? json_text(rest) : "";
+    if (*text)
+        hash_text(hash_bytes(text, strlen(text)), m->identity);
+    else
+        rc = err_set(e, "out of memory: " STORE_META_KEY);
+    json_free(rest);
+    return rc;
+}
+
+int meta_read(struct store_meta *out, struct json *root, struct err *e)
 {
     struct store_meta m = {.root = root};
     int64_t version, count = 0;
@@ -233,11 +252,10 @@ int meta_read(struct store_meta *out, struct json *root, const struct blob *text
     while (json_next(m.inputs, &w, &name, &identity))
         if (!json_str(identity))
             return err_set(e, STORE_META_KEY ": inputs.%s is not a string", name);
-    if (check_rest(root, e) < 0)
+    if (check_rest(root, e) < 0 || find_identity(&m, e) < 0)
         return ERR_FAIL;
     m.version = (int)version;
     m.count = (uint64_t)count;
-    hash_text(hash_bytes(text->data, text->len), m.identity);
     *out = m;
     return 0;
 }

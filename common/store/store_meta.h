@@ -36,8 +36,8 @@ struct json *meta_build(const struct json *head, const struct meta_state *state,
 /* Refuses another schema (NULL: any that this program knows) or version. */
 int meta_check_kind(const struct json *root, const char *schema, int version, struct err *e);
 
-/* Reads the record into `m`, whose strings are borrowed from `root`; `text` gives the identity. */
-int meta_read(struct store_meta *m, struct json *root, const struct blob *text, struct err *e);
+/* Reads the record into `m`, whose strings are borrowed from `root`. */
+int meta_read(struct store_meta *m, struct json *root, struct err *e);
 int meta_read_state(struct meta_state *state, const struct json *root, struct err *e);
 
 #endif

@@ -60,7 +60,7 @@ static int read_meta(struct store_meta *m, const struct store_file *f, const str
     rc = wanted->version == ANY_VERSION ? 0
                                         : meta_check_kind(root, wanted->schema, wanted->version, e);
     if (rc == 0)
-        rc = meta_read(m, root, &text, e);
+        rc = meta_read(m, root, e);
     if (rc < 0) {
         json_free(root);
         return err_add(e, "%s", f->path);
@@ -75,8 +75,7 @@ static int take_set_meta(struct store *s, struct json *root, struct err *e)
         json_free(root);
         return ERR_FAIL;
     }
-    const struct blob text = {s->set_text, strlen(s->set_text)};
-    int rc = meta_read(&s->meta, root, &text, e);
+    int rc = meta_read(&s->meta, root, e);
     if (rc < 0)
         json_free(root);
     return rc;

@@ -58,6 +58,17 @@ refused() {
     [ ! -e metrics.json ]
 }
 
+@test "options of another method are wrong usage" {
+    features all.lmdb
+    for options in "linear --l2 5" "linear --neighbours 3" "logistic --lr 1" "logistic --seed 1" "knn --epochs 3" \
+        "knn --lr 1" "knn --no-bias" "knn --tolerance 1" "logistic --temperature 1" "linear --max-iterations 3"; do
+        read -r method option _ <<<"$options"
+        probe --embeddings all.lmdb --method $options
+        expect_status 2
+        [[ $stderr == *"$option means nothing with --method $method"* ]] || { echo "$options: $stderr" && return 1; }
+    done
+}
+
 @test "classes apart are told apart by every method" {
     features all.lmdb noise=0.3
     for options in "" --no-bias --normalize=none "--precision bf16" "--method logistic" "--method knn" \
@@ -71,8 +82,8 @@ refused() {
 
 @test "a direction that all clips share is no obstacle once it is subtracted" {
     features all.lmdb shift=30 noise=0.5 train=200
-    for options in "--normalize centred" "--method knn --normalize centred"; do
-        probe --embeddings all.lmdb --epochs 20 $options
+    for options in "--epochs 20" "--method knn"; do
+        probe --embeddings all.lmdb --normalize centred $options
         expect_status 0
         [ "$(value top1)" = 1.0 ]
     done
@@ -85,7 +96,7 @@ refused() {
 @test "features without the class give chance" {
     features all.lmdb random=1 train=400 val=600 clips=1
     for method in linear logistic knn; do
-        probe --embeddings all.lmdb --method $method --epochs 20
+        probe --embeddings all.lmdb --method $method
         expect_status 0
         awk -v top1="$(value top1)" 'BEGIN { exit !(top1 > 0.25 - 0.089 && top1 < 0.25 + 0.089) }'
         [ "$(value chance)" = 0.25 ]
@@ -95,8 +106,10 @@ refused() {
 @test "metrics, pictures and predictions do not depend on the threads, twice the same" {
     features all.lmdb noise=4 train=500 val=100 clips=3 views=2 steps=2 channels=40 classes=7
     for method in linear logistic knn; do
+        options=
+        [ $method != linear ] || options="--epochs 10 --batch 256"
         for threads in 1 2 3 2; do
-            probe --embeddings all.lmdb --method $method --epochs 10 --batch 256 --threads $threads \
+            probe --embeddings all.lmdb --method $method $options --threads $threads \
                 --confusion confusion.png --similarity similarity.png --predictions predictions.jsonl
             expect_status 0
             for file in metrics.json confusion.png similarity.png predictions.jsonl; do
@@ -257,6 +270,15 @@ END
     [ "$(value classes/0/n)" = 5 ]
     [ "$(value top1)" = 0.75 ]
     [ "$(value n_classes)" = 3 ]
+    [ "$(value chance)" = 0.25 ] # 3/4 of the decisions are of one of 3 classes
+}
+
+@test "one class alone is warned of" {
+    features all.lmdb classes=1
+    probe --embeddings all.lmdb
+    expect_status 0
+    [[ $stderr == *"warning: all clips of the training are of class 'class 0': there is nothing to tell apart"* ]]
+    [ "$(value chance)" = 1.0 ]
 }
 
 @test "a video in training and test" {
@@ -341,6 +363,61 @@ END
     refused "absent/metrics.json"
     probe --embeddings all.lmdb --weight-decay 1e6 --lr 1e12
     refused "the loss is not a finite number; try a lower --lr"
+}
+
+@test "outputs that cannot be made are refused before training" {
+    features all.lmdb clips=1
+    for option in "--similarity similarity.png" "--confusion absent/confusion.png" "--predictions absent/p.jsonl" \
+        "--predictions metrics.json" "--confusion same.png --similarity same.png"; do
+        probe --embeddings all.lmdb --log log.jsonl $option
+        refused ""
+    done
+    [ ! -s log.jsonl ]
+    [ -z "$(find . -name '*.png*' -o -name 'p.jsonl*' -o -name 'metrics*')" ]
+}
+
+@test "metrics stay where a picture fails after them" {
+    [ -c /dev/full ] || skip "there is no /dev/full"
+    features all.lmdb
+    probe --embeddings all.lmdb --confusion /dev/full
+    expect_status 1
+    [[ $stderr == *"/dev/full"* ]]
+    [ "$(value tool)" = teg-probe ]
+}
+
+# left_alone FILE OPTIONS ...: a probe with the options fails and FILE stays what it is.
+left_alone() {
+    local file=$1
+    shift
+    cp "$file" before
+    tool teg-probe --embeddings all.lmdb --index index.lmdb --labels class --print none "$@"
+    expect_status 1
+    [[ $stderr == *"$file: exists already and is not "*"; remove it or give --force"* ]]
+    cmp "$file" before
+}
+
+@test "outputs replace earlier outputs, other files with --force only" {
+    features all.lmdb
+    printf 'thoughts of mine\n' >notes
+    left_alone index.lmdb -o index.lmdb
+    left_alone notes -o notes
+    left_alone notes -o metrics.json --confusion notes
+    left_alone notes -o metrics.json --similarity notes
+    left_alone notes -o metrics.json --predictions notes
+    [ ! -e metrics.json ]
+    : >empty
+    for time in 1 2; do
+        probe --embeddings all.lmdb --confusion c.png --similarity s.png --predictions p.jsonl
+        expect_status 0
+    done
+    left_alone metrics.json -o other.json --predictions metrics.json
+    left_alone p.jsonl -o p.jsonl
+    sed 's/teg-probe/teg-ava-eval/' metrics.json >ava.json
+    left_alone ava.json -o ava.json
+    probe --embeddings all.lmdb -o empty --confusion notes --force
+    expect_status 0
+    cmp empty metrics.json
+    cmp notes c.png
 }
 
 @test "the log has a line an epoch" {

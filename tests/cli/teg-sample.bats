@@ -323,3 +323,28 @@ assert (short == numpy.load(io.BytesIO(data))).all()'
     expect_status 1
     [[ $stderr == *"s.lmdb: exists already"* ]]
 }
+
+@test "short videos and clips without targets are told of" {
+    stores . id=long,class=a id=short,class=a,frames=20
+    samples window s.lmdb --labels boundaries
+    [[ $stderr == *"warning: no clip has a target: index.lmdb has no boundaries for these videos"* ]]
+    [[ $stderr == *"note: 1 of 2 videos are shorter than a clip and fill it by repeating frames"* ]]
+    samples uniform u.lmdb --clip 4x2 --labels events
+    [[ $stderr == *"warning: no clip has a target: index.lmdb has no labels of events for these videos"* ]]
+    [[ $stderr != *"shorter than a clip"* ]]
+    samples uniform c.lmdb --clip 4x2
+    [[ $stderr != *target* ]]
+}
+
+@test "how the command was spelt does not matter to the store" {
+    stores . id=v,count=2
+    identity() { "$TEG_BIN/teg-inspect" ls "$1" | sed -n 's/^identity *//p'; }
+    tool teg-sample --frames frames.lmdb --index index.lmdb --strategy single --epochs 2 --seed 7 -o a.lmdb
+    expect_status 0
+    tool teg-sample -o b.lmdb --seed 7 --epochs 2 --strategy single --index index.lmdb --frames frames.lmdb
+    expect_status 0
+    cmp a.lmdb b.lmdb
+    tool teg-sample -o c.lmdb --seed 7 --epochs 2 --strategy single --index index.lmdb --frames frames.lmdb --clips 1
+    expect_status 0
+    [ "$(identity a.lmdb)" = "$(identity c.lmdb)" ]
+}

@@ -11,8 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!j)
         return FUZZ_REFUSED;
     struct store_meta m;
-    struct blob text = {data, size};
-    int rc = meta_read(&m, j, &text, &e);
+    int rc = meta_read(&m, j, &e);
     json_free(j);
     return rc < 0 ? FUZZ_REFUSED : FUZZ_ACCEPTED;
 }

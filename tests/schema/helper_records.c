@@ -16,11 +16,10 @@
 #include "common/store/samples.h"
 #include "common/store/store_meta.h"
 
-static int read_meta(const struct buf *text, struct json *j, struct err *e)
+static int read_meta(struct json *j, struct err *e)
 {
     struct store_meta m;
-    struct blob blob = {text->data, text->len};
-    return meta_read(&m, j, &blob, e);
+    return meta_read(&m, j, e);
 }
 
 static int read_index_video(struct json *j, struct err *e)
@@ -78,10 +77,10 @@ static int is_kind(const char *name, const char *kind)
     return strncmp(name, kind, len) == 0 && name[len] == '.';
 }
 
-static int read_record(const char *name, const struct buf *text, struct json *j, struct err *e)
+static int read_record(const char *name, struct json *j, struct err *e)
 {
     if (is_kind(name, "meta"))
-        return read_meta(text, j, e);
+        return read_meta(j, e);
     if (is_kind(name, "index-video"))
         return read_index_video(j, e);
     if (is_kind(name, "frames-video"))
@@ -106,7 +105,7 @@ int main(int argc, char **argv)
             return 2;
         }
         j = json_parse((const char *)text.data, text.len, &e);
-        rc = j ? read_record(path_base(argv[i]), &text, j, &e) : ERR_FAIL;
+        rc = j ? read_record(path_base(argv[i]), j, &e) : ERR_FAIL;
         printf("%s %s%s%s\n", rc < 0 ? "bad" : "ok", argv[i], rc < 0 ? ": " : "",
                rc < 0 ? e.text : "");
         json_free(j);

@@ -156,8 +156,14 @@ static void test_success(void **state)
     run(&o, "-s 7 --mo=slow -d /data/set/videos --fail no -g -q --threads 3 -x 1e-1 a/b.lmdb -o x");
     assert_string_equal(o.err, "");
     assert_int_equal(o.status, 0);
-    assert_string_equal(o.out, "[\"--seed=7\",\"--mode=slow\",\"--videos=videos\",\"--flag\","
-                               "\"--scale=1e-1\",\"b.lmdb\"] 7 3\n");
+    static const char argv[] = "[\"--seed=7\",\"--scale=1e-1\",\"--mode=slow\",\"--videos=videos\","
+                               "\"--flag\",\"b.lmdb\"] 7 3\n";
+    assert_string_equal(o.out, argv);
+    run(&o, "a/b.lmdb -q -o y -g -x 1e-1 --threads 3 --mode slow -d videos --seed 7");
+    assert_string_equal(o.out, argv);
+    run(&o, "-s 1 -m fast -s 2 -o x --threads 2 -- --seed=9 -g");
+    assert_string_equal(o.out,
+                        "[\"--seed=1\",\"--seed=2\",\"--mode=fast\",\"--seed=9\",\"-g\"] 2 2\n");
 }
 
 static void test_failures(void **state)
@@ -245,7 +251,7 @@ static void test_usage_errors(void **state)
         {"-o x --scale=nan", "--scale: expected a number from 0 to 1, got 'nan'"},
         {"-o x --mode medium", "--mode: expected one of fast, slow; got 'medium'"},
         {"-o x --threads 0", "--threads: expected an integer from 1 to 4096, got '0'"},
-        {"-o x a b c", "Too many arguments"},
+        {"-o x a b c", "unexpected argument 'c'"},
         {"--output=", "--output: nothing given"},
         {"-o x --log=", "--log: nothing given"},
         {"-o x a ", "an argument is empty"},

@@ -133,6 +133,22 @@ static void test_out(void **state)
     file_out_abandon(NULL);
 }
 
+static void test_out_check(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *path = support_path(folder, "checked");
+    support_ok(file_out_check(path, &e), &e);
+    assert_false(file_exists(path));
+    support_write(path, "old", 3);
+    support_ok(file_out_check(path, &e), &e);
+    check_content(path, "old");
+    assert_false(file_exists(support_path(folder, "checked.tmp")));
+    support_ok(file_out_check("/dev/null", &e), &e);
+    support_failed(file_out_check(folder, &e), &e, "is a folder");
+    support_failed(file_out_check(support_path(folder, "no/such"), &e), &e, "no/such.tmp: No such");
+}
+
 static void test_publish(void **state)
 {
     (void)state;
@@ -217,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_write_keeps_links, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_write_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_write_is_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_out_check, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_publish, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),

@@ -428,11 +428,39 @@ static void test_check_input(void **state)
     store_close(c);
 }
 
+static void make_spelt(const char *path, const char *argv, char identity[HASH_TEXT_BYTES])
+{
+    struct err e = {0};
+    struct store_writer *w;
+    struct store *s;
+    struct store_spec spec = store_support_spec();
+    spec.argv = json_parse(argv, strlen(argv), &e);
+    assert_non_null(spec.argv);
+    support_ok(store_create(&w, path, &spec, &e), &e);
+    support_ok(store_publish(w, 0, &e), &e);
+    support_ok(store_open(&s, path, NULL, 0, &e), &e);
+    assert_true(json_equal(json_member(store_meta(s)->root, "argv"), spec.argv));
+    memcpy(identity, store_meta(s)->identity, HASH_TEXT_BYTES);
+    json_free(spec.argv);
+    store_close(s);
+}
+
+/* Defaults that are spelt out, or not, are no other store. */
+static void test_identity_without_argv(void **state)
+{
+    (void)state;
+    char one[HASH_TEXT_BYTES], other[HASH_TEXT_BYTES];
+    make_spelt(support_path(folder, "a.lmdb"), "[\"--seed=0\",\"--split=all\"]", one);
+    make_spelt(support_path(folder, "b.lmdb"), "[]", other);
+    assert_string_equal(one, other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_keys, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_identity_without_argv, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_resume, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_resume_complete, set_up, tear_down),
