@@ -44,7 +44,7 @@ static int find_files(struct build *b, struct err *e)
 static int import(struct build *b, struct err *e)
 {
     const struct index_options *o = b->options;
-    size_t n_unknown = 0;
+    struct split_unknown unknown = {0};
     if (importer_check(o->importer, &o->import, e) < 0 ||
         o->importer->read(&o->import, &b->list, e) < 0 ||
         (o->importer->finds_files && find_files(b, e) < 0))
@@ -56,10 +56,11 @@ static int import(struct build *b, struct err *e)
     if (b->list.n_other_files)
         ui_note(b->ui, "%zu files passed over: not video by their extension",
                 b->list.n_other_files);
-    if (o->split_file && split_file_apply(o->split_file, &b->list, &n_unknown, e) < 0)
+    if (o->split_file && split_file_apply(o->split_file, &b->list, &unknown, e) < 0)
         return ERR_FAIL;
-    if (n_unknown)
-        ui_warn(b->ui, "%s: %zu lines name videos that are not there", o->split_file, n_unknown);
+    if (unknown.n)
+        ui_warn(b->ui, "%s: %zu lines name videos that are not there, the first is %s",
+                o->split_file, unknown.n, unknown.first);
     return 0;
 }
 

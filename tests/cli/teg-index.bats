@@ -69,7 +69,7 @@ find_video() {
     printf '%s validation\nnowhere.mp4 test\n' "${b#videos/}" >split.txt
     tool teg-index --format list --annotations list.csv --split split.txt --videos videos -o index.lmdb
     expect_status 0
-    [[ "$stderr" == *"split.txt: 1 lines name videos that are not there"* ]]
+    [[ "$stderr" == *"split.txt: 1 lines name videos that are not there, the first is nowhere.mp4"* ]]
     [ "$(records index.lmdb class split | cut -f 2,3 | sort)" = "$(printf 'one, two\ttrain\nthree\tval')" ]
 }
 
@@ -238,6 +238,15 @@ leave_unfinished() {
     expect_status 0
     [[ "$stderr" == *"3 events, 2 boundaries, 3 outside of their video"* ]]
     [[ "$stderr" == *"warning: 3 events or boundaries lie behind the end of their video"* ]]
+}
+
+@test "a split file may have a header" {
+    a=$(find_video train-00000) b=$(find_video train-00001)
+    printf 'Split,path\nval,%s\ntrain,%s\ntest,no.mp4\ntest,no2.mp4\n' "${a#videos/}" "${b#videos/}" >split.csv
+    tool teg-index --split split.csv --videos videos -o index.lmdb
+    expect_status 0
+    [[ "$stderr" == *"2 lines name videos that are not there, the first is no.mp4"* ]]
+    records index.lmdb path split | grep -q "${a#videos/}	val\$"
 }
 
 @test "the annotations are never overwritten" {

@@ -190,7 +190,7 @@ static void test_split_file(void **state)
     (void)state;
     char folder[256];
     struct err e = {0};
-    size_t n_unknown = 0;
+    struct split_unknown unknown = {0};
     struct video_list list =
         list_of((const char *[]){"a/x 1.mp4", "b.mp4", "c.mp4", "d.mp4", NULL});
     support_ok(video_list_finish(&list, &e), &e);
@@ -198,18 +198,21 @@ static void test_split_file(void **state)
     const char *path = support_path(folder, "split.txt");
     const char good[] = "a/x 1  train\r\nb.mp4,test\nnowhere.mp4 val\n\nc\tvalidation \nc val\n";
     support_write(path, good, strlen(good));
-    support_ok(split_file_apply(path, &list, &n_unknown, &e), &e);
-    assert_int_equal(n_unknown, 1);
+    support_ok(split_file_apply(path, &list, &unknown, &e), &e);
+    assert_int_equal(unknown.n, 1);
+    assert_string_equal(unknown.first, "nowhere.mp4");
     expect_video(&list.videos[0], "a/x 1", "train", "-");
     expect_video(&list.videos[1], "b", "test", "-");
     expect_video(&list.videos[2], "c", "val", "-");
     expect_video(&list.videos[3], "d", "-", "-");
     const char *const bad[][2] = {{"b train\nb.mp4 test\n", "2: b.mp4: test here, train before"},
                                   {"b\n", "1: no split behind b"},
+                                  {"path,split\nb\n", "2: no split behind b"},
+                                  {"label,split,path\nx,val\n", "2: 2 fields only"},
                                   {"b everything\n", "1: split everything is none of"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         support_write(path, bad[i][0], strlen(bad[i][0]));
-        support_failed(split_file_apply(path, &list, &n_unknown, &e), &e, bad[i][1]);
+        support_failed(split_file_apply(path, &list, &unknown, &e), &e, bad[i][1]);
     }
     video_list_release(&list);
     support_remove(folder);
