@@ -233,7 +233,9 @@ static int look(void *user, size_t item, size_t thread, void **result, struct er
     (void)thread;
     *result = NULL;
     int rc = path ? 0 : err_set(e, "out of memory");
-    if (rc == 0 && file_exists(path)) {
+    if (rc == 0 && v->reason) { /* its name is bad */
+        v->ok = false;
+    } else if (rc == 0 && file_exists(path)) {
         rc = scan_video(v, path, &scan, e);
     } else if (rc == 0) {
         v->reason = mem_strdup(INDEX_MISSING, e);

@@ -249,6 +249,26 @@ leave_unfinished() {
     records index.lmdb path split | grep -q "${a#videos/}	val\$"
 }
 
+@test "files may be called anything" {
+    a=$(find_video train-00000)
+    mkdir -p $'odd/cl\nass' "odd/$(printf 'x%.0s' $(seq 200))/$(printf 'y%.0s' $(seq 200))"
+    cp "$a" $'odd/cl\nass/a\nb.mp4'
+    cp "$a" odd/!x.mp4
+    cp "$a" "odd/$(printf 'x%.0s' $(seq 200))/$(printf 'y%.0s' $(seq 200))/$(printf 'z%.0s' $(seq 200)).mp4"
+    : >odd/._x.mp4
+    mkdir $'odd/\xe9' && cp "$a" $'odd/\xe9/a.mp4' || skip "this file system takes UTF-8 only"
+    tool teg-index --videos odd --max-bad 1 -o index.lmdb
+    expect_status 0
+    [[ "$stderr" == *"4 listed, 3 found, 0 missing, 1 bad"* ]]
+    records index.lmdb status reason class | grep -q "^%E9/a	bad	the name is not UTF-8: rename the file	%E9\$"
+    records index.lmdb status | grep -q "^cl%0Aass/a%0Ab	ok\$"
+    records index.lmdb status | grep -q "^%21x	ok\$"
+    tool teg-decode --index index.lmdb --max-bad 1 -o frames.lmdb
+    expect_status 0
+    tool teg-inspect verify frames.lmdb
+    expect_status 0
+}
+
 @test "the annotations are never overwritten" {
     tool teg-index --format annotations --annotations annotations.jsonl --videos videos -o annotations.jsonl --force
     expect_error 1 "--annotations and --output are the same file"
