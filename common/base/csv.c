@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
@@ -184,6 +185,15 @@ static int read_rows(struct reader *r, const char *data, size_t len, char separa
     free(r->offset);
     free(r->field);
     return rc;
+}
+
+int csv_column(const struct csv_row *row, const char *const *names)
+{
+    for (size_t i = 0; i < row->n_fields; i++)
+        for (const char *const *name = names; *name; name++)
+            if (strcasecmp(row->field[i], *name) == 0)
+                return (int)i;
+    return -1;
 }
 
 int csv_read_text(const char *data, size_t len, csv_row_fn *fn, void *user, struct err *e)

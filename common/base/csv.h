@@ -16,6 +16,9 @@ struct csv_row {
     const char *const *field; /* NUL-terminated, borrowed for the call */
 };
 
+/* The first field that is one of the NULL-ended names, in either case; -1 where none is. */
+int csv_column(const struct csv_row *row, const char *const *names);
+
 /* Called once a row; blank lines are passed over. A negative return ends the reading and is
  * returned. */
 typedef int csv_row_fn(void *user, const struct csv_row *row, struct err *e);

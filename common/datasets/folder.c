@@ -52,7 +52,9 @@ static int label(struct video *v, bool splits, struct err *e)
     }
     if (!strchr(rest, '/'))
         return 0;
-    v->class_name = first_folder(rest, &rest);
+    char *folder = first_folder(rest, &rest);
+    v->class_name = folder ? video_text_escape(folder, e) : NULL;
+    free(folder);
     return v->class_name ? 0 : err_set(e, "out of memory");
 }
 

@@ -44,7 +44,7 @@ static int find_files(struct build *b, struct err *e)
 static int import(struct build *b, struct err *e)
 {
     const struct index_options *o = b->options;
-    size_t n_unknown = 0;
+    struct split_unknown unknown = {0};
     if (importer_check(o->importer, &o->import, e) < 0 ||
         o->importer->read(&o->import, &b->list, e) < 0 ||
         (o->importer->finds_files && find_files(b, e) < 0))
@@ -56,10 +56,11 @@ static int import(struct build *b, struct err *e)
     if (b->list.n_other_files)
         ui_note(b->ui, "%zu files passed over: not video by their extension",
                 b->list.n_other_files);
-    if (o->split_file && split_file_apply(o->split_file, &b->list, &n_unknown, e) < 0)
+    if (o->split_file && split_file_apply(o->split_file, &b->list, &unknown, e) < 0)
         return ERR_FAIL;
-    if (n_unknown)
-        ui_warn(b->ui, "%s: %zu lines name videos that are not there", o->split_file, n_unknown);
+    if (unknown.n)
+        ui_warn(b->ui, "%s: %zu lines name videos that are not there, the first is %s",
+                o->split_file, unknown.n, unknown.first);
     return 0;
 }
 
@@ -232,7 +233,9 @@ static int look(void *user, size_t item, size_t thread, void **result, struct er
     (void)thread;
     *result = NULL;
     int rc = path ? 0 : err_set(e, "out of memory");
-    if (rc == 0 && file_exists(path)) {
+    if (rc == 0 && v->reason) { /* its name is bad */
+        v->ok = false;
+    } else if (rc == 0 && file_exists(path)) {
         rc = scan_video(v, path, &scan, e);
     } else if (rc == 0) {
         v->reason = mem_strdup(INDEX_MISSING, e);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A CSV file of path,label[,split], with or without a header line. */
 #include <string.h>
-#include <strings.h>
 
 #include "common/base/buf.h"
 #include "common/base/csv.h"
@@ -19,15 +18,6 @@ struct reading {
     bool first; /* no row seen yet */
 };
 
-static int column_named(const struct csv_row *row, const char *const *names)
-{
-    for (size_t i = 0; i < row->n_fields; i++)
-        for (const char *const *name = names; *name; name++)
-            if (strcasecmp(row->field[i], *name) == 0)
-                return (int)i;
-    return NO_COLUMN;
-}
-
 /* A header is a first row with a field called "path" (or the like); it may order the columns
  * freely. */
 static bool take_header(struct reading *r, const struct csv_row *row)
@@ -35,10 +25,10 @@ static bool take_header(struct reading *r, const struct csv_row *row)
     static const char *const path[] = {"path", "video", "file", NULL};
     static const char *const label[] = {"label", "class", NULL};
     static const char *const split[] = {"split", "subset", NULL};
-    int at = column_named(row, path);
+    int at = csv_column(row, path);
     if (at == NO_COLUMN)
         return false;
-    r->columns = (struct columns){at, column_named(row, label), column_named(row, split)};
+    r->columns = (struct columns){at, csv_column(row, label), csv_column(row, split)};
     return true;
 }
 

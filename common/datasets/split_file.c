@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/datasets/split_file.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/buf.h"
@@ -16,7 +17,9 @@ struct splitting {
     size_t n_names;
     bool *set; /* of each video: by this file */
     struct video *videos;
-    size_t n_unknown;
+    struct split_unknown unknown;
+    int path_column, split_column;
+    bool first; /* no row seen yet */
 };
 
 static int by_text(const void *a, const void *b)
@@ -32,7 +35,8 @@ static int assign(struct splitting *s, const char *text, const char *split, stru
         return err_set(e, "split %s is none of train, val, test", split);
     const struct name *found = bsearch(&wanted, s->names, s->n_names, sizeof *s->names, by_text);
     if (!found) {
-        s->n_unknown++;
+        if (s->unknown.n++ == 0)
+            snprintf(s->unknown.first, sizeof s->unknown.first, "%s", text);
         return 0;
     }
     struct video *v = found->video;
@@ -48,10 +52,31 @@ static int assign(struct splitting *s, const char *text, const char *split, stru
     return 0;
 }
 
+static bool take_header(struct splitting *s, const struct csv_row *row)
+{
+    static const char *const paths[] = {"path", "video", "file", "id", NULL};
+    static const char *const splits[] = {"split", "subset", NULL};
+    int path = csv_column(row, paths), split = csv_column(row, splits);
+    if (path < 0 || split < 0)
+        return false;
+    s->path_column = path;
+    s->split_column = split;
+    return true;
+}
+
 static int take_row(void *user, const struct csv_row *row, struct err *e)
 {
-    if (row->n_fields >= 2)
-        return assign(user, row->field[0], row->field[1], e);
+    struct splitting *s = user;
+    bool first = s->first;
+    s->first = false;
+    if (first && take_header(s, row))
+        return 0;
+    if (row->n_fields >= 2) {
+        size_t split = (size_t)s->split_column, path = (size_t)s->path_column;
+        if (path >= row->n_fields || split >= row->n_fields)
+            return err_set(e, "%zu fields only", row->n_fields);
+        return assign(s, row->field[path], row->field[split], e);
+    }
     char *line = mem_strdup(row->field[0], e);
     if (!line)
         return ERR_FAIL;
@@ -65,15 +90,15 @@ static int take_row(void *user, const struct csv_row *row, struct err *e)
     while (end && strchr(" \t", line[end - 1]))
         end--;
     line[end] = '\0';
-    int rc =
-        end ? assign(user, line, line + at, e) : err_set(e, "no split behind %s", row->field[0]);
+    int rc = end ? assign(s, line, line + at, e) : err_set(e, "no split behind %s", row->field[0]);
     free(line);
     return rc;
 }
 
-int split_file_apply(const char *path, struct video_list *list, size_t *n_unknown, struct err *e)
+int split_file_apply(const char *path, struct video_list *list, struct split_unknown *unknown,
+                     struct err *e)
 {
-    struct splitting s = {.videos = list->videos};
+    struct splitting s = {.videos = list->videos, .split_column = 1, .first = true};
     int rc = ERR_FAIL;
     s.names = mem_new(2 * list->n + 1, sizeof *s.names, e);
     s.set = mem_new(list->n + 1, sizeof *s.set, e);
@@ -88,7 +113,7 @@ int split_file_apply(const char *path, struct video_list *list, size_t *n_unknow
     qsort(s.names, s.n_names, sizeof *s.names, by_text);
     rc = csv_read(path, ',', take_row, &s, e);
     if (rc == 0)
-        *n_unknown = s.n_unknown;
+        *unknown = s.unknown;
 out:
     free(s.names);
     free(s.set);

@@ -9,10 +9,18 @@
 #include "common/base/err.h"
 #include "common/datasets/video_list.h"
 
+/* Lines that name none of the videos. */
+struct split_unknown {
+    size_t n;
+    char first[256]; /* the name on the first of them, cut off where it is longer */
+};
+
 /*
- * Sets the split of every listed video of a finished list. `n_unknown` counts lines that name none
- * of them. A video named twice with different splits is an error.
+ * Sets the split of every listed video of a finished list. A video named twice with different
+ * splits is an error. A first CSV row with a field "path" (or "video", "file", "id") and one
+ * "split" (or "subset") is a header, and may order the columns freely.
  */
-int split_file_apply(const char *path, struct video_list *list, size_t *n_unknown, struct err *e);
+int split_file_apply(const char *path, struct video_list *list, struct split_unknown *unknown,
+                     struct err *e);
 
 #endif

@@ -2,11 +2,13 @@
 #include "common/datasets/video_list.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
+#include "common/base/hash.h"
 #include "common/base/utf8.h"
 
 void video_list_release(struct video_list *list)
@@ -124,6 +126,69 @@ static bool looks_like_frame(const char *path, size_t bytes)
     return n == 8 && (n == bytes || path[bytes - 1 - n] == '/');
 }
 
+static bool is_text(const char *text)
+{
+    uint32_t code;
+    size_t n = 1;
+    for (; n && *text; text += n)
+        n = utf8_next(text, strlen(text), &code);
+    return n > 0;
+}
+
+char *video_text_escape(const char *text, struct err *e)
+{
+    struct buf out = {0};
+    uint32_t code;
+    int rc = buf_reserve(&out, strlen(text) + 1, e);
+    for (const char *at = text; rc == 0 && *at;) {
+        size_t n = utf8_next(at, strlen(at), &code);
+        bool plain = n && code >= 0x20 && code != 0x7f && (at > text || code != '!');
+        rc = plain ? buf_append(&out, at, n, e)
+                   : buf_printf(&out, e, "%%%02X", (unsigned)(unsigned char)*at);
+        at += plain ? n : 1;
+    }
+    if (rc == 0 && (rc = buf_append(&out, "", 1, e)) == 0)
+        return (char *)out.data;
+    buf_release(&out);
+    return NULL;
+}
+
+/* Files may be called anything; keys of a store may not. */
+static int make_safe(char **id, struct err *e)
+{
+    char hash[HASH_TEXT_BYTES];
+    uint32_t code;
+    size_t keep = 0, room = INDEX_MAX_ID - HASH_TEXT_BYTES, n;
+    char *safe = video_text_escape(*id, e);
+    if (!safe)
+        return ERR_FAIL;
+    hash_text(hash_bytes(*id, strlen(*id)), hash);
+    free(*id);
+    *id = safe;
+    if (strlen(safe) <= INDEX_MAX_ID)
+        return 0;
+    while ((n = utf8_next(safe + keep, strlen(safe + keep), &code)) && keep + n <= room)
+        keep += n;
+    snprintf(safe + keep, strlen(safe) + 1 - keep, "~%s", hash);
+    return 0;
+}
+
+/* The record could not say where such a file is. */
+static int mark_unnameable(struct video *v, struct err *e)
+{
+    if (is_text(v->path))
+        return 0;
+    char *path = video_text_escape(v->path, e);
+    v->reason = mem_strdup("the name is not UTF-8: rename the file", e);
+    if (!path || !v->reason) {
+        free(path);
+        return ERR_FAIL;
+    }
+    free(v->path);
+    v->path = path;
+    return 0;
+}
+
 static int set_ids(struct video_list *list, struct stem *stems, size_t n, struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
@@ -135,6 +200,8 @@ static int set_ids(struct video_list *list, struct stem *stems, size_t n, struct
             return ERR_FAIL;
         if (!shared && !looks_like_frame(stems[i].path, stems[i].bytes))
             v->id[stems[i].bytes] = '\0';
+        if (make_safe(&v->id, e) < 0)
+            return ERR_FAIL;
     }
     return 0;
 }
@@ -212,6 +279,9 @@ int video_list_finish(struct video_list *list, struct err *e)
 {
     if (list->n == 0)
         return err_set(e, "no videos");
+    for (size_t i = 0; i < list->n; i++)
+        if (mark_unnameable(&list->videos[i], e) < 0)
+            return ERR_FAIL;
     qsort(list->videos, list->n, sizeof *list->videos, by_path);
     for (size_t i = 1; i < list->n; i++)
         if (by_path(&list->videos[i - 1], &list->videos[i]) == 0)
@@ -262,6 +332,8 @@ bool video_path_is_video(const char *path)
         "m4v", "mjpeg", "mkv", "mov", "mp4",  "mpe", "mpeg", "mpg",  "mts", "mxf",  "nut",
         "ogg", "ogm",   "ogv", "rm",  "rmvb", "ts",  "vob",  "webm", "wmv", "y4m",
     };
+    if (strncmp(path_base(path), "._", 2) == 0) /* macOS keeps attributes in them */
+        return false;
     for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
         if (strcasecmp(path_extension(path), extensions[i]) == 0)
             return true;

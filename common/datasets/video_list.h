@@ -48,11 +48,16 @@ int video_list_set(struct video_list *list, const char *name, struct json *value
  */
 int video_list_merge(struct video_list *list, struct err *e);
 
+/* A copy in which bytes that are no UTF-8, control characters and a leading '!' are "%XX"; caller
+ * frees. */
+char *video_text_escape(const char *text, struct err *e);
+
 /*
- * Gives an id to every video without one: its path without the extension. The extension stays where
- * two paths differ by nothing else, and where an id without it would look like the key of a frame
- * ("00000012.mp4"). Sorts by id; refuses ids that two videos share and ids that a store cannot
- * hold.
+ * Gives an id to every video without one: its path without the extension, escaped, and cut with a
+ * hash behind it where it is too long for a store. The extension stays where two paths differ by
+ * nothing else, and where an id without it would look like the key of a frame ("00000012.mp4"). A
+ * path that is not UTF-8 is escaped, too, and its video gets a reason: a record cannot name the
+ * file. Sorts by id; refuses ids that two videos share, and given ones that a store cannot hold.
  */
 int video_list_finish(struct video_list *list, struct err *e);
 
@@ -60,7 +65,7 @@ int video_list_finish(struct video_list *list, struct err *e);
  * folder. */
 int video_path_clean(char *path, struct err *e);
 
-/* Whether a file is a video by its extension; the list is in teg-index(1). */
+/* Whether a file is a video by its name; the extensions are in teg-index(1). */
 bool video_path_is_video(const char *path);
 
 /* "train", "val" or "test" for the usual names of splits ("training", "valid", "validation",

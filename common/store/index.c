@@ -251,10 +251,10 @@ static size_t utf8_len(const unsigned char *p)
 
 int index_check_id(const char *id, struct err *e)
 {
-    enum { MAX_ID = 480, FRAME_DIGITS = 8 };
+    enum { FRAME_DIGITS = 8 };
     size_t len = strlen(id);
-    if (len == 0 || len > MAX_ID)
-        return err_set(e, "video id of %zu bytes, not 1..%d", len, MAX_ID);
+    if (len == 0 || len > INDEX_MAX_ID)
+        return err_set(e, "video id of %zu bytes, not 1..%d", len, INDEX_MAX_ID);
     if (id[0] == '!')
         return err_set(e, "video id '%s' starts with '!'", id);
     for (const unsigned char *p = (const unsigned char *)id; *p;) {

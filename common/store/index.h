@@ -52,6 +52,7 @@ struct json *
 video_to_json(const struct video *v); /* members in a fixed order, absent ones left out */
 int video_from_json(struct video *v, const struct json *j, struct err *e); /* fills a zeroed v */
 
+enum { INDEX_MAX_ID = 480 };
 /* An id is 1..480 bytes of UTF-8, without control characters, not starting with '!', and its last
  * '/'-separated part is not exactly 8 digits (that form names a frame). The error says which rule.
  */

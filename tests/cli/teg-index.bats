@@ -69,7 +69,7 @@ find_video() {
     printf '%s validation\nnowhere.mp4 test\n' "${b#videos/}" >split.txt
     tool teg-index --format list --annotations list.csv --split split.txt --videos videos -o index.lmdb
     expect_status 0
-    [[ "$stderr" == *"split.txt: 1 lines name videos that are not there"* ]]
+    [[ "$stderr" == *"split.txt: 1 lines name videos that are not there, the first is nowhere.mp4"* ]]
     [ "$(records index.lmdb class split | cut -f 2,3 | sort)" = "$(printf 'one, two\ttrain\nthree\tval')" ]
 }
 
@@ -238,6 +238,35 @@ leave_unfinished() {
     expect_status 0
     [[ "$stderr" == *"3 events, 2 boundaries, 3 outside of their video"* ]]
     [[ "$stderr" == *"warning: 3 events or boundaries lie behind the end of their video"* ]]
+}
+
+@test "a split file may have a header" {
+    a=$(find_video train-00000) b=$(find_video train-00001)
+    printf 'Split,path\nval,%s\ntrain,%s\ntest,no.mp4\ntest,no2.mp4\n' "${a#videos/}" "${b#videos/}" >split.csv
+    tool teg-index --split split.csv --videos videos -o index.lmdb
+    expect_status 0
+    [[ "$stderr" == *"2 lines name videos that are not there, the first is no.mp4"* ]]
+    records index.lmdb path split | grep -q "${a#videos/}	val\$"
+}
+
+@test "files may be called anything" {
+    a=$(find_video train-00000)
+    mkdir -p $'odd/cl\nass' "odd/$(printf 'x%.0s' $(seq 200))/$(printf 'y%.0s' $(seq 200))"
+    cp "$a" $'odd/cl\nass/a\nb.mp4'
+    cp "$a" odd/!x.mp4
+    cp "$a" "odd/$(printf 'x%.0s' $(seq 200))/$(printf 'y%.0s' $(seq 200))/$(printf 'z%.0s' $(seq 200)).mp4"
+    : >odd/._x.mp4
+    mkdir $'odd/\xe9' && cp "$a" $'odd/\xe9/a.mp4' || skip "this file system takes UTF-8 only"
+    tool teg-index --videos odd --max-bad 1 -o index.lmdb
+    expect_status 0
+    [[ "$stderr" == *"4 listed, 3 found, 0 missing, 1 bad"* ]]
+    records index.lmdb status reason class | grep -q "^%E9/a	bad	the name is not UTF-8: rename the file	%E9\$"
+    records index.lmdb status | grep -q "^cl%0Aass/a%0Ab	ok\$"
+    records index.lmdb status | grep -q "^%21x	ok\$"
+    tool teg-decode --index index.lmdb --max-bad 1 -o frames.lmdb
+    expect_status 0
+    tool teg-inspect verify frames.lmdb
+    expect_status 0
 }
 
 @test "the annotations are never overwritten" {
