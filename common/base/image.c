@@ -108,7 +108,7 @@ void image_text(struct image *im, long x, long y, struct image_font font, const 
     long scale = (long)font.scale;
     for (; *text; text++, x += FONT_CELL_WIDTH * scale) {
         const uint8_t *glyph = font_glyph(*text);
-        for (int row = 0; row < FONT_HEIGHT; row++)
+        for (int row = 0; row < FONT_ROWS; row++)
             for (int column = 0; column < FONT_WIDTH; column++) {
                 struct image_box dot = {x + column * scale, y + row * scale, font.scale,
                                         font.scale};

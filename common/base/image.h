@@ -23,7 +23,7 @@ struct image_box {
 };
 
 struct image_font {
-    unsigned scale; /* 1: a character is 5 x 7 pixels in a cell of 6 x 9 */
+    unsigned scale; /* 1: a character is 5 x 7 pixels, 9 with what is below the line, of 6 x 9 */
     uint32_t rgb;
 };
 

@@ -78,7 +78,7 @@ static void draw_name_upwards(struct image *im, long x, long y, const char *name
 {
     for (size_t i = 0; i < name_len(name); i++) {
         const uint8_t *rows = font_glyph(name[i]);
-        for (int row = 0; row < FONT_HEIGHT; row++)
+        for (int row = 0; row < FONT_ROWS; row++)
             for (int col = 0; col < FONT_WIDTH; col++)
                 if (rows[row] >> (FONT_WIDTH - 1 - col) & 1) {
                     struct image_box dot = {.x = x + row,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <math.h>
 
 #include "common/base/buf.h"
@@ -80,11 +81,18 @@ static void test_font(void **state)
     (void)state;
     for (char a = '!'; a <= '~'; a++)
         for (char b = ' '; b < a; b++)
-            if (memcmp(font_glyph(a), font_glyph(b), FONT_HEIGHT) == 0)
+            if (memcmp(font_glyph(a), font_glyph(b), FONT_ROWS) == 0)
                 fail_msg("'%c' looks like '%c'", a, b);
-    for (int row = 0; row < FONT_HEIGHT; row++)
+    for (int row = 0; row < FONT_ROWS; row++)
         for (char c = ' '; c <= '~'; c++)
             assert_true(font_glyph(c)[row] < 1 << FONT_WIDTH);
+    for (char c = ' '; c <= '~'; c++) {
+        bool below = font_glyph(c)[FONT_HEIGHT] && font_glyph(c)[FONT_ROWS - 1];
+        if (below != (strchr("gjpqy", c) != NULL))
+            fail_msg("'%c' is %s the line", c, below ? "below" : "not below");
+        if (islower(c) && !strchr("bdfhijklt", c))
+            assert_true(!font_glyph(c)[0] && !font_glyph(c)[1]); /* no taller than an x */
+    }
 }
 
 static unsigned brightness(uint32_t rgb)
