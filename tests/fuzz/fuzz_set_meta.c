@@ -18,7 +18,7 @@ static int read_members(struct set_member *member, size_t *n, const char *text, 
         const struct blob line = {text, end ? (size_t)(end - text) : size};
         struct json *j = json_parse(line.data, line.len, &e);
         member[*n].path = "shard";
-        if (!j || meta_read(&member[*n].meta, j, &line, &e) < 0) {
+        if (!j || meta_read(&member[*n].meta, j, &e) < 0) {
             json_free(j);
             return FUZZ_REFUSED;
         }
@@ -37,8 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct json *whole = rc == FUZZ_ACCEPTED ? set_meta(member, n, &e) : NULL;
     if (whole) {
         struct store_meta m;
-        const struct blob text = {json_text(whole), strlen(json_text(whole))};
-        if (meta_read(&m, whole, &text, &e) < 0 || !m.complete)
+        if (meta_read(&m, whole, &e) < 0 || !m.complete)
             abort(); /* what is joined can be read */
     }
     rc = whole ? FUZZ_ACCEPTED : FUZZ_REFUSED;
