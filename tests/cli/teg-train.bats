@@ -497,3 +497,13 @@ END
     expect_error 1 "not finite"
     [[ $stderr == *"step "* ]]
 }
+
+@test "a log is never begun over another file" {
+    cp samples.lmdb copy.lmdb
+    tool teg-train --frames frames.lmdb --samples samples.lmdb --log samples.lmdb -o m.safetensors
+    expect_error 1 "samples.lmdb: --samples and --log are the same file"
+    train m --log copy.lmdb
+    expect_status 1
+    [[ "$stderr" == *"copy.lmdb: is there and no log of JSON Lines"* ]]
+    cmp samples.lmdb copy.lmdb
+}
