@@ -204,6 +204,9 @@ END
     probe --embeddings all.lmdb --print none
     expect_status 0
     [ -z "$output" ]
+    probe --embeddings all.lmdb --verbose
+    expect_status 0
+    [[ $stderr == *"detail: threads: "*'detail: settings {"labels":"class",'*'"lr":32.0'*"MiB of memory"* ]]
     run bash -c "'$TEG_BIN/teg-probe' --embeddings all.lmdb --index index.lmdb --labels class -o metrics.json >/dev/full"
     expect_status 1
 }
