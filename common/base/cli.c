@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
@@ -142,7 +143,8 @@ static const struct argp_option log_option = {
     "log", KEY_LOG, "FILE", 0, "Append what happens to FILE, one JSON object a line", 0};
 static const struct argp_option quiet_option = {"quiet", 'q', NULL, 0, "Errors and warnings only",
                                                 0};
-static const struct argp_option verbose_option = {"verbose", 'v', NULL, 0, "More details", 0};
+static const struct argp_option verbose_option = {
+    "verbose", 'v', NULL, 0, "More details: options, threads, time and memory", 0};
 
 static void check_given(struct argp_state *state, const char *option, const char *text)
 {
@@ -316,6 +318,24 @@ static void keep_standard_streams(void)
             _exit(EXIT_FAILURE);
 }
 
+static void tell_start(const struct cli *cli)
+{
+    ui_detail(cli->ui, "TeG %s, recorded in outputs as %s", TEG_VERSION, json_text(cli->argv));
+    if (!(cli->without & CLI_NO_THREADS))
+        ui_detail(cli->ui, "threads: %zu", cli->n_threads);
+}
+
+static void tell_end(const struct cli *cli)
+{
+    struct rusage used;
+    if (getrusage(RUSAGE_SELF, &used) < 0)
+        return;
+    double processor = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                       1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+    ui_detail(cli->ui, "%.1f s of processor time, at most %.0f MiB of memory", processor,
+              (double)used.ru_maxrss / 1024);
+}
+
 int cli_parse(struct cli *cli, int argc, char **argv)
 {
     struct err e = {0};
@@ -344,6 +364,8 @@ int cli_parse(struct cli *cli, int argc, char **argv)
         rc = ui_open(&cli->ui, &p.ui, &e);
     if (rc < 0)
         fprintf(stderr, "%s: error: %s\n", cli->tool, e.text);
+    else
+        tell_start(cli);
     return rc;
 }
 
@@ -363,6 +385,7 @@ static void print_outcome(int rc, const char *text)
 int cli_finish(struct cli *cli, int rc, const struct err *e)
 {
     struct err late_ui = {0}, late_stdout = {0};
+    tell_end(cli);
     int ui_rc = ui_close(cli->ui, &late_ui); /* first, as it takes the progress line away */
     int stdout_rc = close_stdout(&late_stdout);
     json_free(cli->argv);

@@ -251,6 +251,9 @@ int probe_run(const struct probe_options *options, struct ui *ui, struct json **
                     : err_set(e, "%s: out of memory", options->out);
     }
     if (rc == 0)
+        ui_detail(ui, "settings %s, inputs %s", json_text(json_member(report, "settings")),
+                  json_text(json_member(report, "inputs")));
+    if (rc == 0)
         *metrics = report;
     else
         json_free(report);

@@ -221,6 +221,8 @@ static int write_store(struct writing *w, struct json *inputs, struct err *e)
     };
     int rc = settings && inputs ? 0 : err_set(e, "out of memory");
     if (rc >= 0)
+        ui_detail(r->ui, "settings %s, inputs %s", json_text(settings), json_text(inputs));
+    if (rc >= 0)
         rc = store_create(&w->writer, r->out, &spec, e);
     json_free(settings);
     if (rc < 0)

@@ -209,6 +209,9 @@ END
     probe --embeddings all.lmdb --print none
     expect_status 0
     [ -z "$output" ]
+    probe --embeddings all.lmdb --verbose
+    expect_status 0
+    [[ $stderr == *"detail: threads: "*'detail: settings {"labels":"class",'*'"lr":32.0'*"MiB of memory"* ]]
     run bash -c "'$TEG_BIN/teg-probe' --embeddings all.lmdb --index index.lmdb --labels class -o metrics.json >/dev/full"
     expect_status 1
 }
@@ -399,7 +402,8 @@ left_alone() {
 @test "outputs replace earlier outputs, other files with --force only" {
     features all.lmdb
     printf 'thoughts of mine\n' >notes
-    left_alone index.lmdb -o index.lmdb
+    cp index.lmdb other.lmdb
+    left_alone other.lmdb -o other.lmdb
     left_alone notes -o notes
     left_alone notes -o metrics.json --confusion notes
     left_alone notes -o metrics.json --similarity notes

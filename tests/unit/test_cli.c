@@ -166,6 +166,17 @@ static void test_success(void **state)
                         "[\"--seed=1\",\"--seed=2\",\"--mode=fast\",\"--seed=9\",\"-g\"] 2 2\n");
 }
 
+static void test_verbose(void **state)
+{
+    (void)state;
+    struct outcome o;
+    run(&o, "-v -s 7 --threads 3 -o x");
+    assert_int_equal(o.status, 0);
+    assert_non_null(strstr(o.err, "recorded in outputs as [\"--seed=7\"]\n"));
+    assert_non_null(strstr(o.err, "threads: 3\n"));
+    assert_non_null(strstr(o.err, " MiB of memory\n"));
+}
+
 static void test_failures(void **state)
 {
     (void)state;
@@ -316,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_success, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_verbose, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_usage_errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_same_files, set_up, tear_down),
