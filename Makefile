@@ -8,7 +8,7 @@ SHELL := bash
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all tools tests unit debug test gpu-test sanitize fuzz-replay check-style format format-check lint
+.PHONY: all tools tests unit debug test gpu-test emulate sanitize fuzz-replay check-style format format-check lint
 .PHONY: force demo bench info deps install uninstall clean help
 
 # ---- Settings: give them on the command line --------------------------------------------------------
@@ -75,7 +75,7 @@ packages_optional := libopenmpi-dev openmpi-bin clang-format shellcheck ffmpeg p
 
 goals := $(or $(MAKECMDGOALS),all)
 bare_goals := help clean deps uninstall format format-check lint
-test_goals := test tests unit gpu-test sanitize fuzz-replay check-style
+test_goals := test tests unit gpu-test emulate sanitize fuzz-replay check-style
 probes := $(BUILD)/probes
 
 comma := ,
@@ -183,7 +183,8 @@ tools := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
 # files there are shared by them all.
 test_src := $(wildcard tests/unit/test_*.c tests/ops/test_*.c tests/fuzz/fuzz_*.c tests/*/helper_*.c)
 bench_src := $(wildcard tests/bench/bench_*.c)
-support_src := $(filter-out $(test_src) $(bench_src),$(wildcard tests/*/*.c))
+emulator_src := $(wildcard tests/emulator/*.c)
+support_src := $(filter-out $(test_src) $(bench_src) $(emulator_src),$(wildcard tests/*/*.c))
 
 object = $(patsubst %.c,$(BUILD)/%.o,$(patsubst %.cu,$(BUILD)/%.cu.o,$1))
 test_bin := $(test_src:%.c=$(BUILD)/%)
@@ -255,6 +256,40 @@ gpu_tests := $(filter $(shell grep -l ON_EVERY_DEVICE tests/ops/*.c tests/unit/*
 
 gpu-test: $(gpu_tests:%.c=$(BUILD)/%) ## the tests that run on a GPU too
 	@export CMOCKA_MESSAGE_OUTPUT=TAP; failed=0; for t in $^; do echo "# $$t"; $$t || failed=1; done; exit $$failed
+
+# The same without a GPU: kernels as C++ on the processor, stand-ins for the runtime and the libraries.
+emulated := $(BUILD)/emulated
+major = $(firstword $(subst ., ,$(have.$1)))
+emulated_kernels := $(if $(with_cuda),$(patsubst %.cu,$(emulated)/%.o,$(wildcard kernels/cuda/*.cu)) $(emulated)/tests/emulator/emulator.o)
+emulated_libs := $(if $(with_cuda),$(emulated)/libcudnn.so.$(call major,cudnn) $(emulated)/libcublasLt.so.$(call major,cublaslt))
+emulated_tests := $(if $(with_cuda),$(filter-out %/test_backbone,$(gpu_tests:%.c=$(emulated)/%)))
+EMULATED_CXXFLAGS = -std=c++17 -O2 -g -ffp-contract=off -Wall -I. $(flags.cuda) $(EXTRA_CFLAGS)
+
+emulate: $(emulated_tests) $(emulated_libs) ## the tests of kernels for GPUs, run on the processor
+	@[ "$(with_cuda)" ] || { echo 'make: the emulator needs the CUDA toolkit, see `make info`' >&2; exit 1; }
+	@export CMOCKA_MESSAGE_OUTPUT=TAP; failed=0; for t in $(emulated_tests); do echo "# $$t"; $$t || failed=1; done; exit $$failed
+
+$(emulated)/%.o: %.cu $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)g++ $(EMULATED_CXXFLAGS) -include tests/emulator/emulator.h -MMD -MP -x c++ -c $< -o $@
+
+$(emulated)/%.o: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)g++ $(EMULATED_CXXFLAGS) -MMD -MP -c $< -o $@
+
+$(emulated)/libcudnn.so.%: tests/emulator/emulated_dnn.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -o $@
+
+$(emulated)/libcublasLt.so.%: tests/emulator/emulated_blas.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -o $@
+
+$(emulated)/tests/%: $(BUILD)/tests/%.o $(emulated_kernels) $(BUILD)/tests/emulator/emulated_runtime.o $(BUILD)/libtest.a $(BUILD)/libteg.a $(BUILD)/flags.link
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) -Wl,-rpath,$(abspath $(emulated)) $(LDFLAGS) $(filter %.o %.a,$^) -lcmocka $(LDLIBS) -lstdc++ -o $@
+
+-include $(emulated_kernels:.o=.d)
 
 sanitized := BUILD=$(BUILD)/asan CUDA=0 OPT='-O1 -g' \
     EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \

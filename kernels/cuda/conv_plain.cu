@@ -72,7 +72,7 @@ extern "C" int conv_plain(struct backend *b, const struct conv_problem *p)
     struct plain_job j = plain_job(p);
     if (j.n_elements > INT32_MAX) /* more blocks than there may be */
         return ERR_FAIL;
-    plain_kernel<<<(unsigned)j.n_elements, CUDA_BLOCK, 0, cuda_stream(b)>>>(j);
+    LAUNCH(plain_kernel, (unsigned)j.n_elements, CUDA_BLOCK, cuda_stream(b), j);
     return cuda_launched(b);
 }
 
@@ -91,9 +91,9 @@ static int samples(struct backend *b, struct plain_job *j, bool want, struct con
     if (!j->sample)
         return err_set(e, "out of GPU memory");
     if (want)
-        plain_kernel<<<(unsigned)s->n, CUDA_BLOCK, 0, cuda_stream(b)>>>(*j);
+        LAUNCH(plain_kernel, (unsigned)s->n, CUDA_BLOCK, cuda_stream(b), *j);
     else
-        pick_kernel<<<(unsigned)blocks_for(s->n), CUDA_BLOCK, 0, cuda_stream(b)>>>(*j);
+        LAUNCH(pick_kernel, (unsigned)blocks_for(s->n), CUDA_BLOCK, cuda_stream(b), *j);
     if (cuda_launched(b) < 0)
         return err_set(e, "sampling a convolution failed");
     return cuda_download(b, want ? s->want : s->got, j->sample, s->n * sizeof *j->sample, e);
@@ -123,7 +123,7 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
 
 extern "C" int conv_fill(struct backend *b, void *x, enum dtype type, size_t n, uint32_t seed)
 {
-    fill_kernel<<<(unsigned)blocks_for(n), CUDA_BLOCK, 0, cuda_stream(b)>>>(x, type, n, seed);
+    LAUNCH(fill_kernel, (unsigned)blocks_for(n), CUDA_BLOCK, cuda_stream(b), x, type, n, seed);
     return cuda_launched(b);
 }
 
@@ -147,6 +147,6 @@ __global__ void __launch_bounds__(CUDA_BLOCK) gemm_kernel(struct gemm_desc d, st
 extern "C" int gemm_plain(struct backend *b, const struct gemm_desc *d,
                           const struct gemm_data *data)
 {
-    gemm_kernel<<<(unsigned)blocks_for(d->m * d->n), CUDA_BLOCK, 0, cuda_stream(b)>>>(*d, *data);
+    LAUNCH(gemm_kernel, (unsigned)blocks_for(d->m * d->n), CUDA_BLOCK, cuda_stream(b), *d, *data);
     return cuda_launched(b);
 }

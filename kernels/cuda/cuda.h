@@ -8,7 +8,7 @@
  *     void *partial = cuda_scratch(b, bytes);
  *     if (!partial)
  *         return ERR_FAIL;
- *     kernel<<<grid, CUDA_BLOCK, 0, cuda_stream(b)>>>(...);
+ *     LAUNCH(kernel, grid, CUDA_BLOCK, cuda_stream(b), ...);
  *     return cuda_launched(b);
  */
 #ifndef TEG_KERNELS_CUDA_CUDA_H

@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(CUDA_BLOCK) embed_kernel(struct embed_args a)
 extern "C" int cuda_embed(struct backend *b, const struct embed_args *a)
 {
     unsigned grid = (unsigned)(a->n * (a->steps / a->k));
-    embed_kernel<<<grid, CUDA_BLOCK, 0, cuda_stream(b)>>>(*a);
+    LAUNCH(embed_kernel, grid, CUDA_BLOCK, cuda_stream(b), *a);
     return cuda_launched(b);
 }
 
@@ -65,7 +65,7 @@ extern "C" int cuda_embed_grad(struct backend *b, const struct embed_grad_args *
     unsigned grid = (unsigned)(a->n * (a->steps / a->k));
     if (!a->accumulate && cudaMemsetAsync(a->dz, 0, bytes, cuda_stream(b)) != cudaSuccess)
         return ERR_FAIL;
-    embed_grad_kernel<<<grid, CUDA_BLOCK, 0, cuda_stream(b)>>>(*a);
+    LAUNCH(embed_grad_kernel, grid, CUDA_BLOCK, cuda_stream(b), *a);
     return cuda_launched(b);
 }
 
@@ -116,7 +116,7 @@ __global__ void __launch_bounds__(CUDA_BLOCK) contrast_rows_kernel(struct contra
 
 extern "C" int contrast_rows_run(struct backend *b, const struct contrast_rows *a)
 {
-    contrast_rows_kernel<<<(unsigned)a->n, CUDA_BLOCK, 0, cuda_stream(b)>>>(*a);
+    LAUNCH(contrast_rows_kernel, (unsigned)a->n, CUDA_BLOCK, cuda_stream(b), *a);
     return cuda_launched(b);
 }
 
@@ -138,7 +138,7 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
 static const double *fetch_totals(struct backend *b, const double *rows, size_t n, unsigned width)
 {
     double *total = (double *)cuda_of(b)->device_result;
-    total_kernel<<<1, CUDA_BLOCK, 0, cuda_stream(b)>>>(rows, n, width, total);
+    LAUNCH(total_kernel, 1, CUDA_BLOCK, cuda_stream(b), rows, n, width, total);
     return cuda_launched(b) < 0 ? NULL : (const double *)cuda_fetch(b, width * sizeof *total);
 }
 
@@ -214,7 +214,7 @@ extern "C" int cuda_softmax_xent(struct backend *b, struct softmax_xent_args *a)
     j.result = (double *)cuda_scratch(b, 2 * a->rows * sizeof *j.result);
     if (!j.target || (a->weight && !j.weight) || !j.result)
         return ERR_FAIL;
-    softmax_kernel<<<(unsigned)a->rows, CUDA_BLOCK, 0, cuda_stream(b)>>>(j);
+    LAUNCH(softmax_kernel, (unsigned)a->rows, CUDA_BLOCK, cuda_stream(b), j);
     const double *total = fetch_totals(b, j.result, a->rows, 2);
     if (!total)
         return ERR_FAIL;

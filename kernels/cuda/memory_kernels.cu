@@ -60,7 +60,7 @@ static int convert(struct backend *b, struct convert_job *j)
         return 0;
     j->wide = all_aligned(pointer, 2);
     unsigned grid = (unsigned)blocks_for((j->n + PER_THREAD - 1) / PER_THREAD);
-    convert_kernel<<<grid, CUDA_BLOCK, 0, cuda_stream(b)>>>(*j);
+    LAUNCH(convert_kernel, grid, CUDA_BLOCK, cuda_stream(b), *j);
     return cuda_launched(b);
 }
 
@@ -97,7 +97,7 @@ __global__ void __launch_bounds__(CUDA_BLOCK) pad_kernel(struct cuda_pad p)
 extern "C" int cuda_pad(struct backend *b, const struct cuda_pad *p)
 {
     unsigned grid = (unsigned)blocks_for(p->rows * p->to_channels);
-    pad_kernel<<<grid, CUDA_BLOCK, 0, cuda_stream(b)>>>(*p);
+    LAUNCH(pad_kernel, grid, CUDA_BLOCK, cuda_stream(b), *p);
     return cuda_launched(b);
 }
 
@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(CUDA_BLOCK) bias_kernel(struct cuda_bias a)
 extern "C" int cuda_add_bias(struct backend *b, const struct cuda_bias *a)
 {
     unsigned grid = (unsigned)blocks_for(a->y_shape.rows * a->y_shape.channels);
-    bias_kernel<<<grid, CUDA_BLOCK, 0, cuda_stream(b)>>>(*a);
+    LAUNCH(bias_kernel, grid, CUDA_BLOCK, cuda_stream(b), *a);
     return cuda_launched(b);
 }
 
@@ -146,6 +146,6 @@ extern "C" int cuda_gather_rows(struct backend *b, const struct gather_rows_args
         return ERR_FAIL;
     auto kernel = a->row_bytes % 16 == 0 && all_aligned(pointer, 2) ? gather_rows_kernel<uint4>
                                                                     : gather_rows_kernel<uint8_t>;
-    kernel<<<(unsigned)a->n_rows, CUDA_BLOCK, 0, cuda_stream(b)>>>(j);
+    LAUNCH(kernel, (unsigned)a->n_rows, CUDA_BLOCK, cuda_stream(b), j);
     return cuda_launched(b);
 }

@@ -115,7 +115,7 @@ static void gather(struct backend *b, const struct gather_job *j)
 {
     dim3 block(GATHER_SIDE, GATHER_SIDE);
     unsigned grid = (unsigned)((j->s.channels + GATHER_SIDE - 1) / GATHER_SIDE);
-    gather_kernel<<<grid, block, 0, cuda_stream(b)>>>(*j);
+    LAUNCH(gather_kernel, grid, block, cuda_stream(b), *j);
 }
 
 static dim3 grid_of(const struct row_cut *cut)
@@ -150,7 +150,7 @@ extern "C" int cuda_channel_sums(struct backend *b, const struct row_block *bloc
     if (!j.s.partial)
         return ERR_FAIL;
     auto kernel = VERSION(sums_kernel, block->dtype, v);
-    kernel<<<grid_of(&j.s.cut), CUDA_BLOCK, 0, cuda_stream(b)>>>(j.s, x);
+    LAUNCH(kernel, grid_of(&j.s.cut), CUDA_BLOCK, cuda_stream(b), j.s, x);
     gather(b, &j);
     return cuda_launched(b);
 }
@@ -164,7 +164,8 @@ __global__ void store_sums_kernel(const double *sums, float *to, size_t n, bool 
 
 extern "C" int cuda_store_sums(struct backend *b, const double *sums, float *to, size_t n, bool add)
 {
-    store_sums_kernel<<<(unsigned)blocks_for(n), CUDA_BLOCK, 0, cuda_stream(b)>>>(sums, to, n, add);
+    LAUNCH(store_sums_kernel, (unsigned)blocks_for(n), CUDA_BLOCK, cuda_stream(b), sums, to, n,
+           add);
     return cuda_launched(b);
 }
 
@@ -199,7 +200,7 @@ __global__ void norm_finish_kernel(struct norm_finish_args a)
 
 extern "C" int cuda_norm_finish(struct backend *b, const struct norm_finish_args *a)
 {
-    norm_finish_kernel<<<(unsigned)blocks_for(a->channels), CUDA_BLOCK, 0, cuda_stream(b)>>>(*a);
+    LAUNCH(norm_finish_kernel, (unsigned)blocks_for(a->channels), CUDA_BLOCK, cuda_stream(b), *a);
     return cuda_launched(b);
 }
 
@@ -220,8 +221,8 @@ __global__ void norm_grad_finish_kernel(struct norm_grad_finish_args a)
 
 extern "C" int cuda_norm_grad_finish(struct backend *b, const struct norm_grad_finish_args *a)
 {
-    norm_grad_finish_kernel<<<(unsigned)blocks_for(a->channels), CUDA_BLOCK, 0, cuda_stream(b)>>>(
-        *a);
+    LAUNCH(norm_grad_finish_kernel, (unsigned)blocks_for(a->channels), CUDA_BLOCK, cuda_stream(b),
+           *a);
     return cuda_launched(b);
 }
 
@@ -262,7 +263,7 @@ extern "C" int cuda_norm_apply(struct backend *b, const struct norm_apply_args *
     unsigned v = vector_of(a->dtype, a->channels, pointer, 3);
     struct row_cut cut = row_cut(a->rows, a->channels / v, MAP_DEPTH);
     auto kernel = VERSION(norm_apply_kernel, a->dtype, v);
-    kernel<<<grid_of(&cut), CUDA_BLOCK, 0, cuda_stream(b)>>>(*a, cut);
+    LAUNCH(kernel, grid_of(&cut), CUDA_BLOCK, cuda_stream(b), *a, cut);
     return cuda_launched(b);
 }
 
@@ -330,7 +331,7 @@ extern "C" int cuda_norm_grad(struct backend *b, const struct norm_grad_args *a)
     if (!j.s.partial)
         return ERR_FAIL;
     auto kernel = VERSION(norm_grad_kernel, a->dtype, v);
-    kernel<<<grid_of(&j.s.cut), CUDA_BLOCK, 0, cuda_stream(b)>>>(*a, j.s);
+    LAUNCH(kernel, grid_of(&j.s.cut), CUDA_BLOCK, cuda_stream(b), *a, j.s);
     gather(b, &j);
     return cuda_launched(b);
 }
@@ -368,6 +369,6 @@ extern "C" int cuda_norm_grad_apply(struct backend *b, const struct norm_grad_ap
     unsigned v = vector_of(a->dtype, a->channels, pointer, 3);
     struct row_cut cut = row_cut(a->rows, a->channels / v, MAP_DEPTH);
     auto kernel = VERSION(norm_grad_apply_kernel, a->dtype, v);
-    kernel<<<grid_of(&cut), CUDA_BLOCK, 0, cuda_stream(b)>>>(*a, cut);
+    LAUNCH(kernel, grid_of(&cut), CUDA_BLOCK, cuda_stream(b), *a, cut);
     return cuda_launched(b);
 }

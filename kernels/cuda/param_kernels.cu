@@ -162,8 +162,8 @@ static int find_factors(struct backend *b, struct optimizer_job *j, size_t n_chu
     if (!j->squares)
         return ERR_FAIL;
     j->factor = (float *)((char *)j->squares + squares);
-    squares_kernel<<<(unsigned)n_chunks, CUDA_BLOCK, 0, cuda_stream(b)>>>(*j);
-    factor_kernel<<<(unsigned)blocks_for(j->n_spans), CUDA_BLOCK, 0, cuda_stream(b)>>>(*j);
+    LAUNCH(squares_kernel, (unsigned)n_chunks, CUDA_BLOCK, cuda_stream(b), *j);
+    LAUNCH(factor_kernel, (unsigned)blocks_for(j->n_spans), CUDA_BLOCK, cuda_stream(b), *j);
     return cuda_launched(b);
 }
 
@@ -186,7 +186,7 @@ extern "C" int cuda_optimizer_step(struct backend *b, const struct optimizer_arg
     j.wide = all_aligned(pointer, 3);
     if (stage_spans(b, a, n_chunks, &j) < 0 || (a->lars && find_factors(b, &j, n_chunks) < 0))
         return ERR_FAIL;
-    update_kernel<<<(unsigned)n_chunks, CUDA_BLOCK, 0, cuda_stream(b)>>>(j);
+    LAUNCH(update_kernel, (unsigned)n_chunks, CUDA_BLOCK, cuda_stream(b), j);
     return cuda_launched(b);
 }
 
@@ -209,8 +209,8 @@ extern "C" int cuda_all_finite(struct backend *b, const float *values, size_t n,
     if (cudaMemsetAsync(bad, 0, sizeof *bad, cuda_stream(b)) != cudaSuccess)
         return ERR_FAIL;
     if (n > 0)
-        finite_kernel<<<(unsigned)((n + CHUNK - 1) / CHUNK), CUDA_BLOCK, 0, cuda_stream(b)>>>(
-            values, n, bad);
+        LAUNCH(finite_kernel, (unsigned)((n + CHUNK - 1) / CHUNK), CUDA_BLOCK, cuda_stream(b),
+               values, n, bad);
     if (cuda_launched(b) < 0)
         return ERR_FAIL;
     const unsigned *result = (const unsigned *)cuda_fetch(b, sizeof *bad);

@@ -83,8 +83,8 @@ extern "C" int cuda_norm_pool(struct backend *b, const struct norm_pool_args *a)
     unsigned v = vector_of(a->dtype, a->channels, pointer, 3);
     size_t height = (a->height - 1) / 2 + 1, width = (a->width - 1) / 2 + 1;
     auto kernel = VERSION(norm_pool_kernel, a->dtype, v);
-    kernel<<<grid_of(a->planes * height, width, a->channels, v), CUDA_BLOCK, 0, cuda_stream(b)>>>(
-        *a);
+    LAUNCH(kernel, grid_of(a->planes * height, width, a->channels, v), CUDA_BLOCK, cuda_stream(b),
+           *a);
     return cuda_launched(b);
 }
 
@@ -126,8 +126,8 @@ extern "C" int cuda_pool_grad(struct backend *b, const struct pool_grad_args *a)
     const void *pointer[] = {a->dy, a->dy2, a->arg, a->g};
     unsigned v = vector_of(a->dtype, a->channels, pointer, 4);
     auto kernel = VERSION(pool_grad_kernel, a->dtype, v);
-    kernel<<<grid_of(a->planes * a->height, a->width, a->channels, v), CUDA_BLOCK, 0,
-             cuda_stream(b)>>>(*a);
+    LAUNCH(kernel, grid_of(a->planes * a->height, a->width, a->channels, v), CUDA_BLOCK,
+           cuda_stream(b), *a);
     return cuda_launched(b);
 }
 
@@ -164,7 +164,7 @@ extern "C" int cuda_mean_inner(struct backend *b, const void *x, enum dtype dtyp
     struct mean_job j = {x, y, shape[0], shape[1], shape[2]};
     auto kernel = VERSION(mean_inner_kernel, dtype, v);
     unsigned grid = (unsigned)blocks_for(shape[0] * (shape[2] / v));
-    kernel<<<grid, CUDA_BLOCK, 0, cuda_stream(b)>>>(j);
+    LAUNCH(kernel, grid, CUDA_BLOCK, cuda_stream(b), j);
     return cuda_launched(b);
 }
 
@@ -195,6 +195,6 @@ extern "C" int cuda_mean_inner_grad(struct backend *b, const float *dy, void *dx
     struct mean_grad_job j = {dy, dx, shape[0] * shape[1], shape[1], shape[2]};
     auto kernel = VERSION(mean_inner_grad_kernel, dtype, v);
     unsigned grid = (unsigned)blocks_for(j.rows * (shape[2] / v));
-    kernel<<<grid, CUDA_BLOCK, 0, cuda_stream(b)>>>(j);
+    LAUNCH(kernel, grid, CUDA_BLOCK, cuda_stream(b), j);
     return cuda_launched(b);
 }

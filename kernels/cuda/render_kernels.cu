@@ -104,13 +104,13 @@ extern "C" int render_launch(const struct render_job *j, cudaStream_t stream, st
     if (j->n_frames > 65535)
         return err_set(e, "a clip of %zu frames is too long for the GPU", j->n_frames);
     if (j->plan.contrast_at < j->plan.n_ops) {
-        render_sum_kernel<<<sums, CUDA_BLOCK, 0, stream>>>(*j);
-        render_mean_kernel<<<1, CUDA_BLOCK, 0, stream>>>(*j, (size_t)parts * n_frames);
+        LAUNCH(render_sum_kernel, sums, CUDA_BLOCK, stream, *j);
+        LAUNCH(render_mean_kernel, 1, CUDA_BLOCK, stream, *j, (size_t)parts * n_frames);
     }
-    render_paint_kernel<<<pixels, CUDA_BLOCK, 0, stream>>>(*j);
+    LAUNCH(render_paint_kernel, pixels, CUDA_BLOCK, stream, *j);
     if (j->plan.radius > 0) {
-        render_blur_kernel<<<values, CUDA_BLOCK, 0, stream>>>(*j, false);
-        render_blur_kernel<<<values, CUDA_BLOCK, 0, stream>>>(*j, true);
+        LAUNCH(render_blur_kernel, values, CUDA_BLOCK, stream, *j, false);
+        LAUNCH(render_blur_kernel, values, CUDA_BLOCK, stream, *j, true);
     }
     return cuda_check(cudaGetLastError(), "launching a kernel", e);
 }
