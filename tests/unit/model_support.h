@@ -31,16 +31,6 @@ static inline void model_support_perturb(const struct param *p, uint64_t seed, s
     }
 }
 
-static inline struct backend *support_backend(size_t n_threads)
-{
-    struct backend *b = NULL;
-    struct err e = {0};
-    struct backend_options o = {.device = "cpu", .n_threads = n_threads};
-    if (backend_open(&b, &o, &e) < 0)
-        fail_msg("%s", e.text);
-    return b;
-}
-
 static inline int model_support_new(struct model **m, struct backend *b, const char *name,
                                     uint64_t seed, struct err *e)
 {
@@ -50,9 +40,15 @@ static inline int model_support_new(struct model **m, struct backend *b, const c
         return ERR_FAIL;
     for (size_t i = 0; i < (*m)->n_param; i++) {
         const struct param *p = &(*m)->param[i];
-        float *v = (p->kind == PARAM_STATISTIC ? (*m)->stats : (*m)->params) + p->offset;
-        if (p->kind == PARAM_VECTOR || p->kind == PARAM_STATISTIC)
-            model_support_perturb(p, seed, i, v);
+        float *to = (p->kind == PARAM_STATISTIC ? (*m)->stats : (*m)->params) + p->offset;
+        if (p->kind != PARAM_VECTOR && p->kind != PARAM_STATISTIC)
+            continue;
+        float *v = calloc(p->len, sizeof *v);
+        model_support_perturb(p, seed, i, v);
+        int rc = b->ops->upload(b, to, v, p->len * sizeof *v, e);
+        free(v);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }
