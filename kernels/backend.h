@@ -16,9 +16,9 @@
  * (sums float64) whatever the precision.
  *
  * Operations take effect in the order of the calls, but a device may still be computing when one
- * returns. Those that give values to the host (download, contrast, softmax_xent, all_finite), and
- * upload and sync, wait for all before them. `render` waits for itself alone: before it writes over
- * memory, whatever reads that memory must have been waited for.
+ * returns. Those that give values to the host (download, contrast, softmax_xent, sigmoid_xent,
+ * all_finite), and upload and sync, wait for all before them. `render` waits for itself alone:
+ * before it writes over memory, whatever reads that memory must have been waited for.
  */
 #ifndef TEG_KERNELS_BACKEND_H
 #define TEG_KERNELS_BACKEND_H

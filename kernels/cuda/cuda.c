@@ -249,7 +249,8 @@ void *cuda_stage(struct backend *b, const void *from, size_t bytes)
     void *to = cuda_stage_begin(b, bytes);
     if (!to)
         return NULL;
-    memcpy(to, from, bytes);
+    if (bytes > 0) /* else `from` may be NULL */
+        memcpy(to, from, bytes);
     return cuda_stage_end(b);
 }
 

@@ -2,8 +2,8 @@
 /*
  * What the files of the CUDA backend share. All operations but `render` are put on one stream, in
  * the order of the calls; `render` has streams of its own. The host waits in `alloc` and `release`,
- * `upload`, `download`, `sync`, `contrast`, `softmax_xent`, `all_finite` (their results are host
- * values), `render`, `conv_new`, and where a buffer grows; nowhere else.
+ * `upload`, `download`, `sync`, `contrast`, `softmax_xent`, `sigmoid_xent`, `all_finite` (their
+ * results are host values), `render`, `conv_new`, and where a buffer grows; nowhere else.
  *
  *     void *partial = cuda_scratch(b, bytes);
  *     if (!partial)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Embeddings, the rows of the contrastive loss, softmax with cross-entropy: a block a row, sums in
- * float64 in a fixed order.
+ * Embeddings, the rows of the contrastive loss, softmax and sigmoid with cross-entropy: a block
+ * a row, sums in float64 in a fixed order.
  */
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/contrast_rows.h"
@@ -220,5 +220,55 @@ extern "C" int cuda_softmax_xent(struct backend *b, struct softmax_xent_args *a)
         return ERR_FAIL;
     a->loss = total[0];
     a->n_correct = (size_t)total[1];
+    return 0;
+}
+
+/* -- sigmoid with cross-entropy -- */
+
+struct sigmoid_job {
+    size_t classes;
+    const float *logits;
+    float *d_logits;
+    const uint8_t *target; /* device memory, as the next */
+    const float *weight;   /* NULL: 1 */
+    float scale;
+    double *result; /* [rows]: weighted loss */
+};
+
+__global__ void __launch_bounds__(CUDA_BLOCK) sigmoid_kernel(struct sigmoid_job j)
+{
+    __shared__ double room[CUDA_BLOCK];
+    float weight = j.weight ? j.weight[blockIdx.x] : 1.0f;
+    double loss = 0.0;
+    for (size_t k = threadIdx.x; k < j.classes; k += CUDA_BLOCK) {
+        size_t i = blockIdx.x * j.classes + k;
+        float x = j.logits[i], target = (float)(j.target[i] != 0);
+        loss += (double)weight * (double)elem_sigmoid_xent(x, target);
+        if (j.d_logits)
+            j.d_logits[i] = j.scale * weight * (elem_sigmoid(x) - target);
+    }
+    loss = block_sum(loss, room);
+    if (threadIdx.x == 0)
+        j.result[blockIdx.x] = loss;
+}
+
+extern "C" int cuda_sigmoid_xent(struct backend *b, struct sigmoid_xent_args *a)
+{
+    struct sigmoid_job j = {a->classes, a->logits, a->d_logits, NULL, NULL, a->scale, NULL};
+    size_t n = a->rows * a->classes;
+    a->loss = 0.0;
+    if (n == 0)
+        return 0;
+    j.target = (const uint8_t *)cuda_stage(b, a->target, n);
+    if (a->weight)
+        j.weight = (const float *)cuda_stage(b, a->weight, a->rows * sizeof *a->weight);
+    j.result = (double *)cuda_scratch(b, a->rows * sizeof *j.result);
+    if (!j.target || (a->weight && !j.weight) || !j.result)
+        return ERR_FAIL;
+    LAUNCH(sigmoid_kernel, (unsigned)a->rows, CUDA_BLOCK, cuda_stream(b), j);
+    const double *total = fetch_totals(b, j.result, a->rows, 1);
+    if (!total)
+        return ERR_FAIL;
+    a->loss = total[0];
     return 0;
 }
