@@ -31,6 +31,17 @@ static inline void model_support_perturb(const struct param *p, uint64_t seed, s
     }
 }
 
+/* The processor's, for tests that reach into the model's memory. */
+static inline struct backend *support_backend(size_t n_threads)
+{
+    struct backend *b = NULL;
+    struct err e = {0};
+    struct backend_options o = {.device = "cpu", .n_threads = n_threads};
+    if (backend_open(&b, &o, &e) < 0)
+        fail_msg("%s", e.text);
+    return b;
+}
+
 static inline int model_support_new(struct model **m, struct backend *b, const char *name,
                                     uint64_t seed, struct err *e)
 {
