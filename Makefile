@@ -8,7 +8,7 @@ SHELL := bash
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all tools tests unit debug test sanitize fuzz-replay check-style format format-check lint
+.PHONY: all tools tests unit debug test gpu-test emulate sanitize fuzz-replay check-style format format-check lint
 .PHONY: force demo bench info deps install uninstall clean help
 
 # ---- Settings: give them on the command line --------------------------------------------------------
@@ -52,7 +52,7 @@ lib.swscale  := libswscale-dev   -lswscale    libswscale/swscale.h    sws_scale 
 lib.avutil   := libavutil-dev    -lavutil     libavutil/frame.h       av_frame_alloc           LIBAVUTIL_VERSION_MAJOR LIBAVUTIL_VERSION_MINOR LIBAVUTIL_VERSION_MICRO
 lib.cmocka   := libcmocka-dev    -lcmocka     stdarg.h,stddef.h,stdint.h,setjmp.h,cmocka.h     _cmocka_run_group_tests
 lib.mpi      := libopenmpi-dev   -lmpi        mpi.h                   MPI_Init_thread          MPI_VERSION MPI_SUBVERSION
-lib.cudart   := CUDA-toolkit     -lcudart     cuda_runtime_api.h      cudaMalloc               CUDART_VERSION/1000 CUDART_VERSION%1000/10
+lib.cudart   := CUDA-toolkit     -Wl,-lcudart_static,-ldl,-lrt,-lpthread  cuda_runtime_api.h  cudaMalloc  CUDART_VERSION/1000 CUDART_VERSION%1000/10
 lib.cublaslt := CUDA-toolkit     -lcublasLt   cublasLt.h              cublasLtMatmul           CUBLAS_VER_MAJOR CUBLAS_VER_MINOR CUBLAS_VER_PATCH
 lib.cudnn    := cuDNN-9          -lcudnn      cudnn.h                 cudnnBackendExecute      CUDNN_MAJOR CUDNN_MINOR CUDNN_PATCHLEVEL
 lib.nccl     := NCCL             -lnccl       nccl.h                  ncclAllReduce            NCCL_MAJOR NCCL_MINOR NCCL_PATCH
@@ -75,7 +75,7 @@ packages_optional := libopenmpi-dev openmpi-bin clang-format shellcheck ffmpeg p
 
 goals := $(or $(MAKECMDGOALS),all)
 bare_goals := help clean deps uninstall format format-check lint
-test_goals := test tests unit sanitize fuzz-replay check-style
+test_goals := test tests unit gpu-test emulate sanitize fuzz-replay check-style
 probes := $(BUILD)/probes
 
 comma := ,
@@ -166,8 +166,9 @@ CPPFLAGS := -I. -D_GNU_SOURCE -include common/base/banned.h \
     $(if $(with_mpi),$(flags.mpi)) $(if $(with_cuda),$(flags.cuda))
 CFLAGS := -std=c11 $(OPT) -ffp-contract=off -fno-math-errno $(WARNINGS) $(EXTRA_CFLAGS)
 LDFLAGS := -Wl,--as-needed -fopenmp $(if $(with_mpi),$(ldflags.mpi)) $(if $(with_cuda),$(ldflags.cuda)) $(EXTRA_LDFLAGS)
-LDLIBS := $(foreach l,$(required) $(if $(with_cuda),$(cuda_libs)) $(if $(with_nccl),nccl) $(if $(with_mpi),mpi),$(call link,$l)) \
-    $(if $(with_cuda),-lstdc++) -lm -lpthread
+# cuDNN and cuBLASLt are loaded when a GPU is opened: what is built here runs where they are absent.
+LDLIBS := $(foreach l,$(required) $(if $(with_cuda),cudart) $(if $(with_nccl),nccl) $(if $(with_mpi),mpi),$(call link,$l)) \
+    $(if $(with_cuda),-lstdc++) -lm -lpthread -ldl
 GENCODE := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a,code=sm_$a) \
     -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
 NVCCFLAGS := -O3 -std=c++17 --fmad=false -lineinfo -I. $(GENCODE) -Xcompiler -fno-exceptions,-fno-rtti,-Wall
@@ -182,7 +183,8 @@ tools := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
 # files there are shared by them all.
 test_src := $(wildcard tests/unit/test_*.c tests/ops/test_*.c tests/fuzz/fuzz_*.c tests/*/helper_*.c)
 bench_src := $(wildcard tests/bench/bench_*.c)
-support_src := $(filter-out $(test_src) $(bench_src),$(wildcard tests/*/*.c))
+emulator_src := $(wildcard tests/emulator/*.c)
+support_src := $(filter-out $(test_src) $(bench_src) $(emulator_src),$(wildcard tests/*/*.c))
 
 object = $(patsubst %.c,$(BUILD)/%.o,$(patsubst %.cu,$(BUILD)/%.cu.o,$1))
 test_bin := $(test_src:%.c=$(BUILD)/%)
@@ -248,6 +250,46 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libtest.a $(BUILD)/libteg.a $(BUIL
 
 test: tools $(test_bin) ## builds and runs all tests; installs what they need
 	tests/run --build $(BUILD) $(SUITES)
+
+# Tests that name the device; each says why where there is none.
+gpu_tests := $(filter $(shell grep -l ON_EVERY_DEVICE tests/ops/*.c tests/unit/*.c),$(test_src))
+
+gpu-test: $(gpu_tests:%.c=$(BUILD)/%) ## the tests that run on a GPU too
+	@export CMOCKA_MESSAGE_OUTPUT=TAP; failed=0; for t in $^; do echo "# $$t"; $$t || failed=1; done; exit $$failed
+
+# The same without a GPU: kernels as C++ on the processor, stand-ins for the runtime and the libraries.
+emulated := $(BUILD)/emulated
+major = $(firstword $(subst ., ,$(have.$1)))
+emulated_kernels := $(if $(with_cuda),$(patsubst %.cu,$(emulated)/%.o,$(wildcard kernels/cuda/*.cu)) $(emulated)/tests/emulator/emulator.o)
+emulated_libs := $(if $(with_cuda),$(emulated)/libcudnn.so.$(call major,cudnn) $(emulated)/libcublasLt.so.$(call major,cublaslt))
+emulated_tests := $(if $(with_cuda),$(filter-out %/test_backbone,$(gpu_tests:%.c=$(emulated)/%)))
+EMULATED_CXXFLAGS = -std=c++17 -O2 -g -ffp-contract=off -Wall -I. $(flags.cuda) $(EXTRA_CFLAGS)
+
+emulate: $(emulated_tests) $(emulated_libs) ## the tests of kernels for GPUs, run on the processor
+	@[ "$(with_cuda)" ] || { echo 'make: the emulator needs the CUDA toolkit, see `make info`' >&2; exit 1; }
+	@export CMOCKA_MESSAGE_OUTPUT=TAP; failed=0; for t in $(emulated_tests); do echo "# $$t"; $$t || failed=1; done; exit $$failed
+
+$(emulated)/%.o: %.cu $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)g++ $(EMULATED_CXXFLAGS) -include tests/emulator/emulator.h -MMD -MP -x c++ -c $< -o $@
+
+$(emulated)/%.o: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)g++ $(EMULATED_CXXFLAGS) -MMD -MP -c $< -o $@
+
+$(emulated)/libcudnn.so.%: tests/emulator/emulated_dnn.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -o $@
+
+$(emulated)/libcublasLt.so.%: tests/emulator/emulated_blas.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -o $@
+
+$(emulated)/tests/%: $(BUILD)/tests/%.o $(emulated_kernels) $(BUILD)/tests/emulator/emulated_runtime.o $(BUILD)/libtest.a $(BUILD)/libteg.a $(BUILD)/flags.link
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) -Wl,-rpath,$(abspath $(emulated)) $(LDFLAGS) $(filter %.o %.a,$^) -lcmocka $(LDLIBS) -lstdc++ -o $@
+
+-include $(emulated_kernels:.o=.d)
 
 sanitized := BUILD=$(BUILD)/asan CUDA=0 OPT='-O1 -g' \
     EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \

@@ -14,6 +14,11 @@
  * activations [N, T, H, W, C], convolution weights [O, kt, kh, kw, I] (float32 masters). "rows" are
  * all dimensions but the channels: N*T*H*W. Statistics, losses and weight gradients are float32
  * (sums float64) whatever the precision.
+ *
+ * Operations take effect in the order of the calls, but a device may still be computing when one
+ * returns. Those that give values to the host (download, contrast, softmax_xent, sigmoid_xent,
+ * all_finite), and upload and sync, wait for all before them. `render` waits for itself alone:
+ * before it writes over memory, whatever reads that memory must have been waited for.
  */
 #ifndef TEG_KERNELS_BACKEND_H
 #define TEG_KERNELS_BACKEND_H
@@ -25,20 +30,37 @@
 #include "common/base/err.h"
 #include "kernels/tensor.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct backend_ops;
 
 struct backend {
     const struct backend_ops *ops;
     const char *name; /* "cpu", "cuda" */
     size_t n_threads; /* host threads the operations may use */
+    size_t memory;    /* bytes of the device */
     void *state;      /* of the implementation */
+    struct err note;  /* for the user, "" for none: why a GPU that is there is not used, or slow */
 };
 
 struct backend_options {
-    const char *device; /* "auto", "cpu", "cuda" */
+    const char
+        *device; /* "auto", "cpu", "cuda" (the first that CUDA_VISIBLE_DEVICES lets through) */
     size_t n_threads;
+    /*
+     * A text file in which a device keeps which implementation of a convolution it measured as the
+     * fastest, read when opened and written when something new was measured: the next run computes
+     * the same bits and starts at once. NULL: measured anew by every process. The CPU has none.
+     */
+    const char *plan_file;
+    bool tf32; /* products of float32 may round their factors to 10 bits, where the device can */
 };
 
+/*
+ * "auto" takes a usable GPU, else the CPU; "cuda" fails where there is none, and says why.
+ */
 int backend_open(struct backend **b, const struct backend_options *options, struct err *e);
 void backend_close(struct backend *b);
 /* Peak of multiply-adds * 2 per second of this device at `dtype` as far as it can be measured in a
@@ -385,5 +407,9 @@ struct backend_ops {
 #undef OP
 
 extern const struct backend_ops cpu_ops;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -165,6 +165,27 @@ TEG_HD struct elem_taps elem_roi_taps(float from, float to, size_t i, size_t gri
     return t;
 }
 
+/* The four numbers around a sample, of channel 0, and their shares. */
+struct elem_corners {
+    size_t at[4];
+    float share[4];
+};
+
+/* Middle of a cell of grid x grid in a box (left, top, right, bottom as shares) of a map of `shape`
+ * [height, width, channels]. */
+TEG_HD struct elem_corners elem_roi_corners(const float *box, size_t cell, size_t grid,
+                                            const size_t *shape)
+{
+    struct elem_taps x = elem_roi_taps(box[0], box[2], cell % grid, grid, shape[1]);
+    struct elem_taps y = elem_roi_taps(box[1], box[3], cell / grid, grid, shape[0]);
+    size_t low = y.low * shape[1], high = y.high * shape[1], channels = shape[2];
+    struct elem_corners c = {{(low + x.low) * channels, (low + x.high) * channels,
+                              (high + x.low) * channels, (high + x.high) * channels},
+                             {(1.0f - y.share) * (1.0f - x.share), (1.0f - y.share) * x.share,
+                              y.share * (1.0f - x.share), y.share * x.share}};
+    return c;
+}
+
 /* -- pixels (RECIPE section 3, "Augmentation"): RGB in [0, 1] -- */
 
 struct elem_rgb {

@@ -14,6 +14,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum err_code {
     ERR_FAIL = -1,      /* anything that has no code of its own */
     ERR_STOPPED = -2,   /* the user asked to stop (SIGINT, SIGTERM); nothing is lost */
@@ -41,5 +45,9 @@ int err_add(struct err *e, const char *format, ...) __attribute__((format(printf
 /* As err_add, returning `code` (to pass a code through while adding context). */
 int err_add_code(struct err *e, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,8 +8,8 @@
 #include "common/base/err.h"
 #include "kernels/backend.h"
 
-/* Fails where `bytes` are more than the processor's memory; a device's own refuses by itself.
- * `remedy` names the options that help. */
+/* Fails where `bytes` are more than the memory of the device. `remedy` names the options that help.
+ */
 int memory_check(const struct backend *b, size_t bytes, const char *remedy, struct err *e);
 
 #endif

@@ -22,7 +22,8 @@ static int draw(const struct preview_options *o, const char *schema, struct imag
         return err_set(e, "%s: a samples store shows examples, not video %s", o->store, o->id);
     if (!of_frames && !o->frames)
         return err_set(e, "%s: the frames store of these samples is missing (--frames)", o->store);
-    int rc = backend_open(&p.backend, &(struct backend_options){"cpu", o->n_threads}, e);
+    int rc = backend_open(&p.backend,
+                          &(struct backend_options){.device = "cpu", .n_threads = o->n_threads}, e);
     if (rc == 0)
         rc = frames_open(&p.frames, of_frames ? o->store : o->frames, e);
     if (rc == 0 && of_frames)

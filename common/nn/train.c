@@ -417,6 +417,8 @@ static int train(struct trainer *t, struct err *e)
 {
     if (t->at < t->end && prepare(t, e) < 0)
         return ERR_FAIL;
+    if (*t->backend->note.text)
+        ui_note(t->o.ui, "%s", t->backend->note.text);
     if (train_log_open(&t->log, t->o.log, t->log_bytes, e) < 0)
         return ERR_FAIL;
     ui_progress_start(t->o.ui, "training", t->end, "steps");
@@ -443,13 +445,18 @@ static void trainer_release(struct trainer *t)
 int train_run(const struct train_options *o, struct err *e)
 {
     struct trainer t = {.o = *o, .task = task_get(o->task), .run = {.o = &t.o}};
-    struct backend_options bo = {.device = o->device, .n_threads = o->n_threads};
+    struct buf plans = {0};
     complete(&t.o);
-    int rc = open_inputs(&t, e);
+    int rc = buf_printf(&plans, e, "%s.plans", o->out);
+    struct backend_options bo = {
+        .device = o->device, .n_threads = o->n_threads, .plan_file = (char *)plans.data};
+    if (rc == 0)
+        rc = open_inputs(&t, e);
     if (rc == 0)
         rc = plan_schedule(&t, e);
     if (rc == 0)
         rc = backend_open(&t.backend, &bo, e);
+    buf_release(&plans);
     if (rc == 0)
         rc = make_model(&t, e);
     if (rc == 0)

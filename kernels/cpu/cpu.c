@@ -28,6 +28,7 @@ int cpu_open(struct backend *b, struct err *e)
     omp_set_num_threads((int)b->n_threads);
     b->ops = &cpu_ops;
     b->name = "cpu";
+    b->memory = mem_limit();
     b->state = s;
     return 0;
 }

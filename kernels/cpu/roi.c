@@ -2,35 +2,29 @@
 /* RoIAlign with the maximum over its grid, copies of columns, sigmoid cross-entropy. */
 #include "kernels/cpu/cpu.h"
 
-/* The four numbers around a sample, of channel 0, and their shares. */
-struct sample_taps {
-    size_t at[4];
-    float share[4];
-};
-
-static struct sample_taps cell_taps(const struct roi_max_args *a, size_t box, size_t cell)
+static struct elem_corners corners_of(const struct roi_max_args *a, size_t box, size_t cell)
 {
-    const float *r = a->box + 4 * box;
-    struct elem_taps x = elem_roi_taps(r[0], r[2], cell % ROI_GRID, ROI_GRID, a->width);
-    struct elem_taps y = elem_roi_taps(r[1], r[3], cell / ROI_GRID, ROI_GRID, a->height);
-    size_t item = a->item[box] * a->height;
-    size_t low = (item + y.low) * a->width, high = (item + y.high) * a->width;
-    return (struct sample_taps){{(low + x.low) * a->channels, (low + x.high) * a->channels,
-                                 (high + x.low) * a->channels, (high + x.high) * a->channels},
-                                {(1.0f - y.share) * (1.0f - x.share), (1.0f - y.share) * x.share,
-                                 y.share * (1.0f - x.share), y.share * x.share}};
+    const size_t shape[3] = {a->height, a->width, a->channels};
+    return elem_roi_corners(a->box + 4 * box, cell, ROI_GRID, shape);
+}
+
+/* Where the map of the box's item begins. */
+static size_t first_of(const struct roi_max_args *a, size_t box)
+{
+    return a->item[box] * a->height * a->width * a->channels;
 }
 
 static void pool_box(const struct roi_max_args *a, size_t box)
 {
+    const float *map = a->map + first_of(a, box);
     float *y = a->y + box * a->channels;
     uint8_t *arg = a->arg + box * a->channels;
     for (size_t cell = 0; cell < ROI_GRID * ROI_GRID; cell++) {
-        struct sample_taps t = cell_taps(a, box, cell);
+        struct elem_corners t = corners_of(a, box, cell);
         for (size_t c = 0; c < a->channels; c++) {
             float v = 0.0f;
             for (size_t k = 0; k < 4; k++)
-                v += t.share[k] * a->map[t.at[k] + c];
+                v += t.share[k] * map[t.at[k] + c];
             if (cell == 0 || v > y[c]) {
                 y[c] = v;
                 arg[c] = (uint8_t)cell;
@@ -49,13 +43,14 @@ int cpu_roi_max(struct backend *b, const struct roi_max_args *a)
 
 static void pool_box_grad(const struct roi_max_args *a, size_t box)
 {
+    float *d_map = a->d_map + first_of(a, box);
     const float *dy = a->y + box * a->channels;
     const uint8_t *arg = a->arg + box * a->channels;
     for (size_t cell = 0; cell < ROI_GRID * ROI_GRID; cell++) {
-        struct sample_taps t = cell_taps(a, box, cell);
+        struct elem_corners t = corners_of(a, box, cell);
         for (size_t c = 0; c < a->channels; c++)
             for (size_t k = 0; arg[c] == cell && k < 4; k++)
-                a->d_map[t.at[k] + c] += t.share[k] * dy[c];
+                d_map[t.at[k] + c] += t.share[k] * dy[c];
     }
 }
 

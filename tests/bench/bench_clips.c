@@ -183,7 +183,7 @@ int main(int argc, char **argv)
         return 2;
     int rc = frames_open(&b.frames, argv[1], &e);
     if (rc == 0)
-        rc = backend_open(&backend, &(struct backend_options){"cpu", 1}, &e);
+        rc = backend_open(&backend, &(struct backend_options){.device = "cpu", .n_threads = 1}, &e);
     if (rc == 0)
         rc = run(&b, backend, argc == 4 ? argv + 2 : NULL, &e);
     if (rc < 0)

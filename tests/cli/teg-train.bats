@@ -330,7 +330,7 @@ END
     local k=$((gib / 40 + 1))
     batch=$(awk "BEGIN { print int($gib / (6.5 * $k)) + 1 }")
     pairs contained long.lmdb --long $((8 * k))x1 --short $((8 * k))x1 --epochs 1
-    refused 1 "GiB of memory are needed, there are " --samples long.lmdb --crop-size 2048 --batch "$batch" --alpha 0
+    refused 1 "GiB of memory are needed, there are " --device cpu --samples long.lmdb --crop-size 2048 --batch "$batch" --alpha 0
     [[ $stderr == *"(a smaller --micro-batch, --batch or --crop-size)" ]]
 }
 

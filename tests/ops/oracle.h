@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The test oracle of tensor operations: plain loops with double sums, written from the definitions
- * in kernels/backend.h. And what all operation tests share: a backend, random tensors, guarded
- * memory.
+ * in kernels/backend.h. And what all operation tests share: random tensors, guarded memory.
  */
 #ifndef TEG_TESTS_OPS_ORACLE_H
 #define TEG_TESTS_OPS_ORACLE_H
@@ -12,8 +11,8 @@
 #include "common/base/rng.h"
 #include "kernels/backend.h"
 #include "kernels/elem.h"
+#include "tests/ops/device.h"
 #include "tests/ops/tolerances.h"
-#include "tests/unit/support.h"
 
 /* -- tensors with guard bytes around them -- */
 
@@ -130,14 +129,9 @@ static inline double tolerance(enum dtype type)
             fail_msg("error %.3g is over %.3g", error_, limit_);                                   \
     } while (0)
 
-static inline struct backend *open_backend(size_t n_threads)
+static inline void *device_tensor(struct device *d, const struct tensor *t)
 {
-    struct backend *b = NULL;
-    struct err e = {0};
-    struct backend_options o = {.device = "cpu", .n_threads = n_threads};
-    if (backend_open(&b, &o, &e) < 0)
-        fail_msg("%s", e.text);
-    return b;
+    return device_on(d, t->data, t->n * dtype_bytes(t->type));
 }
 
 /* -- convolution -- */

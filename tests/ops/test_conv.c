@@ -22,6 +22,7 @@ static const struct shape shapes[] = {
 };
 
 struct problem {
+    struct device *device;
     struct conv_desc d;
     struct tensor x, y, dy, dx;
     float *w, *bias, *dw, *dbias;
@@ -53,9 +54,11 @@ static void add_weight_grad(void *user, size_t y, size_t w, size_t x)
     p->want[w] += p->dy.value[y] * p->x.value[x];
 }
 
-static void problem_init(struct problem *p, const struct shape *s, enum dtype type)
+static void problem_init(struct problem *p, struct device *device, const struct shape *s,
+                         enum dtype type)
 {
     memset(p, 0, sizeof *p);
+    p->device = device;
     p->d = (struct conv_desc){
         .n = s->n, .c_in = s->c_in, .c_out = s->c_out, .dtype = type, .bias = s->bias};
     for (int i = 0; i < 3; i++) {
@@ -98,13 +101,22 @@ static void problem_release(struct problem *p)
     free(p->dbias);
 }
 
-static void check_forward(struct problem *p, struct backend *b, struct conv *c)
+static void run_forward(struct problem *p, struct conv *c, double *sums)
 {
     struct err e = {0};
+    struct device *d = p->device;
+    struct conv_forward_args args = {.x = device_tensor(d, &p->x),
+                                     .y = device_tensor(d, &p->y),
+                                     .sums = device_on(d, sums, 2 * p->d.c_out * sizeof *sums)};
+    support_ok(d->b->ops->conv_forward(d->b, c, &args, &e), &e);
+    device_off(d);
+}
+
+static void check_forward(struct problem *p, struct conv *c)
+{
     size_t channels = p->d.c_out, rows = p->y.n / channels;
     double *sums = calloc(2 * channels, sizeof *sums);
-    struct conv_forward_args args = {.x = p->x.data, .y = p->y.data, .sums = sums};
-    support_ok(b->ops->conv_forward(b, c, &args, &e), &e);
+    run_forward(p, c, sums);
     for (size_t i = 0; i < p->y.n; i++)
         p->want[i] = p->d.bias ? (double)p->bias[i % channels] : 0.0;
     struct conv_walk walk = {&p->d, add_forward, p};
@@ -123,31 +135,46 @@ static void check_forward(struct problem *p, struct backend *b, struct conv *c)
     free(sums);
 }
 
-static void check_data_grad(struct problem *p, struct backend *b, struct conv *c)
+static void check_data_grad(struct problem *p, struct conv *c)
 {
     struct err e = {0};
-    support_ok(b->ops->conv_backward_data(b, c, p->dy.data, p->dx.data, &e), &e);
+    struct device *d = p->device;
+    support_ok(d->b->ops->conv_backward_data(d->b, c, device_tensor(d, &p->dy),
+                                             device_tensor(d, &p->dx), &e),
+               &e);
+    device_off(d);
     memset(p->want, 0, p->dx.n * sizeof *p->want);
     struct conv_walk walk = {&p->d, add_data_grad, p};
     conv_walk_all(&walk);
     assert_within(relative_error(&p->dx, p->want), tolerance(p->d.dtype));
 }
 
-/* Overwriting, then adding: twice the gradient. */
-static void check_weight_grad(struct problem *p, struct backend *b, struct conv *c)
+static void run_weight_grad(struct problem *p, struct conv *c, bool accumulate)
 {
     struct err e = {0};
+    struct device *d = p->device;
+    float *dbias = p->d.bias ? p->dbias : NULL;
+    struct conv_weight_grad_args args = {.x = device_tensor(d, &p->x),
+                                         .dy = device_tensor(d, &p->dy),
+                                         .dw = device_on(d, p->dw, p->n_w * sizeof *p->dw),
+                                         .dbias = device_on(d, dbias, p->d.c_out * sizeof *dbias),
+                                         .accumulate = accumulate};
+    support_ok(d->b->ops->conv_backward_weights(d->b, c, &args, &e), &e);
+    device_off(d);
+}
+
+/* Overwriting, then adding: twice the gradient. */
+static void check_weight_grad(struct problem *p, struct conv *c)
+{
+    double limit = TOLERANCE_F32;
+    if (!p->device->cpu && p->d.dtype == DTYPE_BF16)
+        limit = TOLERANCE_BF16_GRADIENT;
     memset(p->want, 0, p->n_w * sizeof *p->want);
     struct conv_walk walk = {&p->d, add_weight_grad, p};
     conv_walk_all(&walk);
     for (int times = 1; times <= 2; times++) {
-        struct conv_weight_grad_args args = {.x = p->x.data,
-                                             .dy = p->dy.data,
-                                             .dw = p->dw,
-                                             .dbias = p->d.bias ? p->dbias : NULL,
-                                             .accumulate = times == 2};
-        support_ok(b->ops->conv_backward_weights(b, c, &args, &e), &e);
-        assert_within(relative_error_f32(p->dw, p->want, p->n_w), TOLERANCE_F32);
+        run_weight_grad(p, c, times == 2);
+        assert_within(relative_error_f32(p->dw, p->want, p->n_w), limit);
         for (size_t i = 0; i < p->n_w && times == 1; i++)
             p->want[i] *= 2.0;
     }
@@ -159,41 +186,78 @@ static void check_weight_grad(struct problem *p, struct backend *b, struct conv 
     }
 }
 
-static void check_shape(const struct shape *s, enum dtype type)
+/* What is computed again has the same bits. */
+static void check_repeats(struct problem *p, struct conv *c)
 {
-    struct backend *b = open_backend(2);
-    struct problem p;
+    size_t bytes = p->y.n * dtype_bytes(p->y.type), n_sums = 2 * p->d.c_out;
+    double *sums = calloc(2 * n_sums, sizeof *sums);
+    void *y = malloc(bytes);
+    float *dw = malloc(p->n_w * sizeof *dw);
+    run_forward(p, c, sums);
+    memcpy(y, p->y.data, bytes);
+    run_forward(p, c, sums + n_sums);
+    assert_memory_equal(y, p->y.data, bytes);
+    assert_memory_equal(sums, sums + n_sums, n_sums * sizeof *sums);
+    run_weight_grad(p, c, false);
+    memcpy(dw, p->dw, p->n_w * sizeof *dw);
+    run_weight_grad(p, c, false);
+    assert_memory_equal(dw, p->dw, p->n_w * sizeof *dw);
+    free(sums);
+    free(y);
+    free(dw);
+}
+
+static struct conv *make(struct device *d, const struct problem *p, struct conv *share)
+{
+    struct conv_desc desc = p->d;
     struct conv *c = NULL;
     struct err e = {0};
-    problem_init(&p, s, type);
-    support_ok(b->ops->conv_new(b, &p.d, &c, &e), &e);
-    support_ok(b->ops->conv_set_weights(b, c, p.w, p.bias, &e), &e);
-    check_forward(&p, b, c);
-    check_data_grad(&p, b, c);
-    check_weight_grad(&p, b, c);
-    b->ops->conv_free(b, c);
+    desc.share = share;
+    support_ok(d->b->ops->conv_new(d->b, &desc, &c, &e), &e);
+    support_ok(d->b->ops->conv_set_weights(d->b, c, device_on(d, p->w, p->n_w * sizeof *p->w),
+                                           device_on(d, p->bias, p->d.c_out * sizeof *p->bias), &e),
+               &e);
+    device_off(d);
+    return c;
+}
+
+static void check_shape(struct device *device, const struct shape *s, enum dtype type)
+{
+    struct problem p;
+    problem_init(&p, device, s, type);
+    struct conv *c = make(device, &p, NULL), *sharing = make(device, &p, c);
+    check_forward(&p, c);
+    check_data_grad(&p, c);
+    check_weight_grad(&p, c);
+    check_repeats(&p, c);
+    check_forward(&p, sharing);
+    device->b->ops->conv_free(device->b, sharing);
+    device->b->ops->conv_free(device->b, c);
     problem_release(&p);
-    backend_close(b);
+}
+
+static void check_shapes(void **state, enum dtype type)
+{
+    struct device *d = device_open(state, 2);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        check_shape(d, &shapes[i], type);
+    device_close(d);
 }
 
 static void matches_plain_loops_f32(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
-        check_shape(&shapes[i], DTYPE_F32);
+    check_shapes(state, DTYPE_F32);
 }
 
 static void matches_plain_loops_bf16(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
-        check_shape(&shapes[i], DTYPE_BF16);
+    check_shapes(state, DTYPE_BF16);
 }
 
 static void products_of_all_layouts(void **state)
 {
-    (void)state;
-    struct backend *b = open_backend(2);
+    struct device *device = device_open(state, 2);
+    struct backend *b = device->b;
     enum { M = 13, N = 21, K = 37 };
     for (int form = 0; form < 8; form++) {
         struct err e = {0};
@@ -217,21 +281,24 @@ static void products_of_all_layouts(void **state)
                            y.value[form & 2 ? i % N * K + k : k * N + i % N];
         }
         support_ok(b->ops->matmul_new(b, &d, &m, &e), &e);
-        support_ok(b->ops->matmul_run(b, m, x.data, y.data, got, &e), &e);
+        support_ok(b->ops->matmul_run(b, m, device_tensor(device, &x), device_tensor(device, &y),
+                                      device_on(device, got, sizeof got), &e),
+                   &e);
+        device_off(device);
         assert_within(relative_error_f32(got, want, M * N), TOLERANCE_F32);
         b->ops->matmul_free(b, m);
         tensor_release(&x);
         tensor_release(&y);
     }
-    backend_close(b);
+    device_close(device);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matches_plain_loops_f32),
-        cmocka_unit_test(matches_plain_loops_bf16),
-        cmocka_unit_test(products_of_all_layouts),
+        ON_EVERY_DEVICE(matches_plain_loops_f32),
+        ON_EVERY_DEVICE(matches_plain_loops_bf16),
+        ON_EVERY_DEVICE(products_of_all_layouts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

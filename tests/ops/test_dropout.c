@@ -4,7 +4,7 @@
 
 enum { STREAM = 17 };
 
-static void check(struct backend *b, size_t rows, size_t columns, float rate)
+static void check(struct device *d, size_t rows, size_t columns, float rate)
 {
     struct tensor x, y;
     tensor_random(&x, rows * columns, DTYPE_F32, 0.0, 1);
@@ -12,13 +12,14 @@ static void check(struct backend *b, size_t rows, size_t columns, float rate)
     const uint64_t seed = 0x123456789abcdef0, first = 0xfffffffeu; /* items pass 2^32 */
     struct dropout_args a = {.rows = rows,
                              .columns = columns,
-                             .x = x.data,
-                             .y = y.data,
+                             .x = device_tensor(d, &x),
+                             .y = device_tensor(d, &y),
                              .rate = rate,
                              .seed = seed,
                              .stream = STREAM,
                              .first_item = first};
-    assert_int_equal(b->ops->dropout(b, &a), 0);
+    assert_int_equal(d->b->ops->dropout(d->b, &a), 0);
+    device_off(d);
     for (size_t i = 0; i < rows; i++) {
         struct rng r;
         rng_init(&r, seed, STREAM, first + i);
@@ -28,8 +29,9 @@ static void check(struct backend *b, size_t rows, size_t columns, float rate)
             assert_true(((float *)y.data)[i * columns + k] == (dropped ? 0.0f : want));
         }
     }
-    a.y = x.data;
-    assert_int_equal(b->ops->dropout(b, &a), 0);
+    a.x = a.y = device_tensor(d, &x);
+    assert_int_equal(d->b->ops->dropout(d->b, &a), 0);
+    device_off(d);
     assert_memory_equal(x.data, y.data, rows * columns * sizeof(float));
     tensor_release(&x);
     tensor_release(&y);
@@ -38,15 +40,14 @@ static void check(struct backend *b, size_t rows, size_t columns, float rate)
 static void shapes(void **state)
 {
     static const size_t columns[] = {1, 3, 4, 5, 63, 2048};
-    (void)state;
     for (size_t n_threads = 1; n_threads < 4; n_threads++) {
-        struct backend *b = open_backend(n_threads);
+        struct device *d = device_open(state, n_threads);
         for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-            check(b, 1, columns[i], 0.5f);
-            check(b, 7, columns[i], 0.3f);
-            check(b, 5, columns[i], 0.0f);
+            check(d, 1, columns[i], 0.5f);
+            check(d, 7, columns[i], 0.3f);
+            check(d, 5, columns[i], 0.0f);
         }
-        backend_close(b);
+        device_close(d);
     }
 }
 
@@ -54,14 +55,18 @@ static void shapes(void **state)
 static void share(void **state)
 {
     enum { ROWS = 80, COLUMNS = 2000, N = ROWS * COLUMNS };
-    struct backend *b = open_backend(2);
+    struct device *d = device_open(state, 2);
     float *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y);
     size_t dropped = 0, same = 0;
-    (void)state;
     for (size_t i = 0; i < N; i++)
         x[i] = 1.0f;
-    struct dropout_args a = {.rows = ROWS, .columns = COLUMNS, .x = x, .y = y, .rate = 0.2f};
-    assert_int_equal(b->ops->dropout(b, &a), 0);
+    struct dropout_args a = {.rows = ROWS,
+                             .columns = COLUMNS,
+                             .x = device_on(d, x, N * sizeof *x),
+                             .y = device_on(d, y, N * sizeof *y),
+                             .rate = 0.2f};
+    assert_int_equal(d->b->ops->dropout(d->b, &a), 0);
+    device_off(d);
     for (size_t i = 0; i < N; i++) {
         dropped += y[i] == 0.0f;
         same += y[i] == y[(i + COLUMNS) % N];
@@ -70,14 +75,14 @@ static void share(void **state)
     assert_true(fabs((double)same - 0.68 * N) < 0.01 * N);
     free(x);
     free(y);
-    backend_close(b);
+    device_close(d);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shapes),
-        cmocka_unit_test(share),
+        ON_EVERY_DEVICE(shapes),
+        ON_EVERY_DEVICE(share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 #include "common/base/rng.h"
 #include "kernels/backend.h"
 #include "kernels/elem.h"
-#include "tests/unit/support.h"
+#include "tests/ops/device.h"
 
 enum { GUARD = 64 };
 static const float guard_value = -12345.0f;
@@ -12,15 +12,6 @@ struct problem {
     struct matmul_desc d;
     float *a, *b, *c, *want; /* c has GUARD elements before and behind */
 };
-
-static struct backend *open_backend(size_t n_threads)
-{
-    struct err e = {0};
-    struct backend *b;
-    struct backend_options options = {.device = "cpu", .n_threads = n_threads};
-    support_ok(backend_open(&b, &options, &e), &e);
-    return b;
-}
 
 /* op(A)[i, l], op(B)[l, j] */
 static double a_at(const struct problem *p, size_t i, size_t l)
@@ -69,26 +60,31 @@ static void *narrowed(const float *x, size_t n, enum dtype dtype)
     return y;
 }
 
-static void run(struct backend *b, const struct problem *p)
+static void run(struct device *d, const struct problem *p)
 {
     struct err e = {0};
+    struct backend *b = d->b;
     struct matmul *plan;
-    void *x = narrowed(p->a, p->d.m * p->d.k, p->d.dtype),
-         *y = narrowed(p->b, p->d.k * p->d.n, p->d.dtype);
+    size_t n_x = p->d.m * p->d.k, n_y = p->d.k * p->d.n;
+    void *x = narrowed(p->a, n_x, p->d.dtype), *y = narrowed(p->b, n_y, p->d.dtype);
     support_ok(b->ops->matmul_new(b, &p->d, &plan, &e), &e);
-    support_ok(b->ops->matmul_run(b, plan, x, y, p->c + GUARD, &e), &e);
+    support_ok(b->ops->matmul_run(b, plan, device_on(d, x, n_x * dtype_bytes(p->d.dtype)),
+                                  device_on(d, y, n_y * dtype_bytes(p->d.dtype)),
+                                  device_on(d, p->c + GUARD, p->d.m * p->d.n * sizeof *p->c), &e),
+               &e);
+    device_off(d);
     b->ops->matmul_free(b, plan);
     free(x);
     free(y);
 }
 
-static void check(struct backend *b, const struct matmul_desc *d, uint64_t number)
+static void check(struct device *device, const struct matmul_desc *d, uint64_t number)
 {
     struct problem p = {.d = *d};
     struct rng r;
     rng_init(&r, 7, 1, number);
     fill(&p, &r);
-    run(b, &p);
+    run(device, &p);
     for (size_t i = 0; i < d->m * d->n; i++)
         if (p.c[GUARD + i] != p.want[i])
             fail_msg("%zux%zux%zu, transposed %d %d, type %d: element %zu is %g instead of %g",
@@ -110,8 +106,7 @@ static void test_exact(void **state)
     static const size_t sizes[][3] = {{1, 1, 1},     {3, 5, 7},     {64, 64, 64},
                                       {65, 17, 33},  {130, 3, 200}, {2, 300, 9},
                                       {1, 1100, 40}, {257, 129, 1}, {96, 70, 129}};
-    struct backend *b = open_backend(3);
-    (void)state;
+    struct device *device = device_open(state, 3);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
         for (unsigned bits = 0; bits < 16; bits++) {
             struct matmul_desc d = {.m = sizes[s][0],
@@ -121,9 +116,9 @@ static void test_exact(void **state)
                                     .b_transposed = bits & 2,
                                     .accumulate = bits & 4,
                                     .dtype = bits & 8 ? DTYPE_BF16 : DTYPE_F32};
-            check(b, &d, s * 16 + bits);
+            check(device, &d, s * 16 + bits);
         }
-    backend_close(b);
+    device_close(device);
 }
 
 /* Long sums into a small result, where splitting them between threads would be tempting. */
@@ -132,7 +127,6 @@ static void test_threads(void **state)
     enum { M = 48, N = 20, K = 5000 };
     struct rng r;
     struct problem p = {.d = {.m = M, .n = N, .k = K, .a_transposed = true}};
-    (void)state;
     rng_init(&r, 7, 2, 0);
     fill(&p, &r);
     for (size_t i = 0; i < M * K; i++)
@@ -140,12 +134,12 @@ static void test_threads(void **state)
     for (size_t i = 0; i < K * N; i++)
         p.b[i] = (float)rng_normal(&r);
     for (size_t n_threads = 1; n_threads < 6; n_threads++) {
-        struct backend *b = open_backend(n_threads);
-        run(b, &p);
+        struct device *d = device_open(state, n_threads);
+        run(d, &p);
         if (n_threads == 1)
             memcpy(p.want, p.c + GUARD, M * N * sizeof *p.want);
         assert_memory_equal(p.want, p.c + GUARD, M * N * sizeof *p.want);
-        backend_close(b);
+        device_close(d);
     }
     free(p.a);
     free(p.b);
@@ -155,7 +149,6 @@ static void test_threads(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact),
-                                       cmocka_unit_test(test_threads)};
+    const struct CMUnitTest tests[] = {ON_EVERY_DEVICE(test_exact), ON_EVERY_DEVICE(test_threads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,9 @@ static void true_statistics(struct norm *n, const struct shape *s, bool running)
     }
 }
 
-static void finish(struct norm *n, struct backend *b, const struct shape *s, bool running,
+#define ON(member) device_on(d, member, sizeof member)
+
+static void finish(struct norm *n, struct device *d, const struct shape *s, bool running,
                    bool update)
 {
     for (size_t k = 0; k < s->channels; k++) {
@@ -69,19 +71,20 @@ static void finish(struct norm *n, struct backend *b, const struct shape *s, boo
     }
     struct norm_finish_args a = {.channels = s->channels,
                                  .count = (double)s->rows,
-                                 .sums = running ? NULL : n->sums,
-                                 .gamma = n->gamma,
-                                 .beta = n->beta,
+                                 .sums = running ? NULL : ON(n->sums),
+                                 .gamma = ON(n->gamma),
+                                 .beta = ON(n->beta),
                                  .eps = eps,
                                  .momentum = 0.9f,
                                  .update = update,
-                                 .running_mean = n->running_mean,
-                                 .running_var = n->running_var,
-                                 .mean = n->mean,
-                                 .inv_std = n->inv_std,
-                                 .scale = n->scale,
-                                 .shift = n->shift};
-    assert_int_equal(b->ops->norm_finish(b, &a), 0);
+                                 .running_mean = ON(n->running_mean),
+                                 .running_var = ON(n->running_var),
+                                 .mean = ON(n->mean),
+                                 .inv_std = ON(n->inv_std),
+                                 .scale = ON(n->scale),
+                                 .shift = ON(n->shift)};
+    assert_int_equal(d->b->ops->norm_finish(d->b, &a), 0);
+    device_off(d);
 }
 
 static double normalised(const struct norm *n, size_t i, size_t k)
@@ -98,7 +101,7 @@ static double output(const struct norm *n, size_t i, size_t k)
 
 enum { PLAIN, RESIDUAL, SHORTCUT, N_KINDS };
 
-static void check_apply(struct backend *b, const struct shape *s, enum dtype type, int kind)
+static void check_apply(struct device *d, const struct shape *s, enum dtype type, int kind)
 {
     struct norm *n = calloc(2, sizeof *n);
     struct tensor y;
@@ -108,7 +111,7 @@ static void check_apply(struct backend *b, const struct shape *s, enum dtype typ
     double *want = calloc(y.n, sizeof *want);
     for (int i = 0; i < 2; i++) {
         true_statistics(&n[i], s, false);
-        finish(&n[i], b, s, false, false);
+        finish(&n[i], d, s, false, false);
     }
     for (size_t i = 0; i < y.n; i++) {
         size_t k = i % s->channels;
@@ -119,15 +122,16 @@ static void check_apply(struct backend *b, const struct shape *s, enum dtype typ
     struct norm_apply_args a = {.rows = s->rows,
                                 .channels = s->channels,
                                 .dtype = type,
-                                .c = n[0].c.data,
-                                .scale = n[0].scale,
-                                .shift = n[0].shift,
-                                .residual = kind == PLAIN ? NULL : n[1].c.data,
-                                .residual_scale = kind == SHORTCUT ? n[1].scale : NULL,
-                                .residual_shift = kind == SHORTCUT ? n[1].shift : NULL,
+                                .c = device_tensor(d, &n[0].c),
+                                .scale = ON(n[0].scale),
+                                .shift = ON(n[0].shift),
+                                .residual = kind == PLAIN ? NULL : device_tensor(d, &n[1].c),
+                                .residual_scale = kind == SHORTCUT ? ON(n[1].scale) : NULL,
+                                .residual_shift = kind == SHORTCUT ? ON(n[1].shift) : NULL,
                                 .relu = true,
-                                .y = y.data};
-    assert_int_equal(b->ops->norm_apply(b, &a), 0);
+                                .y = device_tensor(d, &y)};
+    assert_int_equal(d->b->ops->norm_apply(d->b, &a), 0);
+    device_off(d);
     double limit = tolerance(type) + (s->rows == 1 ? 1e-2 : 0.0); /* one row: 0 / sqrt(eps) */
     assert_within(relative_error(&y, want), limit);
     tensor_release(&n[0].c);
@@ -139,14 +143,13 @@ static void check_apply(struct backend *b, const struct shape *s, enum dtype typ
 
 static void applies(void **state)
 {
-    (void)state;
-    struct backend *b = open_backend(2);
+    struct device *d = device_open(state, 2);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         for (int kind = 0; kind < N_KINDS; kind++) {
-            check_apply(b, &shapes[i], DTYPE_F32, kind);
-            check_apply(b, &shapes[i], DTYPE_BF16, kind);
+            check_apply(d, &shapes[i], DTYPE_F32, kind);
+            check_apply(d, &shapes[i], DTYPE_BF16, kind);
         }
-    backend_close(b);
+    device_close(d);
 }
 
 /* -- backward, by the textbook formula -- */
@@ -157,7 +160,7 @@ struct grad_case {
 };
 
 struct grad_problem {
-    struct backend *b;
+    struct device *d;
     const struct shape *s;
     const struct grad_case *k;
     struct norm *n; /* [2] */
@@ -187,7 +190,7 @@ static void problem_init(struct grad_problem *p, enum dtype type)
     for (uint64_t i = 0; i < 2; i++) {
         norm_init(&p->n[i], p->s, type, i + 1);
         true_statistics(&p->n[i], p->s, p->k->frozen);
-        finish(&p->n[i], p->b, p->s, p->k->frozen, false);
+        finish(&p->n[i], p->d, p->s, p->k->frozen, false);
         tensor_random(&p->dc[i], count, type, 0.0, 8);
     }
     p->g = calloc(count, sizeof *p->g);
@@ -234,37 +237,41 @@ static void true_grad(struct grad_problem *p, const struct norm *n)
 static void run_sums(struct grad_problem *p, bool kept)
 {
     struct norm *n = p->n;
+    struct device *d = p->d;
     struct norm_grad_args a = {.rows = p->s->rows,
                                .channels = p->s->channels,
                                .dtype = p->dy.type,
-                               .dy = p->dy.data,
-                               .dy2 = p->k->second ? p->dy2.data : NULL,
-                               .c = n[0].c.data,
-                               .mean = n[0].mean,
-                               .scale = n[0].scale,
-                               .shift = n[0].shift,
-                               .y = p->k->residual ? p->y.data : NULL,
+                               .dy = device_tensor(d, &p->dy),
+                               .dy2 = p->k->second ? device_tensor(d, &p->dy2) : NULL,
+                               .c = device_tensor(d, &n[0].c),
+                               .mean = ON(n[0].mean),
+                               .scale = ON(n[0].scale),
+                               .shift = ON(n[0].shift),
+                               .y = p->k->residual ? device_tensor(d, &p->y) : NULL,
                                .relu = true,
-                               .g = kept ? p->dy.data : NULL,
-                               .sums = n[0].grad_sums,
-                               .c2 = p->k->shortcut ? n[1].c.data : NULL,
-                               .mean2 = n[1].mean,
-                               .sums2 = n[1].grad_sums};
-    assert_int_equal(p->b->ops->norm_grad(p->b, &a), 0);
+                               .g = kept ? device_tensor(d, &p->dy) : NULL,
+                               .sums = ON(n[0].grad_sums),
+                               .c2 = p->k->shortcut ? device_tensor(d, &n[1].c) : NULL,
+                               .mean2 = ON(n[1].mean),
+                               .sums2 = ON(n[1].grad_sums)};
+    assert_int_equal(d->b->ops->norm_grad(d->b, &a), 0);
+    device_off(d);
 }
 
 static void run_apply(struct grad_problem *p, int i, bool kept)
 {
     struct norm *n = &p->n[i];
+    struct device *d = p->d;
     size_t channels = p->s->channels;
-    float *v = calloc(3 * channels, sizeof *v);
+    float *host = calloc(3 * channels, sizeof *host);
+    float *v = device_on(d, host, 3 * channels * sizeof *host);
     struct norm_grad_finish_args f = {.channels = channels,
                                       .count = (double)p->s->rows,
-                                      .sums = n->grad_sums,
-                                      .gamma = n->gamma,
-                                      .inv_std = n->inv_std,
-                                      .d_gamma = p->got_gamma[i],
-                                      .d_beta = p->got_beta[i],
+                                      .sums = ON(n->grad_sums),
+                                      .gamma = ON(n->gamma),
+                                      .inv_std = ON(n->inv_std),
+                                      .d_gamma = ON(p->got_gamma[i]),
+                                      .d_beta = ON(p->got_beta[i]),
                                       .frozen = p->k->frozen,
                                       .a = v,
                                       .b = v + channels,
@@ -272,27 +279,28 @@ static void run_apply(struct grad_problem *p, int i, bool kept)
     struct norm_grad_apply_args a = {.rows = p->s->rows,
                                      .channels = channels,
                                      .dtype = p->dy.type,
-                                     .g = p->dy.data,
-                                     .c = n->c.data,
-                                     .scale = kept ? NULL : n->scale,
-                                     .shift = kept ? NULL : n->shift,
-                                     .mean = n->mean,
+                                     .g = device_tensor(d, &p->dy),
+                                     .c = device_tensor(d, &n->c),
+                                     .scale = kept ? NULL : ON(n->scale),
+                                     .shift = kept ? NULL : ON(n->shift),
+                                     .mean = ON(n->mean),
                                      .a = f.a,
                                      .b = f.b,
                                      .k = f.k,
-                                     .dc = p->dc[i].data};
-    assert_int_equal(p->b->ops->norm_grad_finish(p->b, &f), 0);
-    assert_int_equal(p->b->ops->norm_grad_apply(p->b, &a), 0);
-    free(v);
+                                     .dc = device_tensor(d, &p->dc[i])};
+    assert_int_equal(d->b->ops->norm_grad_finish(d->b, &f), 0);
+    assert_int_equal(d->b->ops->norm_grad_apply(d->b, &a), 0);
+    device_off(d);
+    free(host);
 }
 
-static void check_grad(struct backend *b, const struct shape *s, enum dtype type,
+static void check_grad(struct device *d, const struct shape *s, enum dtype type,
                        const struct grad_case *k)
 {
     struct grad_problem *p = calloc(1, sizeof *p);
     double rounding = type == DTYPE_F32 ? 5.0 * TOLERANCE_F32 : 2.0 * TOLERANCE_BF16;
     bool kept = k->residual || k->second;
-    p->b = b;
+    p->d = d;
     p->s = s;
     p->k = k;
     problem_init(p, type);
@@ -317,27 +325,25 @@ static void gradients(void **state)
         {true, false, true, false},   {true, true, true, false},   {false, false, false, true},
         {true, true, true, true},
     };
-    (void)state;
-    struct backend *b = open_backend(2);
+    struct device *d = device_open(state, 2);
     for (size_t i = 2; i < sizeof shapes / sizeof shapes[0]; i++) /* a few rows are needed */
         for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
-            check_grad(b, &shapes[i], DTYPE_F32, &cases[k]);
-            check_grad(b, &shapes[i], DTYPE_BF16, &cases[k]);
+            check_grad(d, &shapes[i], DTYPE_F32, &cases[k]);
+            check_grad(d, &shapes[i], DTYPE_BF16, &cases[k]);
         }
-    backend_close(b);
+    device_close(d);
 }
 
 static void running_statistics_follow(void **state)
 {
-    (void)state;
-    struct backend *b = open_backend(1);
+    struct device *d = device_open(state, 1);
     struct shape s = {50, 5};
     struct norm *n = calloc(1, sizeof *n);
     norm_init(n, &s, DTYPE_F32, 1);
     float before[5];
     memcpy(before, n->running_var, sizeof before);
     true_statistics(n, &s, false);
-    finish(n, b, &s, false, true);
+    finish(n, d, &s, false, true);
     for (size_t k = 0; k < s.channels; k++) {
         double var = 1.0 / (n->true_inv_std[k] * n->true_inv_std[k]) - (double)eps;
         double want = 0.9 * (double)before[k] + 0.1 * var * 50.0 / 49.0;
@@ -345,13 +351,12 @@ static void running_statistics_follow(void **state)
     }
     tensor_release(&n->c);
     free(n);
-    backend_close(b);
+    device_close(d);
 }
 
-/* Any number of threads gives the same bits. */
+/* Any number of threads gives the same bits, and so does a device that is asked again. */
 static void threads_do_not_matter(void **state)
 {
-    (void)state;
     struct tensor x;
     enum { ROWS = 30000, CHANNELS = 48 };
     double sums[3][2 * CHANNELS];
@@ -360,19 +365,20 @@ static void threads_do_not_matter(void **state)
     for (int i = 0; i < CHANNELS; i++)
         one[i] = 1.0f;
     for (size_t threads = 1; threads <= 3; threads++) {
-        struct backend *b = open_backend(threads);
+        struct device *d = device_open(state, threads);
         struct norm_grad_args a = {.rows = ROWS,
                                    .channels = CHANNELS,
                                    .dtype = DTYPE_F32,
-                                   .dy = x.data,
-                                   .c = x.data,
-                                   .mean = zero,
-                                   .scale = one,
-                                   .shift = zero,
+                                   .dy = device_tensor(d, &x),
+                                   .c = device_tensor(d, &x),
+                                   .mean = ON(zero),
+                                   .scale = ON(one),
+                                   .shift = ON(zero),
                                    .relu = true,
-                                   .sums = sums[threads - 1]};
-        assert_int_equal(b->ops->norm_grad(b, &a), 0);
-        backend_close(b);
+                                   .sums = ON(sums[threads - 1])};
+        assert_int_equal(d->b->ops->norm_grad(d->b, &a), 0);
+        device_off(d);
+        device_close(d);
     }
     assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
     assert_memory_equal(sums[0], sums[2], sizeof sums[0]);
@@ -382,10 +388,10 @@ static void threads_do_not_matter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(applies),
-        cmocka_unit_test(gradients),
-        cmocka_unit_test(running_statistics_follow),
-        cmocka_unit_test(threads_do_not_matter),
+        ON_EVERY_DEVICE(applies),
+        ON_EVERY_DEVICE(gradients),
+        ON_EVERY_DEVICE(running_statistics_follow),
+        ON_EVERY_DEVICE(threads_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

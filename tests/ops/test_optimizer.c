@@ -37,9 +37,8 @@ static void true_step(struct state *t, const double *g, const struct optimizer_a
     }
 }
 
-static void check(bool lars)
+static void check(struct device *d, bool lars, float *result)
 {
-    struct backend *b = open_backend(2);
     struct tensor w, g;
     struct state *t = calloc(1, sizeof *t);
     float *v = calloc(N, sizeof *v);
@@ -48,9 +47,9 @@ static void check(bool lars)
     float gap = ((float *)w.data)[33003];
     for (int i = 0; i < STEPS; i++) {
         tensor_random(&g, N, DTYPE_F32, 0.0, 2 + (uint64_t)i);
-        struct optimizer_args a = {.params = w.data,
-                                   .grads = g.data,
-                                   .velocity = v,
+        struct optimizer_args a = {.params = device_tensor(d, &w),
+                                   .grads = device_tensor(d, &g),
+                                   .velocity = device_on(d, v, N * sizeof *v),
                                    .spans = spans,
                                    .n_spans = N_SPANS,
                                    .lr = 0.1f,
@@ -59,55 +58,70 @@ static void check(bool lars)
                                    .lars = lars,
                                    .trust = 0.02f};
         true_step(t, g.value, &a);
-        assert_int_equal(b->ops->optimizer_step(b, &a), 0);
+        assert_int_equal(d->b->ops->optimizer_step(d->b, &a), 0);
+        device_off(d);
         tensor_release(&g);
     }
     assert_within(relative_error(&w, t->w), TOLERANCE_F32);
     assert_true(((float *)w.data)[33003] == gap); /* between the tensors */
+    memcpy(result, w.data, N * sizeof *result);
     tensor_release(&w);
     free(v);
     free(t);
-    backend_close(b);
+}
+
+/* Right, and with the same bits when done again. */
+static void check_twice(void **state, bool lars)
+{
+    struct device *d = device_open(state, 2);
+    float *result = calloc(2 * N, sizeof *result);
+    check(d, lars, result);
+    check(d, lars, result + N);
+    assert_memory_equal(result, result + N, N * sizeof *result);
+    free(result);
+    device_close(d);
 }
 
 static void sgd(void **state)
 {
-    (void)state;
-    check(false);
+    check_twice(state, false);
 }
 
 static void lars(void **state)
 {
-    (void)state;
-    check(true);
+    check_twice(state, true);
+}
+
+static bool is_finite(struct device *d, const struct tensor *x)
+{
+    bool finite;
+    assert_int_equal(d->b->ops->all_finite(d->b, device_tensor(d, x), N, &finite), 0);
+    device_off(d);
+    return finite;
 }
 
 static void finds_what_is_not_finite(void **state)
 {
-    (void)state;
-    struct backend *b = open_backend(2);
+    struct device *d = device_open(state, 2);
     struct tensor x;
     tensor_random(&x, N, DTYPE_F32, 0.0, 1);
-    bool finite;
-    assert_int_equal(b->ops->all_finite(b, x.data, N, &finite), 0);
-    assert_true(finite);
+    assert_true(is_finite(d, &x));
     const float bad[] = {NAN, INFINITY, -INFINITY};
     for (int i = 0; i < 3; i++) {
         ((float *)x.data)[N - 1 - i * 19999] = bad[i];
-        assert_int_equal(b->ops->all_finite(b, x.data, N, &finite), 0);
-        assert_false(finite);
+        assert_false(is_finite(d, &x));
         ((float *)x.data)[N - 1 - i * 19999] = 0.0f;
     }
     tensor_release(&x);
-    backend_close(b);
+    device_close(d);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sgd),
-        cmocka_unit_test(lars),
-        cmocka_unit_test(finds_what_is_not_finite),
+        ON_EVERY_DEVICE(sgd),
+        ON_EVERY_DEVICE(lars),
+        ON_EVERY_DEVICE(finds_what_is_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Max pooling fused with BN and ReLU, spatial means, conversions, and their gradients. */
+/* Max pooling fused with BN and ReLU, spatial means and their gradients; conversions, rows. */
 #include "tests/ops/oracle.h"
 
 struct shape {
@@ -74,7 +74,9 @@ static void true_window(struct pools *p, const struct shape *s, const size_t at[
         p->want_g[arg] += p->dy.value[o] + p->dy2.value[o];
 }
 
-static void check_pool(struct backend *b, const struct shape *s, enum dtype type)
+#define ON(member) device_on(d, member, sizeof member)
+
+static void check_pool(struct device *d, const struct shape *s, enum dtype type)
 {
     struct pools p;
     pools_init(&p, s, type);
@@ -88,22 +90,23 @@ static void check_pool(struct backend *b, const struct shape *s, enum dtype type
                                .width = s->width,
                                .channels = s->channels,
                                .dtype = type,
-                               .c = p.c.data,
-                               .scale = p.scale,
-                               .shift = p.shift,
-                               .y = p.y.data,
-                               .arg = p.arg};
+                               .c = device_tensor(d, &p.c),
+                               .scale = ON(p.scale),
+                               .shift = ON(p.shift),
+                               .y = device_tensor(d, &p.y),
+                               .arg = device_on(d, p.arg, p.y.n)};
     struct pool_grad_args g = {.planes = s->planes,
                                .height = s->height,
                                .width = s->width,
                                .channels = s->channels,
                                .dtype = type,
-                               .dy = p.dy.data,
-                               .dy2 = p.dy2.data,
-                               .arg = p.arg,
-                               .g = p.g.data};
-    assert_int_equal(b->ops->norm_pool(b, &f), 0);
-    assert_int_equal(b->ops->pool_grad(b, &g), 0);
+                               .dy = device_tensor(d, &p.dy),
+                               .dy2 = device_tensor(d, &p.dy2),
+                               .arg = f.arg,
+                               .g = device_tensor(d, &p.g)};
+    assert_int_equal(d->b->ops->norm_pool(d->b, &f), 0);
+    assert_int_equal(d->b->ops->pool_grad(d->b, &g), 0);
+    device_off(d);
     assert_within(relative_error(&p.y, p.want_y), type == DTYPE_F32 ? 0.0 : TOLERANCE_BF16);
     assert_within(relative_error(&p.g, p.want_g), tolerance(type));
     pools_release(&p);
@@ -111,16 +114,15 @@ static void check_pool(struct backend *b, const struct shape *s, enum dtype type
 
 static void pools(void **state)
 {
-    (void)state;
-    struct backend *b = open_backend(2);
+    struct device *d = device_open(state, 2);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        check_pool(b, &shapes[i], DTYPE_F32);
-        check_pool(b, &shapes[i], DTYPE_BF16);
+        check_pool(d, &shapes[i], DTYPE_F32);
+        check_pool(d, &shapes[i], DTYPE_BF16);
     }
-    backend_close(b);
+    device_close(d);
 }
 
-static void check_mean(struct backend *b, enum dtype type)
+static void check_mean(struct device *d, enum dtype type)
 {
     size_t shape[3] = {5, 7, 33}, n = 5 * 7 * 33;
     struct tensor x, dx;
@@ -135,8 +137,10 @@ static void check_mean(struct backend *b, enum dtype type)
         want_y[row * 33 + k] += x.value[i] / 7.0;
         want_dx[i] = (double)dy[row * 33 + k] / 7.0;
     }
-    assert_int_equal(b->ops->mean_inner(b, x.data, type, shape, y), 0);
-    assert_int_equal(b->ops->mean_inner_grad(b, dy, dx.data, type, shape), 0);
+    assert_int_equal(d->b->ops->mean_inner(d->b, device_tensor(d, &x), type, shape, ON(y)), 0);
+    assert_int_equal(d->b->ops->mean_inner_grad(d->b, ON(dy), device_tensor(d, &dx), type, shape),
+                     0);
+    device_off(d);
     assert_within(relative_error_f32(y, want_y, 5 * 33), TOLERANCE_F32);
     assert_within(relative_error(&dx, want_dx), tolerance(type));
     tensor_release(&x);
@@ -145,17 +149,16 @@ static void check_mean(struct backend *b, enum dtype type)
 
 static void means(void **state)
 {
-    (void)state;
-    struct backend *b = open_backend(2);
-    check_mean(b, DTYPE_F32);
-    check_mean(b, DTYPE_BF16);
-    backend_close(b);
+    struct device *d = device_open(state, 2);
+    check_mean(d, DTYPE_F32);
+    check_mean(d, DTYPE_BF16);
+    device_close(d);
 }
 
 static void conversions(void **state)
 {
-    (void)state;
-    struct backend *b = open_backend(2);
+    struct device *d = device_open(state, 2);
+    struct backend *b = d->b;
     enum { N = 100003 };
     struct tensor x, low;
     float *back = calloc(N, sizeof *back);
@@ -163,29 +166,83 @@ static void conversions(void **state)
     tensor_random(&low, N, DTYPE_BF16, 0.0, 2);
     ((float *)x.data)[7] = INFINITY;
     ((float *)x.data)[8] = NAN;
-    assert_int_equal(b->ops->convert(b, low.data, DTYPE_BF16, x.data, DTYPE_F32, N), 0);
-    assert_int_equal(b->ops->convert(b, back, DTYPE_F32, low.data, DTYPE_BF16, N), 0);
+    void *at_x = device_tensor(d, &x), *at_low = device_tensor(d, &low);
+    float *at_back = device_on(d, back, N * sizeof *back);
+    assert_int_equal(b->ops->convert(b, at_low, DTYPE_BF16, at_x, DTYPE_F32, N), 0);
+    assert_int_equal(b->ops->convert(b, at_back, DTYPE_F32, at_low, DTYPE_BF16, N), 0);
+    device_off(d);
     assert_true(isinf(back[7]));
     assert_true(isnan(back[8]));
-    for (size_t i = 9; i < N; i++)
-        assert_within(fabs((double)back[i] - x.value[i]), fabs(x.value[i]) / 256.0);
-    memset(back, 0, 4 * sizeof *back);
-    assert_int_equal(b->ops->accumulate(b, back, x.data, DTYPE_F32, 4, true), 0);
-    assert_int_equal(b->ops->accumulate(b, back, x.data, DTYPE_F32, 4, true), 0);
-    for (size_t i = 0; i < 4; i++)
-        assert_true(back[i] == 2.0f * ((float *)x.data)[i]);
+    for (size_t i = 9; i < N; i++) {
+        assert_int_equal(((uint16_t *)low.data)[i], f32_to_bf16((float)x.value[i]));
+        assert_true(back[i] == bf16_to_f32(((uint16_t *)low.data)[i]));
+    }
     tensor_release(&x);
     tensor_release(&low);
     free(back);
-    backend_close(b);
+    device_close(d);
+}
+
+/* Sums of both types, at places that no vector begins at. */
+static void accumulations(void **state)
+{
+    struct device *d = device_open(state, 2);
+    enum { N = 1003 };
+    for (size_t first = 0; first < 3; first++) {
+        struct tensor x, low;
+        float to[N] = {0};
+        tensor_random(&x, N, DTYPE_F32, 0.0, 1);
+        tensor_random(&low, N, DTYPE_BF16, 0.0, 2);
+        float *at = (float *)ON(to) + first;
+        size_t n = N - 2 * first;
+        const float *at_x = (const float *)device_tensor(d, &x) + first;
+        const uint16_t *at_low = (const uint16_t *)device_tensor(d, &low) + first;
+        assert_int_equal(d->b->ops->accumulate(d->b, at, at_x, DTYPE_F32, n, false), 0);
+        assert_int_equal(d->b->ops->accumulate(d->b, at, at_x, DTYPE_F32, n, true), 0);
+        assert_int_equal(d->b->ops->accumulate(d->b, at, at_low, DTYPE_BF16, n, true), 0);
+        device_off(d);
+        for (size_t i = 0; i < N; i++) {
+            float want = 2.0f * (float)x.value[i] + (float)low.value[i];
+            assert_true(to[i] == (i < first || i >= first + n ? 0.0f : want));
+        }
+        tensor_release(&x);
+        tensor_release(&low);
+    }
+    device_close(d);
+}
+
+/* Rows of whole vectors and of odd lengths. */
+static void gathered_rows(void **state)
+{
+    struct device *d = device_open(state, 2);
+    enum { ROWS = 50, MOST = 1 << 10 };
+    static const size_t lengths[] = {1, 6, 16, 64, 100, MOST};
+    static const uint32_t row[] = {3, 49, 0, 3, 17};
+    const size_t n = sizeof row / sizeof row[0];
+    for (size_t k = 0; k < sizeof lengths / sizeof lengths[0]; k++) {
+        static unsigned char from[ROWS * MOST], to[5 * MOST];
+        size_t bytes = lengths[k];
+        for (size_t i = 0; i < sizeof from; i++)
+            from[i] = (unsigned char)(i * 7919 >> 3);
+        struct gather_rows_args a = {.from = device_on(d, from, ROWS * bytes),
+                                     .to = device_on(d, to, n * bytes),
+                                     .row_bytes = bytes,
+                                     .n_rows = n,
+                                     .row = row};
+        assert_int_equal(d->b->ops->gather_rows(d->b, &a), 0);
+        device_off(d);
+        for (size_t i = 0; i < n; i++)
+            assert_memory_equal(to + i * bytes, from + row[i] * bytes, bytes);
+    }
+    device_close(d);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pools),
-        cmocka_unit_test(means),
-        cmocka_unit_test(conversions),
+        ON_EVERY_DEVICE(pools),         ON_EVERY_DEVICE(means),
+        ON_EVERY_DEVICE(conversions),   ON_EVERY_DEVICE(accumulations),
+        ON_EVERY_DEVICE(gathered_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,8 +5,8 @@
 #include "common/base/rng.h"
 #include "kernels/backend.h"
 #include "kernels/elem.h"
+#include "tests/ops/device.h"
 #include "tests/ops/tolerances.h"
-#include "tests/unit/support.h"
 
 enum { GUARD = 32, MAX_ROWS = 200, MAX_STRIDE = 1100 };
 static const float guard_value = -777.0f;
@@ -17,13 +17,19 @@ static struct {
     int32_t target[MAX_ROWS];
 } data;
 
-static struct backend *open_backend(size_t n_threads)
+/* The operation on host memory: logits and gradient are [rows, stride]. */
+static int run(struct device *d, struct softmax_xent_args *a)
 {
-    struct err e = {0};
-    struct backend *b;
-    struct backend_options options = {.device = "cpu", .n_threads = n_threads};
-    support_ok(backend_open(&b, &options, &e), &e);
-    return b;
+    const float *logits = a->logits;
+    float *d_logits = a->d_logits;
+    size_t bytes = a->rows * (a->stride ? a->stride : a->classes) * sizeof(float);
+    a->logits = device_on(d, logits, bytes);
+    a->d_logits = device_on(d, d_logits, bytes);
+    int rc = d->b->ops->softmax_xent(d->b, a);
+    device_off(d);
+    a->logits = logits;
+    a->d_logits = d_logits;
+    return rc;
 }
 
 static void fill(size_t rows, size_t classes, size_t stride, uint64_t number)
@@ -54,7 +60,7 @@ static double row_loss(const float *x, size_t n, size_t target, double *p)
 }
 
 /* Everything the operation returns, for one shape; `stride` 0 means rows without padding. */
-static void check(struct backend *b, size_t rows, size_t classes, size_t padding)
+static void check(struct device *device, size_t rows, size_t classes, size_t padding)
 {
     static double p[MAX_STRIDE];
     size_t stride = classes + padding, n_correct = 0;
@@ -68,7 +74,7 @@ static void check(struct backend *b, size_t rows, size_t classes, size_t padding
                                   .weight = data.weight,
                                   .scale = 0.125f,
                                   .d_logits = data.gradient};
-    assert_int_equal(b->ops->softmax_xent(b, &a), 0);
+    assert_int_equal(run(device, &a), 0);
     for (size_t i = 0; i < rows; i++) {
         const float *x = data.logits + i * stride, *d = data.gradient + i * stride;
         size_t target = (size_t)data.target[i], best = 0;
@@ -93,21 +99,19 @@ static void check(struct backend *b, size_t rows, size_t classes, size_t padding
 static void test_shapes(void **state)
 {
     static const size_t classes[] = {1, 2, 15, 16, 17, 100, 255, 256, 257, 1000};
-    struct backend *b = open_backend(2);
-    (void)state;
+    struct device *device = device_open(state, 2);
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
-        check(b, 1, classes[i], 0);
-        check(b, 3, classes[i], 5);
-        check(b, 130, classes[i], 0);
+        check(device, 1, classes[i], 0);
+        check(device, 3, classes[i], 5);
+        check(device, 130, classes[i], 0);
     }
-    backend_close(b);
+    device_close(device);
 }
 
 static void test_finite_differences(void **state)
 {
     enum { ROWS = 5, CLASSES = 7 };
-    struct backend *b = open_backend(1);
-    (void)state;
+    struct device *device = device_open(state, 1);
     fill(ROWS, CLASSES, CLASSES, 99);
     struct softmax_xent_args a = {.rows = ROWS,
                                   .classes = CLASSES,
@@ -115,21 +119,21 @@ static void test_finite_differences(void **state)
                                   .target = data.target,
                                   .scale = 1,
                                   .d_logits = data.gradient};
-    assert_int_equal(b->ops->softmax_xent(b, &a), 0);
+    assert_int_equal(run(device, &a), 0);
     a.d_logits = NULL;
     for (size_t i = 0; i < ROWS * CLASSES; i++) {
         const float middle = data.logits[i], step = 1.0f / 64;
         double loss[2];
         for (int side = 0; side < 2; side++) {
             data.logits[i] = middle + (side ? step : -step);
-            assert_int_equal(b->ops->softmax_xent(b, &a), 0);
+            assert_int_equal(run(device, &a), 0);
             loss[side] = a.loss;
         }
         data.logits[i] = middle;
         assert_true(fabs((loss[1] - loss[0]) / (2 * step) - data.gradient[i]) <
                     TOLERANCE_DIFFERENCE);
     }
-    backend_close(b);
+    device_close(device);
 }
 
 /* The gradient may take the place of the logits; the bits are the same, on any number of threads.
@@ -139,9 +143,8 @@ static void test_in_place_and_threads(void **state)
     enum { ROWS = 150, CLASSES = 33 };
     static float first[ROWS * CLASSES], second[ROWS * CLASSES];
     double loss = 0;
-    (void)state;
     for (size_t n_threads = 1; n_threads < 6; n_threads++) {
-        struct backend *b = open_backend(n_threads);
+        struct device *device = device_open(state, n_threads);
         fill(ROWS, CLASSES, CLASSES, 5);
         memcpy(second, data.logits, sizeof second);
         struct softmax_xent_args a = {.rows = ROWS,
@@ -150,15 +153,15 @@ static void test_in_place_and_threads(void **state)
                                       .target = data.target,
                                       .scale = 1,
                                       .d_logits = first};
-        assert_int_equal(b->ops->softmax_xent(b, &a), 0);
+        assert_int_equal(run(device, &a), 0);
         if (n_threads > 1)
             assert_true(a.loss == loss);
         loss = a.loss;
         a.logits = a.d_logits = second;
-        assert_int_equal(b->ops->softmax_xent(b, &a), 0);
+        assert_int_equal(run(device, &a), 0);
         assert_true(a.loss == loss);
         assert_memory_equal(first, second, sizeof first);
-        backend_close(b);
+        device_close(device);
     }
 }
 
@@ -167,27 +170,26 @@ static void test_in_place_and_threads(void **state)
 static void test_edges(void **state)
 {
     static const float tie[3] = {2, 5, 5}, large[2] = {3e38f, -3e38f}, wrong[2] = {NAN, 0};
-    struct backend *b = open_backend(1);
+    struct device *device = device_open(state, 1);
     int32_t target = 1;
     struct softmax_xent_args a = {
         .rows = 1, .classes = 3, .logits = tie, .target = &target, .scale = 1};
-    (void)state;
-    assert_int_equal(b->ops->softmax_xent(b, &a), 0);
+    assert_int_equal(run(device, &a), 0);
     assert_int_equal(a.n_correct, 1);
     target = 2;
-    assert_int_equal(b->ops->softmax_xent(b, &a), 0);
+    assert_int_equal(run(device, &a), 0);
     assert_int_equal(a.n_correct, 0);
     a.classes = 2;
     a.logits = large;
     target = 0;
-    assert_int_equal(b->ops->softmax_xent(b, &a), 0);
+    assert_int_equal(run(device, &a), 0);
     assert_true(a.loss == 0 && a.n_correct == 1);
     a.logits = wrong;
-    assert_int_equal(b->ops->softmax_xent(b, &a), 0);
+    assert_int_equal(run(device, &a), 0);
     assert_true(isnan(a.loss));
     for (target = -1; target <= 2; target += 3)
-        assert_true(b->ops->softmax_xent(b, &a) < 0);
-    backend_close(b);
+        assert_true(run(device, &a) < 0);
+    device_close(device);
 }
 
 /* elem_exp is within one unit in the last place of float64's exp, and right at its ends. */
@@ -209,10 +211,10 @@ static void test_exp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_finite_differences),
-        cmocka_unit_test(test_in_place_and_threads),
-        cmocka_unit_test(test_edges),
+        ON_EVERY_DEVICE(test_shapes),
+        ON_EVERY_DEVICE(test_finite_differences),
+        ON_EVERY_DEVICE(test_in_place_and_threads),
+        ON_EVERY_DEVICE(test_edges),
         cmocka_unit_test(test_exp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,11 @@
 /* one rounding of the result to bfloat16: 2^-9 at most, each element */
 #define TOLERANCE_BF16 4e-3
 
+/* a weight gradient of bfloat16 factors on a GPU: cuDNN may have no engine that leaves it in
+ * float32
+ */
+#define TOLERANCE_BF16_GRADIENT TOLERANCE_BF16
+
 /* an objective and its gradient in float32 against float64: the bar set for them */
 #define TOLERANCE_OBJECTIVE 1e-5
 /* central differences of a float32 objective */

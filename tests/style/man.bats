@@ -77,3 +77,10 @@ none() {
         grep -q "^| \`$tool\` |" README.md || echo "$tool"
     done | none "missing in README.md"
 }
+
+@test "tools start where CUDA is not installed" {
+    local tool
+    for tool in $tools; do
+        ldd "$TEG_BIN/$tool" | grep -E 'libcu(da|dart|dnn|blas)|libnvrtc|not found' | sed "s/^/$tool: /"
+    done | none "linked with CUDA"
+}

@@ -31,6 +31,7 @@ static inline void model_support_perturb(const struct param *p, uint64_t seed, s
     }
 }
 
+/* The processor's, for tests that reach into the model's memory. */
 static inline struct backend *support_backend(size_t n_threads)
 {
     struct backend *b = NULL;
@@ -50,9 +51,15 @@ static inline int model_support_new(struct model **m, struct backend *b, const c
         return ERR_FAIL;
     for (size_t i = 0; i < (*m)->n_param; i++) {
         const struct param *p = &(*m)->param[i];
-        float *v = (p->kind == PARAM_STATISTIC ? (*m)->stats : (*m)->params) + p->offset;
-        if (p->kind == PARAM_VECTOR || p->kind == PARAM_STATISTIC)
-            model_support_perturb(p, seed, i, v);
+        float *to = (p->kind == PARAM_STATISTIC ? (*m)->stats : (*m)->params) + p->offset;
+        if (p->kind != PARAM_VECTOR && p->kind != PARAM_STATISTIC)
+            continue;
+        float *v = calloc(p->len, sizeof *v);
+        model_support_perturb(p, seed, i, v);
+        int rc = b->ops->upload(b, to, v, p->len * sizeof *v, e);
+        free(v);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "common/nn/pass.h"
+#include "tests/ops/device.h"
 #include "tests/ops/tolerances.h"
 #include "tests/unit/model_support.h"
 #include "tests/unit/oracle_file.h"
@@ -19,7 +20,7 @@ struct run {
     struct backend *b;
     struct model *m;
     struct pass *p;
-    float *output;
+    float *output, *grads, *stats; /* host memory */
     size_t n_output;
 };
 
@@ -66,10 +67,26 @@ static double tensor_distance(const struct param *p, const float *v, const doubl
 static void *to_device(struct run *r, const float *values, size_t n)
 {
     struct err e = {0};
-    void *low;
+    void *low, *wide;
     support_ok(r->b->ops->alloc(r->b, n * sizeof(float), &low, &e), &e);
-    assert_int_equal(r->b->ops->convert(r->b, low, r->type, values, DTYPE_F32, n), 0);
+    support_ok(r->b->ops->alloc(r->b, n * sizeof(float), &wide, &e), &e);
+    support_ok(r->b->ops->upload(r->b, wide, values, n * sizeof(float), &e), &e);
+    assert_int_equal(r->b->ops->convert(r->b, low, r->type, wide, DTYPE_F32, n), 0);
+    r->b->ops->release(r->b, wide);
     return low;
+}
+
+static float *to_host(struct run *r, const void *from, enum dtype type, size_t n)
+{
+    struct err e = {0};
+    void *wide;
+    float *values = malloc(n * sizeof *values);
+    assert_non_null(values);
+    support_ok(r->b->ops->alloc(r->b, n * sizeof *values, &wide, &e), &e);
+    assert_int_equal(r->b->ops->convert(r->b, wide, DTYPE_F32, from, type, n), 0);
+    support_ok(r->b->ops->download(r->b, values, wide, n * sizeof *values, &e), &e);
+    r->b->ops->release(r->b, wide);
+    return values;
 }
 
 static void run_passes(struct run *r, const struct npy *input, const struct npy *upstream)
@@ -90,9 +107,10 @@ static void run_passes(struct run *r, const struct npy *input, const struct npy 
     support_ok(pass_set_weights(r->p, &e), &e);
     support_ok(pass_forward(r->p, pixels, r->train ? NORM_BATCH_UPDATE : NORM_RUNNING, &e), &e);
     r->n_output = upstream->data_bytes;
-    r->output = malloc(r->n_output * sizeof *r->output);
-    r->b->ops->convert(r->b, r->output, DTYPE_F32, pass_output(r->p, out), r->type, r->n_output);
+    r->output = to_host(r, pass_output(r->p, out), r->type, r->n_output);
     support_ok(pass_backward(r->p, pixels, grad, NULL, &e), &e);
+    r->grads = to_host(r, r->m->grads, DTYPE_F32, r->m->n_values);
+    r->stats = to_host(r, r->m->stats, DTYPE_F32, r->m->n_stats);
     r->b->ops->release(r->b, pixels);
     r->b->ops->release(r->b, grad);
     free(x);
@@ -150,14 +168,14 @@ static void compare(struct run *r, const struct npy *table)
     check_row(r, "output", distance(products, row), row, 0.0);
     for (size_t i = 0; i < n; i++) {
         row += COLUMNS;
-        check_row(r, list[i]->name, tensor_distance(list[i], r->m->grads + list[i]->offset, row),
-                  row, largest);
+        check_row(r, list[i]->name, tensor_distance(list[i], r->grads + list[i]->offset, row), row,
+                  largest);
     }
     n = r->train ? sorted_params(r->m, true, list) : 0;
     for (size_t i = 0; i < n; i++) {
         row += COLUMNS;
-        check_row(r, list[i]->name, tensor_distance(list[i], r->m->stats + list[i]->offset, row),
-                  row, 0.0);
+        check_row(r, list[i]->name, tensor_distance(list[i], r->stats + list[i]->offset, row), row,
+                  0.0);
     }
     assert_ptr_equal(row + COLUMNS, (const double *)table->data + table->dim[0] * COLUMNS);
 }
@@ -169,49 +187,55 @@ static struct npy load(struct buf *file, const struct run *r, const char *what, 
     return oracle_load(file, name, descr);
 }
 
-static void check(const char *name, enum dtype type, bool train)
+static void check(struct device *d, const char *name, enum dtype type, bool train)
 {
-    struct run r = {.name = name, .type = type, .train = train};
+    struct run r = {.name = name, .type = type, .train = train, .b = d->b};
     struct buf file[3] = {{0}, {0}, {0}};
     struct err e = {0};
     struct npy input = load(&file[0], &r, "input", "|u1");
     struct npy upstream = load(&file[1], &r, "upstream", "|i1");
     struct npy table = load(&file[2], &r, train ? "train" : "inference", "<f8");
-    r.b = support_backend(2);
     support_ok(model_support_new(&r.m, r.b, name, SEED, &e), &e);
     support_ok(model_make_trainable(r.m, &e), &e);
     run_passes(&r, &input, &upstream);
     compare(&r, &table);
     pass_free(r.p);
     model_free(r.m);
-    backend_close(r.b);
     free(r.output);
+    free(r.grads);
+    free(r.stats);
     for (int i = 0; i < 3; i++)
         buf_release(&file[i]);
 }
 
+static void check_all(void **state, const char *name)
+{
+    struct device *d = device_open(state, 2);
+    for (int k = 0; k < 4; k++)
+        check(d, name, k & 1 ? DTYPE_BF16 : DTYPE_F32, k & 2);
+    device_close(d);
+}
+
 static void tiny(void **state)
 {
-    (void)state;
-    for (int k = 0; k < 4; k++)
-        check("r3d-tiny", k & 1 ? DTYPE_BF16 : DTYPE_F32, k & 2);
+    check_all(state, "r3d-tiny");
 }
 
 static void r3d50(void **state)
 {
-    (void)state;
-    for (int k = 0; k < 4; k++)
-        check("r3d50", k & 1 ? DTYPE_BF16 : DTYPE_F32, k & 2);
+    check_all(state, "r3d50");
 }
 
 /* RECIPE section 1. */
 static void r3d50_has_its_size(void **state)
 {
+    char *cpu = "cpu";
     (void)state;
     struct err e = {0};
     struct model *m;
     struct model_desc d = {.backbone = "r3d50"};
-    struct backend *b = support_backend(1);
+    struct device *device = device_open((void **)&cpu, 1);
+    struct backend *b = device->b;
     support_ok(model_new(&m, b, &d, &e), &e);
     assert_int_equal(model_n_backbone_values(m), 31672128);
     size_t n = 0, conv = 0;
@@ -227,14 +251,14 @@ static void r3d50_has_its_size(void **state)
     assert_true(fabs(pass_forward_flops(p) / 2e9 - 45.52) < 0.005);
     pass_free(p);
     model_free(m);
-    backend_close(b);
+    device_close(device);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tiny),
-        cmocka_unit_test(r3d50),
+        ON_EVERY_DEVICE(tiny),
+        ON_EVERY_DEVICE(r3d50),
         cmocka_unit_test(r3d50_has_its_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,9 @@ static int set_up(void **state)
     }
     clip_support_frames(support_path(f.folder, "frames.lmdb"), f.video, N_VIDEOS);
     support_ok(frames_open(&f.frames, support_path(f.folder, "frames.lmdb"), &e), &e);
-    support_ok(backend_open(&f.backend, &(struct backend_options){"cpu", 2}, &e), &e);
+    support_ok(
+        backend_open(&f.backend, &(struct backend_options){.device = "cpu", .n_threads = 2}, &e),
+        &e);
     support_ok(
         clips_open(&f.clips, f.frames, f.backend, &(struct clips_options){SIZE, DTYPE_F32}, &e),
         &e);

@@ -117,7 +117,8 @@ static void an_example_is_shown_as_rendered(void **state)
     size_t from = 0;
     write_and_read(&o, &sheet);
     support_ok(frames_open(&frames, f->frames, &e), &e);
-    support_ok(backend_open(&backend, &(struct backend_options){"cpu", 2}, &e), &e);
+    support_ok(
+        backend_open(&backend, &(struct backend_options){.device = "cpu", .n_threads = 2}, &e), &e);
     support_ok(clips_open(&c, frames, backend, &(struct clips_options){SIZE, DTYPE_F32}, &e), &e);
     for (int i = 1; i >= 0; i--) {
         support_ok(clips_read(c, 0, &f->rows[i], pixels, &e), &e);

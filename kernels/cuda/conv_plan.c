@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/cuda/conv_plan.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/graph.h"
+#include "kernels/plan_file.h"
+
+enum { KEY_BYTES = 192, CHOICE_BYTES = 64, REPEATS = 3 };
+enum {
+    FLAT_TRIES = 4,
+    WHOLE_TRIES = 2
+}; /* engines measured; building one takes part of a second */
+static const size_t max_workspace = (size_t)1 << 30;
+
+enum conv_way { WAY_PLAIN, WAY_PRODUCT, WAY_GRAPH };
+
+/* What was chosen, as it can be found again. */
+struct conv_choice {
+    enum conv_way way;
+    int n_spatial, index; /* of the graph's view; in the library's list of proposals */
+    long number;          /* what the library calls it: the list has not changed */
+    enum dtype w_type;
+};
+
+struct conv_plan {
+    struct backend *backend;
+    char key[KEY_BYTES];
+    struct conv_desc desc;
+    enum conv_pass pass;
+    enum dtype y_type;
+    struct conv_choice choice;
+    struct gemm *gemm;
+    struct graph *graph;
+    struct conv_plan *next;
+};
+
+static const char *const pass_names[CONV_N_PASSES] = {"forward", "backward-data",
+                                                      "backward-weights"};
+
+static void write_key(struct conv_plan *p)
+{
+    const struct conv_desc *d = &p->desc;
+    snprintf(p->key, sizeof p->key,
+             "%s %s n%zu %zux%zux%zu c%zu to c%zu kernel %zux%zux%zu stride %zux%zux%zu pad "
+             "%zux%zux%zu%s",
+             pass_names[p->pass], d->dtype == DTYPE_BF16 ? "bf16" : "f32", d->n, d->in[0], d->in[1],
+             d->in[2], d->c_in, d->c_out, d->kernel[0], d->kernel[1], d->kernel[2], d->stride[0],
+             d->stride[1], d->stride[2], d->pad[0], d->pad[1], d->pad[2], d->bias ? " bias" : "");
+}
+
+/* -- choices as text -- */
+
+static void write_choice(const struct conv_choice *c, char text[CHOICE_BYTES])
+{
+    if (c->way == WAY_PRODUCT)
+        snprintf(text, CHOICE_BYTES, "product %d algorithm %ld", c->index, c->number);
+    else if (c->way == WAY_GRAPH)
+        snprintf(text, CHOICE_BYTES, "graph %d %d engine %ld %s", c->n_spatial, c->index, c->number,
+                 c->w_type == DTYPE_BF16 ? "bf16" : "f32");
+    else
+        snprintf(text, CHOICE_BYTES, "plain");
+}
+
+/* False where it says something else: the choice is made again. */
+static bool read_choice(struct conv_choice *c, const char *text)
+{
+    char type[8] = "";
+    int end = 0;
+    *c = (struct conv_choice){.way = WAY_PLAIN, .w_type = DTYPE_F32};
+    if (sscanf(text, "product %d algorithm %ld%n", &c->index, &c->number, &end) == 2 &&
+        !text[end]) {
+        c->way = WAY_PRODUCT;
+        return true;
+    }
+    if (sscanf(text, "graph %d %d engine %ld %7s%n", &c->n_spatial, &c->index, &c->number, type,
+               &end) == 4 &&
+        !text[end]) {
+        c->way = WAY_GRAPH;
+        c->w_type = strcmp(type, "bf16") == 0 ? DTYPE_BF16 : DTYPE_F32;
+        return true;
+    }
+    return strcmp(text, "plain") == 0;
+}
+
+/* -- making a plan what a choice says -- */
+
+static int use_product(struct conv_plan *p, struct err *e)
+{
+    const struct conv_desc *d = &p->desc;
+    size_t rows = conv_out_rows(d);
+    const struct gemm_desc desc[CONV_N_PASSES] = {
+        {.m = rows, .n = d->c_out, .k = d->c_in, .b_transposed = true, .c_type = p->y_type},
+        {.m = rows, .n = d->c_in, .k = d->c_out, .c_type = d->dtype},
+        {.m = d->c_out, .n = d->c_in, .k = rows, .a_transposed = true, .c_type = DTYPE_F32},
+    };
+    struct gemm_desc g = desc[p->pass];
+    g.type = d->dtype;
+    g.tf32 = cuda_of(p->backend)->tf32;
+    if (!conv_is_product(d))
+        return err_set(e, "not a matrix product");
+    if (!p->gemm && gemm_new(&p->gemm, p->backend, &g, e) < 0)
+        return ERR_FAIL;
+    if (p->choice.index < 0 || p->choice.index >= gemm_n_choices(p->gemm))
+        return err_set(e, "no such algorithm");
+    gemm_choose(p->gemm, p->choice.index);
+    return 0;
+}
+
+static int use_graph(struct conv_plan *p, struct err *e)
+{
+    struct graph_spec spec = {.pass = p->pass,
+                              .view = conv_view_whole(&p->desc),
+                              .type = p->desc.dtype,
+                              .w_type = p->choice.w_type,
+                              .tf32 = cuda_of(p->backend)->tf32};
+    if (p->choice.n_spatial == 2 && !conv_view_flat(&p->desc, &spec.view))
+        return err_set(e, "no such view");
+    if (!p->graph && graph_new(&p->graph, cuda_of(p->backend)->vendor, &spec, e) < 0)
+        return ERR_FAIL;
+    if (p->choice.index < 0 || p->choice.index >= graph_n_choices(p->graph))
+        return err_set(e, "no such engine");
+    return graph_try(p->graph, p->choice.index, e);
+}
+
+/* gemm and graph are kept while only the index changes. */
+static int use(struct conv_plan *p, const struct conv_choice *c, struct err *e)
+{
+    bool same = p->choice.way == c->way && p->choice.n_spatial == c->n_spatial &&
+                p->choice.w_type == c->w_type;
+    if (!same) {
+        gemm_free(p->gemm);
+        graph_free(p->graph);
+        p->gemm = NULL;
+        p->graph = NULL;
+    }
+    p->choice = *c;
+    return c->way == WAY_PRODUCT ? use_product(p, e) : c->way == WAY_GRAPH ? use_graph(p, e) : 0;
+}
+
+static long number_of(const struct conv_plan *p)
+{
+    return p->choice.way == WAY_PRODUCT ? gemm_algorithm(p->gemm)
+           : p->choice.way == WAY_GRAPH ? graph_engine(p->graph)
+                                        : 0;
+}
+
+size_t conv_plan_workspace_bytes(const struct conv_plan *p)
+{
+    return p->choice.way == WAY_PRODUCT ? gemm_workspace_bytes(p->gemm)
+           : p->choice.way == WAY_GRAPH ? graph_workspace_bytes(p->graph)
+                                        : 0;
+}
+
+enum dtype conv_plan_y_type(const struct conv_plan *p)
+{
+    return p->y_type;
+}
+
+enum dtype conv_plan_w_type(const struct conv_plan *p)
+{
+    return p->choice.w_type;
+}
+
+bool conv_plan_adds(const struct conv_plan *p)
+{
+    return p->choice.way == WAY_PRODUCT;
+}
+
+int conv_plan_run(struct conv_plan *p, const struct conv_tensors *t, void *workspace, float beta,
+                  struct err *e)
+{
+    if (p->choice.way == WAY_PRODUCT) {
+        const struct gemm_data data[CONV_N_PASSES] = {{t->x, t->w, t->y, workspace, beta},
+                                                      {t->y, t->w, t->x, workspace, beta},
+                                                      {t->y, t->x, t->w, workspace, beta}};
+        return gemm_run(p->gemm, &data[p->pass], e);
+    }
+    if (p->choice.way == WAY_GRAPH) {
+        const struct graph_data data = {t->x, t->w, t->y, workspace};
+        return graph_run(p->graph, &data, e);
+    }
+    struct conv_problem problem = {conv_view_whole(&p->desc), p->pass, *t};
+    return conv_plain(p->backend, &problem) < 0 ? err_set(e, "a plain convolution failed") : 0;
+}
+
+/* -- measuring -- */
+
+struct search {
+    struct conv_plan *plan;
+    struct conv_tensors t;
+    struct conv_samples samples;
+    cudaEvent_t begin, end;
+    struct conv_choice best;
+    float best_ms; /* of one run; infinite: none is right yet */
+};
+
+static void search_release(struct search *s)
+{
+    cudaFree(s->t.x);
+    cudaFree(s->t.w);
+    cudaFree(s->t.y);
+    if (s->begin)
+        cudaEventDestroy(s->begin);
+    if (s->end)
+        cudaEventDestroy(s->end);
+}
+
+static int fill(struct search *s)
+{
+    const struct conv_plan *p = s->plan;
+    const struct conv_desc *d = &p->desc;
+    size_t n_x = conv_in_rows(d) * d->c_in, n_y = conv_out_rows(d) * d->c_out;
+    size_t n_w = d->c_out * conv_taps(d) * d->c_in;
+    if (p->pass != CONV_BACKWARD_DATA && conv_fill(p->backend, s->t.x, s->t.x_type, n_x, 1) < 0)
+        return ERR_FAIL;
+    if (p->pass != CONV_BACKWARD_WEIGHTS && conv_fill(p->backend, s->t.w, s->t.w_type, n_w, 2) < 0)
+        return ERR_FAIL;
+    if (p->pass != CONV_FORWARD && conv_fill(p->backend, s->t.y, s->t.y_type, n_y, 3) < 0)
+        return ERR_FAIL;
+    return 0;
+}
+
+/* Random factors, and what some elements of the result should be. */
+static int search_init(struct search *s, struct conv_plan *p, struct err *e)
+{
+    const struct conv_desc *d = &p->desc;
+    struct backend *b = p->backend;
+    *s = (struct search){.plan = p, .best_ms = INFINITY, .best = {.way = WAY_PLAIN}};
+    s->t.x_type = s->t.w_type = d->dtype;
+    s->t.y_type = p->y_type;
+    size_t x = conv_in_rows(d) * d->c_in, y = conv_out_rows(d) * d->c_out;
+    if (cuda_alloc(b, x * dtype_bytes(d->dtype), &s->t.x, e) < 0 ||
+        cuda_alloc(b, y * dtype_bytes(p->y_type), &s->t.y, e) < 0 ||
+        cuda_alloc(b, d->c_out * conv_taps(d) * d->c_in * sizeof(float), &s->t.w, e) < 0 ||
+        cuda_check(cudaEventCreate(&s->begin), "an event", e) < 0 ||
+        cuda_check(cudaEventCreate(&s->end), "an event", e) < 0)
+        return ERR_FAIL;
+    if (fill(s) < 0)
+        return err_set(e, "filling a convolution's factors failed");
+    struct conv_problem problem = {conv_view_whole(d), p->pass, s->t};
+    return conv_sample_want(b, &problem, &s->samples, e);
+}
+
+/*
+ * |got - want| / |want| that a right result may have: one rounding to bfloat16 is 2^-9 at most,
+ * TensorFloat-32 rounds factors to 2^-11, sums of float32 products lose less than 1e-5, but those
+ * over millions of rows up to 2e-4.
+ */
+static double limit_of(const struct conv_plan *p, enum dtype result)
+{
+    bool tf32 = cuda_of(p->backend)->tf32 && p->desc.dtype == DTYPE_F32;
+    return result == DTYPE_BF16 || tf32 ? 5e-3 : p->pass == CONV_BACKWARD_WEIGHTS ? 1e-3 : 1e-4;
+}
+
+/* Runs the plan over a poisoned result; whether the samples are right. */
+static bool is_right(struct search *s, void *workspace)
+{
+    struct conv_plan *p = s->plan;
+    struct conv_problem problem = {conv_view_whole(&p->desc), p->pass, s->t};
+    void *result[] = {s->t.y, s->t.x, s->t.w};
+    enum dtype type[] = {s->t.y_type, s->t.x_type, p->choice.w_type};
+    size_t elements[] = {conv_out_rows(&p->desc) * p->desc.c_out,
+                         conv_in_rows(&p->desc) * p->desc.c_in,
+                         p->desc.c_out * conv_taps(&p->desc) * p->desc.c_in};
+    problem.t.w_type = p->choice.w_type;
+    if (cudaMemsetAsync(result[p->pass], 0xff, elements[p->pass] * dtype_bytes(type[p->pass]),
+                        cuda_stream(p->backend)) != cudaSuccess ||
+        conv_plan_run(p, &problem.t, workspace, 0.0f, NULL) < 0)
+        return false;
+    cudaGetLastError(); /* a candidate's must not be taken for ours */
+    if (conv_sample_got(p->backend, &problem, &s->samples, NULL) < 0)
+        return false;
+    double difference = 0.0, norm = 0.0;
+    for (size_t i = 0; i < s->samples.n; i++) {
+        double d = s->samples.got[i] - s->samples.want[i];
+        difference += d * d;
+        norm += s->samples.want[i] * s->samples.want[i];
+    }
+    return difference <= norm * pow(limit_of(p, type[p->pass]), 2.0);
+}
+
+static float time_plan(struct search *s, void *workspace)
+{
+    struct conv_plan *p = s->plan;
+    cudaStream_t stream = cuda_stream(p->backend);
+    float ms = INFINITY;
+    cudaEventRecord(s->begin, stream);
+    for (int i = 0; i < REPEATS; i++)
+        if (conv_plan_run(p, &s->t, workspace, 0.0f, NULL) < 0)
+            return INFINITY;
+    cudaEventRecord(s->end, stream);
+    if (cudaEventSynchronize(s->end) != cudaSuccess ||
+        cudaEventElapsedTime(&ms, s->begin, s->end) != cudaSuccess)
+        return INFINITY;
+    return ms / (float)REPEATS;
+}
+
+static void try_choice(struct search *s, const struct conv_choice *c)
+{
+    struct conv_plan *p = s->plan;
+    if (use(p, c, NULL) < 0 || conv_plan_workspace_bytes(p) > max_workspace)
+        return;
+    /* room for the samples too, so that the workspace does not move under the plan */
+    size_t bytes = conv_plan_workspace_bytes(p) + sizeof s->samples;
+    if (cuda_reserve(p->backend, bytes, NULL) < 0)
+        return;
+    void *workspace = cuda_scratch(p->backend, bytes);
+    float ms = is_right(s, workspace) ? time_plan(s, workspace) : INFINITY;
+    if (ms < s->best_ms) {
+        s->best_ms = ms;
+        s->best = *c;
+        s->best.number = number_of(p);
+    }
+}
+
+static void try_products(struct search *s)
+{
+    struct conv_choice c = {.way = WAY_PRODUCT, .w_type = s->t.w_type};
+    if (s->plan->pass == CONV_BACKWARD_WEIGHTS)
+        c.w_type = DTYPE_F32;
+    try_choice(s, &c);
+    for (c.index = 1; s->plan->gemm && c.index < gemm_n_choices(s->plan->gemm); c.index++)
+        try_choice(s, &c);
+}
+
+/* The first few engines of a view, and more while none is right. */
+static void try_graphs(struct search *s, int n_spatial, enum dtype w_type, int n_tries)
+{
+    struct conv_choice c = {.way = WAY_GRAPH, .n_spatial = n_spatial, .w_type = w_type};
+    try_choice(s, &c);
+    for (c.index = 1; s->plan->graph && c.index < graph_n_choices(s->plan->graph) &&
+                      (c.index < n_tries || isinf(s->best_ms));
+         c.index++)
+        try_choice(s, &c);
+}
+
+static void try_all(struct search *s)
+{
+    const struct conv_plan *p = s->plan;
+    struct conv_view unused;
+    if (conv_is_product(&p->desc)) {
+        try_products(s);
+        return;
+    }
+    enum dtype types[2] = {DTYPE_F32, p->desc.dtype};
+    bool gradient = p->pass == CONV_BACKWARD_WEIGHTS;
+    for (int i = gradient ? 0 : 1; i < 2 && isinf(s->best_ms); i++) {
+        bool flat = conv_view_flat(&p->desc, &unused);
+        if (flat)
+            try_graphs(s, 2, types[i], FLAT_TRIES);
+        try_graphs(s, 3, types[i], flat ? WHOLE_TRIES : FLAT_TRIES);
+    }
+}
+
+static int search(struct conv_plan *p, struct err *e)
+{
+    struct search *s = mem_new(1, sizeof *s, e);
+    int rc = s ? search_init(s, p, e) : ERR_FAIL;
+    if (rc == 0) {
+        try_all(s);
+        cudaGetLastError(); /* of candidates that failed */
+        if (isinf(s->best_ms))
+            s->best = (struct conv_choice){
+                .way = WAY_PLAIN,
+                .w_type = p->pass == CONV_BACKWARD_WEIGHTS ? DTYPE_F32 : p->desc.dtype};
+        rc = use(p, &s->best, e);
+    }
+    if (s)
+        search_release(s);
+    free(s);
+    return rc;
+}
+
+/* -- plans, each once -- */
+
+static int choose(struct conv_plan *p, struct err *e)
+{
+    struct plan_file *file = cuda_of(p->backend)->plan_file;
+    struct conv_choice c;
+    char text[CHOICE_BYTES];
+    const char *kept = plan_file_get(file, p->key);
+    if (kept && read_choice(&c, kept) && c.way != WAY_PLAIN && use(p, &c, NULL) == 0 &&
+        number_of(p) == c.number)
+        return 0;
+    if (search(p, e) < 0)
+        return err_add(e, "%s", p->key);
+    if (p->choice.way == WAY_PLAIN)
+        err_set(&p->backend->note, "this will be slow: %s has no engine that computes %s right",
+                vendor_versions(cuda_of(p->backend)->vendor), p->key);
+    write_choice(&p->choice, text);
+    return plan_file_put(file, p->key, text, e);
+}
+
+static void plan_free(struct conv_plan *p)
+{
+    gemm_free(p->gemm);
+    graph_free(p->graph);
+    free(p);
+}
+
+int conv_plan_get(struct conv_plan **out, struct backend *b, const struct conv_desc *desc,
+                  enum conv_pass pass, struct err *e)
+{
+    struct cuda_state *s = cuda_of(b);
+    struct conv_plan *p = mem_new(1, sizeof *p, e);
+    if (!p)
+        return ERR_FAIL;
+    p->backend = b;
+    p->desc = *desc;
+    p->pass = pass;
+    p->desc.bias = desc->bias && pass == CONV_FORWARD;
+    p->y_type = p->desc.bias && conv_is_product(desc) ? DTYPE_F32 : desc->dtype;
+    p->choice.way = WAY_PLAIN;
+    write_key(p);
+    for (struct conv_plan *have = s->conv_plans; have; have = have->next)
+        if (strcmp(have->key, p->key) == 0) {
+            plan_free(p);
+            *out = have;
+            return 0;
+        }
+    if (choose(p, e) < 0) {
+        plan_free(p);
+        return ERR_FAIL;
+    }
+    p->next = s->conv_plans;
+    s->conv_plans = *out = p;
+    return 0;
+}
+
+void conv_plans_free(struct backend *b)
+{
+    struct cuda_state *s = cuda_of(b);
+    while (s->conv_plans) {
+        struct conv_plan *next = s->conv_plans->next;
+        plan_free(s->conv_plans);
+        s->conv_plans = next;
+    }
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/cuda/lanes.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/base/buf.h"
+
+struct render_lanes {
+    int device;
+    pthread_mutex_t lock;
+    struct render_lane *idle;
+};
+
+int lanes_new(struct render_lanes **out, int device, struct err *e)
+{
+    struct render_lanes *l = mem_new(1, sizeof *l, e);
+    if (!l)
+        return ERR_FAIL;
+    l->device = device;
+    pthread_mutex_init(&l->lock, NULL);
+    *out = l;
+    return 0;
+}
+
+static void lane_free(struct render_lane *lane)
+{
+    cudaFreeHost(lane->host.memory);
+    cudaFree(lane->device.memory);
+    if (lane->done)
+        cudaEventDestroy(lane->done);
+    if (lane->stream)
+        cudaStreamDestroy(lane->stream);
+    free(lane);
+}
+
+void lanes_free(struct render_lanes *l)
+{
+    if (!l)
+        return;
+    while (l->idle) {
+        struct render_lane *next = l->idle->next;
+        lane_free(l->idle);
+        l->idle = next;
+    }
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+/* A waiting thread sleeps: the processors have frames to decompress. */
+static int lane_new(struct render_lane **out, struct err *e)
+{
+    struct render_lane *lane = mem_new(1, sizeof *lane, e);
+    if (!lane)
+        return ERR_FAIL;
+    cudaError_t rc = cudaStreamCreateWithFlags(&lane->stream, cudaStreamNonBlocking);
+    if (rc == cudaSuccess)
+        rc = cudaEventCreateWithFlags(&lane->done, cudaEventDisableTiming | cudaEventBlockingSync);
+    if (cuda_check(rc, "a stream", e) < 0) {
+        lane_free(lane);
+        return ERR_FAIL;
+    }
+    *out = lane;
+    return 0;
+}
+
+int lane_take(struct render_lanes *l, struct render_lane **lane, struct err *e)
+{
+    if (cuda_check(cudaSetDevice(l->device), "the device", e) < 0)
+        return ERR_FAIL;
+    pthread_mutex_lock(&l->lock);
+    struct render_lane *one = l->idle;
+    if (one)
+        l->idle = one->next;
+    pthread_mutex_unlock(&l->lock);
+    if (!one)
+        return lane_new(lane, e);
+    *lane = one;
+    return 0;
+}
+
+void lane_give(struct render_lanes *l, struct render_lane *lane)
+{
+    pthread_mutex_lock(&l->lock);
+    lane->next = l->idle;
+    l->idle = lane;
+    pthread_mutex_unlock(&l->lock);
+}

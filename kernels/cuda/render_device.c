@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operation `render` on the GPU: the host's part. */
+#include <string.h>
+
+#include "kernels/cuda/lanes.h"
+#include "kernels/cuda/render_job.h"
+
+/* Offsets in a lane's memory; what lies before `uploaded` comes from the host. */
+struct layout {
+    size_t columns, rows, packed, uploaded;
+    size_t part, mean, picture[2], total;
+};
+
+static struct layout lay_out(const struct render_job *j)
+{
+    struct layout at = {0};
+    size_t positions = cuda_align(j->size * sizeof(struct render_position));
+    size_t picture = cuda_align(j->n_frames * j->size * j->size * 3 * sizeof(float));
+    at.rows = positions;
+    at.packed = 2 * positions;
+    at.uploaded = at.packed + j->n_frames * j->crop.frame_bytes;
+    at.part = cuda_align(at.uploaded);
+    size_t n_parts = j->n_frames * render_parts(j->n_frames, j->size);
+    at.mean = at.part + cuda_align(n_parts * 3 * sizeof(double));
+    at.picture[0] = at.mean + cuda_align(3 * sizeof(float));
+    at.picture[1] = at.picture[0] + (j->plan.radius ? picture : 0);
+    at.total = at.picture[1] + (j->plan.radius ? picture : 0);
+    return at;
+}
+
+static void fill_host(const struct render_job *j, const struct render_args *args,
+                      const struct layout *at, char *host)
+{
+    const struct clip_augment *a = args->augment;
+    struct render_position *columns = (struct render_position *)(host + at->columns);
+    struct render_position *rows = (struct render_position *)(host + at->rows);
+    for (size_t i = 0; i < j->size; i++) {
+        rows[i] = render_position(i, (size_t)a->crop_h, j->size);
+        columns[a->flip ? j->size - 1 - i : i] = render_position(i, (size_t)a->crop_w, j->size);
+    }
+    for (size_t t = 0; t < j->n_frames; t++)
+        render_crop_pack(&j->crop, args->pixels->picture[t],
+                         (uint8_t *)host + at->packed + t * j->crop.frame_bytes);
+}
+
+static int run(struct render_job *j, const struct render_args *args, struct render_lane *lane,
+               struct err *e)
+{
+    struct layout at = lay_out(j);
+    if (cuda_grow_host(&lane->host, at.uploaded, e) < 0 ||
+        cuda_grow(&lane->device, at.total, e) < 0)
+        return ERR_FAIL;
+    char *device = lane->device.memory;
+    j->columns = (struct render_position *)(device + at.columns);
+    j->rows = (struct render_position *)(device + at.rows);
+    j->packed = (uint8_t *)device + at.packed;
+    j->part = (double *)(device + at.part);
+    j->mean = (float *)(device + at.mean);
+    for (int i = 0; i < 2; i++)
+        j->picture[i] = (float *)(device + at.picture[i]);
+    fill_host(j, args, &at, lane->host.memory);
+    cudaError_t rc = cudaMemcpyAsync(device, lane->host.memory, at.uploaded, cudaMemcpyHostToDevice,
+                                     lane->stream);
+    if (cuda_check(rc, "an upload", e) < 0 || render_launch(j, lane->stream, e) < 0)
+        return ERR_FAIL;
+    rc = cudaEventRecord(lane->done, lane->stream);
+    if (rc == cudaSuccess)
+        rc = cudaEventSynchronize(lane->done);
+    return cuda_check(rc, "rendering", e);
+}
+
+int cuda_render(struct backend *b, const struct render_args *args, struct err *e)
+{
+    struct render_job j = {.grey = args->augment->grey,
+                           .solarise = args->augment->solarise,
+                           .n_frames = args->pixels->n_frames,
+                           .size = args->size,
+                           .dtype = args->dtype,
+                           .out = args->out};
+    struct render_lane *lane;
+    int rc = render_prepare(&j.plan, args, e);
+    if (rc < 0)
+        return rc;
+    render_crop_init(&j.crop, args->pixels, args->augment);
+    if (lane_take(cuda_of(b)->lanes, &lane, e) < 0)
+        return ERR_FAIL;
+    rc = run(&j, args, lane, e);
+    if (rc < 0)
+        cudaStreamSynchronize(lane->stream); /* what was launched still uses the lane */
+    lane_give(cuda_of(b)->lanes, lane);
+    return rc;
+}

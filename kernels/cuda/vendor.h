@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cuDNN and cuBLASLt, loaded when a GPU is opened: a program built with CUDA starts, and computes
+ * on the CPU, where they are not installed. (The CUDA runtime is linked statically, and loads the
+ * driver in the same way.) Calls go through the tables:
+ *
+ *     vendor_open(&v, stream, &e);
+ *     v->dnn.cudnnBackendFinalize(descriptor);
+ *     v->blas.cublasLtMatmul(v->blas_handle, ...);
+ */
+#ifndef TEG_KERNELS_CUDA_VENDOR_H
+#define TEG_KERNELS_CUDA_VENDOR_H
+
+#include <cublasLt.h>
+#include <cudnn.h>
+
+#include "common/base/err.h"
+
+#define VENDOR_DNN(F)                                                                              \
+    F(cudnnGetVersion)                                                                             \
+    F(cudnnGetErrorString)                                                                         \
+    F(cudnnCreate)                                                                                 \
+    F(cudnnDestroy)                                                                                \
+    F(cudnnSetStream)                                                                              \
+    F(cudnnBackendCreateDescriptor)                                                                \
+    F(cudnnBackendDestroyDescriptor)                                                               \
+    F(cudnnBackendSetAttribute)                                                                    \
+    F(cudnnBackendGetAttribute)                                                                    \
+    F(cudnnBackendFinalize)                                                                        \
+    F(cudnnBackendExecute)
+
+#define VENDOR_BLAS(F)                                                                             \
+    F(cublasLtGetVersion)                                                                          \
+    F(cublasLtGetStatusString)                                                                     \
+    F(cublasLtCreate)                                                                              \
+    F(cublasLtDestroy)                                                                             \
+    F(cublasLtMatmulDescCreate)                                                                    \
+    F(cublasLtMatmulDescDestroy)                                                                   \
+    F(cublasLtMatmulDescSetAttribute)                                                              \
+    F(cublasLtMatrixLayoutCreate)                                                                  \
+    F(cublasLtMatrixLayoutDestroy)                                                                 \
+    F(cublasLtMatmulPreferenceCreate)                                                              \
+    F(cublasLtMatmulPreferenceDestroy)                                                             \
+    F(cublasLtMatmulPreferenceSetAttribute)                                                        \
+    F(cublasLtMatmulAlgoGetHeuristic)                                                              \
+    F(cublasLtMatmulAlgoConfigGetAttribute)                                                        \
+    F(cublasLtMatmul)
+
+#define VENDOR_MEMBER(name) __typeof__(&name) name;
+
+struct vendor {
+    void *dnn_library, *blas_library;
+    struct {
+        VENDOR_DNN(VENDOR_MEMBER)
+    } dnn;
+    struct {
+        VENDOR_BLAS(VENDOR_MEMBER)
+    } blas;
+    cudnnHandle_t dnn_handle;
+    cublasLtHandle_t blas_handle;
+    char versions[64];
+};
+
+/* The error names the library that is missing or too old, and what helps. */
+int vendor_open(struct vendor **v, cudaStream_t stream, struct err *e);
+void vendor_close(struct vendor *v);
+
+/* "cuDNN 9.19.0, cuBLASLt 13.1.0" */
+const char *vendor_versions(const struct vendor *v);
+
+#endif
