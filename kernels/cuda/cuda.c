@@ -38,7 +38,8 @@ static bool has_driver(void)
 bool cuda_has_device(void)
 {
     int n = 0;
-    return (cudaGetDeviceCount(&n) == cudaSuccess && n > 0) || has_driver();
+    cudaError_t rc = cudaGetDeviceCount(&n);
+    return rc == cudaSuccess ? n > 0 : rc == cudaErrorInsufficientDriver && has_driver();
 }
 
 static int choose_device(struct cuda_state *s, struct cudaDeviceProp *device, struct err *e)

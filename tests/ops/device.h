@@ -52,12 +52,13 @@ static inline bool device_is_cuda(void **state)
     return strcmp(*state, "cuda") == 0;
 }
 
-/* Skips the test where there is no such device. */
-static inline struct device *device_open(void **state, size_t n_threads)
+/* Skips the test where there is no such device. Options but for the device's name. */
+static inline struct device *device_open_with(void **state, const struct backend_options *options)
 {
     struct err e = {0};
     struct device *d = calloc(1, sizeof *d);
-    struct backend_options o = {.device = *state, .n_threads = n_threads};
+    struct backend_options o = *options;
+    o.device = *state;
     assert_non_null(d);
     if (backend_open(&d->b, &o, &e) < 0) {
         free(d);
@@ -67,6 +68,11 @@ static inline struct device *device_open(void **state, size_t n_threads)
     }
     d->cpu = strcmp(d->b->name, "cpu") == 0;
     return d;
+}
+
+static inline struct device *device_open(void **state, size_t n_threads)
+{
+    return device_open_with(state, &(struct backend_options){.n_threads = n_threads});
 }
 
 static inline void device_close(struct device *d)

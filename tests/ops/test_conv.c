@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolutions of every kind the networks have, on odd sizes, against plain loops in double. */
+#include "common/base/buf.h"
+#include "common/base/file.h"
 #include "tests/ops/oracle.h"
 
 struct shape {
@@ -254,6 +256,66 @@ static void matches_plain_loops_bf16(void **state)
     check_shapes(state, DTYPE_BF16);
 }
 
+/* A device that may round factors stays within what that rounds. */
+static void rounded_factors_are_close(void **state)
+{
+    struct device *d = device_open_with(state, &(struct backend_options){.tf32 = true});
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        struct problem p;
+        problem_init(&p, d, &shapes[i], DTYPE_F32);
+        struct conv *c = make(d, &p, NULL);
+        double *sums = calloc(2 * p.d.c_out, sizeof *sums);
+        run_forward(&p, c, sums);
+        for (size_t k = 0; k < p.y.n; k++)
+            p.want[k] = p.d.bias ? (double)p.bias[k % p.d.c_out] : 0.0;
+        struct conv_walk walk = {&p.d, add_forward, &p};
+        conv_walk_all(&walk);
+        assert_within(relative_error(&p.y, p.want), TOLERANCE_TF32);
+        d->b->ops->conv_free(d->b, c);
+        free(sums);
+        problem_release(&p);
+    }
+    device_close(d);
+}
+
+/* What a GPU measured is in the file, and taken from there: the same bits in another process. */
+static void plans_are_kept(void **state)
+{
+    char folder[4096];
+    struct buf text[2] = {{0}, {0}};
+    void *y[2];
+    struct problem p;
+    support_make_folder(folder, sizeof folder);
+    const char *path = support_path(folder, "a.plans");
+    for (int i = 0; i < 2; i++) {
+        struct err e = {0};
+        struct device *d = device_open_with(state, &(struct backend_options){.plan_file = path});
+        problem_init(&p, d, &shapes[5], DTYPE_BF16);
+        struct conv *c = make(d, &p, NULL);
+        double *sums = calloc(2 * p.d.c_out, sizeof *sums);
+        run_forward(&p, c, sums);
+        y[i] = malloc(p.y.n * 2);
+        memcpy(y[i], p.y.data, p.y.n * 2);
+        assert_true(file_exists(path) == !d->cpu);
+        if (!d->cpu)
+            support_ok(file_read(path, &text[i], &e), &e);
+        d->b->ops->conv_free(d->b, c);
+        device_close(d);
+        free(sums);
+        if (i == 1)
+            assert_memory_equal(y[0], y[1], p.y.n * 2);
+        problem_release(&p);
+    }
+    assert_int_equal(text[0].len, text[1].len);
+    if (text[0].len)
+        assert_memory_equal(text[0].data, text[1].data, text[0].len);
+    for (int i = 0; i < 2; i++) {
+        buf_release(&text[i]);
+        free(y[i]);
+    }
+    support_remove(folder);
+}
+
 static void products_of_all_layouts(void **state)
 {
     struct device *device = device_open(state, 2);
@@ -296,8 +358,8 @@ static void products_of_all_layouts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_EVERY_DEVICE(matches_plain_loops_f32),
-        ON_EVERY_DEVICE(matches_plain_loops_bf16),
+        ON_EVERY_DEVICE(matches_plain_loops_f32),   ON_EVERY_DEVICE(matches_plain_loops_bf16),
+        ON_EVERY_DEVICE(rounded_factors_are_close), ON_EVERY_DEVICE(plans_are_kept),
         ON_EVERY_DEVICE(products_of_all_layouts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

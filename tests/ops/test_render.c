@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operation `render` against tests/oracle/augment.py, and what must hold exactly. */
 #include <math.h>
+#include <pthread.h>
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
@@ -232,6 +233,51 @@ static void threads_do_not_matter(void **state)
     device_close(first);
 }
 
+struct painter {
+    struct setting s;
+    struct err e;
+    pthread_t thread;
+    int rc;
+};
+
+static void *paint(void *user)
+{
+    struct painter *p = user;
+    struct device *d = p->s.device;
+    for (int i = 0; i < 5 && p->rc == 0; i++)
+        p->rc = d->b->ops->render(d->b, &p->s.args, &p->e);
+    return NULL;
+}
+
+/* Several threads render at once, each another case. */
+static void threads_render_at_once(void **state)
+{
+    enum { N = 6 };
+    struct device *d = device_open(state, 1);
+    struct painter p[N] = {0};
+    for (size_t i = 0; i < N; i++) {
+        struct setting *s = &p[i].s;
+        setting_init(s, d, &oracle, &oracle.cases[i * oracle.n_cases / N]);
+        s->out_bytes = n_values(s) * sizeof(float);
+        s->memory = malloc(s->out_bytes);
+        s->args.out = device_on(d, s->memory, s->out_bytes);
+    }
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(pthread_create(&p[i].thread, NULL, paint, &p[i]), 0);
+    for (size_t i = 0; i < N; i++) {
+        pthread_join(p[i].thread, NULL);
+        support_ok(p[i].rc, &p[i].e);
+    }
+    device_off(d);
+    for (size_t i = 0; i < N; i++) {
+        p[i].s.args.out = p[i].s.memory;
+        float far = distance(&p[i].s, &oracle, &oracle.cases[i * oracle.n_cases / N]);
+        assert_true(far <= TOLERANCE_PIXEL);
+        free(p[i].s.memory);
+    }
+    device_close(d);
+}
+
 /* A crop box of the output's size copies the converted pixels; a mirror moves them. */
 static void identity_crop_is_exact(void **state)
 {
@@ -379,6 +425,7 @@ int main(void)
         ON_EVERY_DEVICE(agrees_with_oracle_in_bf16),
         ON_EVERY_DEVICE(bf16_is_f32_rounded),
         ON_EVERY_DEVICE(threads_do_not_matter),
+        ON_EVERY_DEVICE(threads_render_at_once),
         ON_EVERY_DEVICE(identity_crop_is_exact),
         ON_EVERY_DEVICE(neutral_jitter_keeps_pixels),
         ON_EVERY_DEVICE(colour_bars_have_their_colours),
