@@ -147,6 +147,9 @@ $(OUT)/seed-%.json: $$(foreach s,$$(measured),$$(call files,$$s)) $(OUT)/seed-%.
 $(BIN)/teg-%:
 	@echo "$@ is missing: run make first, or say BIN=FOLDER" >&2; exit 1
 
+# ---- Order ------------------------------------------------------------------------------------------
+# Each model waits for the one before, where all are asked for: two would not fit into a device made for one.
+
 ifeq ($(SHARDS),1)
 .NOTPARALLEL:
 else ifeq ($(filter-out all,$(MAKECMDGOALS)),)

@@ -213,7 +213,7 @@ small_model=(--model r3d-tiny --crop-size 16 --batch 4 --head-width 8 --head-dim
     read_set
     expect_error 1 "frames.lmdb.2-of-3 (there is its .part); run teg-decode with --shard 2/3"
     decode 2/3 set/frames.lmdb
-    expect_error 1 "set/frames.lmdb.2-of-3.part was begun in another way; give --force to begin anew, or remove it: "
+    expect_error 1 "frames.lmdb.2-of-3.part was begun in another way; give --force to begin anew, or remove it: settings.short_side"
     decode 2/3 set/frames.lmdb --short-side 16 --force
     expect_status 0
     read_set

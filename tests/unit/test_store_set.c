@@ -245,6 +245,47 @@ static void test_seek(void **state)
     store_close(whole);
 }
 
+static void expect_record(struct store *s, const char *from, const char *expected)
+{
+    struct err e = {0};
+    struct blob value;
+    const char *key;
+    support_ok(store_seek(s, from, &e), &e);
+    int rc = store_next(s, &key, &value, &e);
+    support_ok(rc, &e);
+    assert_int_equal(rc, expected != NULL);
+    if (expected)
+        assert_string_equal(key, expected);
+}
+
+/* Back to the last record from behind it, whether read or sought past. */
+static void test_last_record(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct store *s;
+    struct blob value;
+    const char *key;
+    char longest[STORE_MAX_KEY + 2];
+    memset(longest, 'w', sizeof longest);
+    longest[STORE_MAX_KEY] = '\0';
+    make(&(struct request){.path = path, .n_items = 4, .shard = {1, 2}});
+    struct store_writer *w = begin(&(struct request){.path = path, .shard = {2, 2}});
+    support_ok(store_put(w, longest, "x", 1, &e), &e);
+    support_ok(store_summary(w, "items", json_new_i64(1), &e), &e);
+    support_ok(store_publish(w, 1, &e), &e);
+    support_ok(store_open(&s, path, "index", 1, &e), &e);
+    expect_record(s, "v1/:", longest);
+    assert_int_equal(store_next(s, &key, &value, &e), 0);
+    expect_record(s, longest, longest);
+    longest[STORE_MAX_KEY] = 'w'; /* one more than a key can have */
+    longest[STORE_MAX_KEY + 1] = '\0';
+    expect_record(s, longest, NULL);
+    longest[STORE_MAX_KEY] = '\0';
+    expect_record(s, longest, longest);
+    store_close(s);
+}
+
 /* -- what is beside a set -- */
 
 static void test_beside(void **state)
@@ -551,6 +592,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_store, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_seek, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_last_record, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_beside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_missing, set_up, tear_down),
