@@ -61,14 +61,16 @@ template <enum dtype T, int V> DEVICE void load(const void *x, size_t i, float *
     }
 }
 
+/* An assignment would do, but the compiler may take it apart; __stwb stays one access. */
 template <enum dtype T, int V> DEVICE void store(void *y, size_t i, const float *v)
 {
     if constexpr (V == 1) {
         store_one(y, i, v[0], T);
     } else if constexpr (T == DTYPE_F32) {
-        *(float4 *)((float *)y + i) = make_float4(v[0], v[1], v[2], v[3]);
+        __stwb((float4 *)((float *)y + i), make_float4(v[0], v[1], v[2], v[3]));
     } else {
-        *(uint4 *)((uint16_t *)y + i) = make_uint4(pack(v), pack(v + 2), pack(v + 4), pack(v + 6));
+        __stwb((uint4 *)((uint16_t *)y + i),
+               make_uint4(pack(v), pack(v + 2), pack(v + 4), pack(v + 6)));
     }
 }
 

@@ -30,7 +30,7 @@ DEVICE void store_four(void *y, size_t i, enum dtype t, const float *v)
     if (t == DTYPE_F32)
         store<DTYPE_F32, VECTOR_F32>(y, i, v);
     else
-        *(uint2 *)((uint16_t *)y + i) = make_uint2(pack(v), pack(v + 2));
+        __stwb((uint2 *)((uint16_t *)y + i), make_uint2(pack(v), pack(v + 2)));
 }
 
 __global__ void __launch_bounds__(CUDA_BLOCK) convert_kernel(struct convert_job j)

@@ -29,6 +29,11 @@ void emulator_barrier(void);
 #define gridDim       emulator_grid
 #define __syncthreads emulator_barrier
 
+template <class T> static inline void __stwb(T *to, T value)
+{
+    *to = value;
+}
+
 /* Runs `body` once for every thread. */
 struct emulator_launch {
     dim3 grid, block;
