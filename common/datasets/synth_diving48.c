@@ -23,14 +23,9 @@ static int diving48_path(const struct synth_options *o, const struct synth_plan 
     return buf_printf(out, e, ".mp4");
 }
 
-struct listing {
-    const struct synth_options *o;
-    struct json *entries;
-};
-
 static int put_entry(void *user, const struct synth_plan *p, struct err *e)
 {
-    struct listing *l = user;
+    struct synth_listing *l = user;
     struct buf name = {0};
     struct json *j = json_new_object();
     int rc = put_name(l->o, p, &name, e);
@@ -65,12 +60,8 @@ static int diving48_annotate(const struct synth_options *o, struct err *e)
                                                       "annotations/Diving48_V2_test.json"};
     int rc = put_vocabulary(o, e);
     for (int s = 0; rc >= 0 && s < SYNTH_N_SPLITS; s++) {
-        struct listing l = {o, json_new_array()};
-        rc = synth_each(o, (enum synth_split)s, put_entry, &l, e);
-        if (rc >= 0)
-            rc = synth_put_json(o, names[s], l.entries, e);
-        else
-            json_free(l.entries);
+        struct synth_listing l = {o, json_new_array()};
+        rc = synth_put_list(&l, (enum synth_split)s, names[s], put_entry, e);
     }
     return rc;
 }

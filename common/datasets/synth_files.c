@@ -82,3 +82,13 @@ int synth_put_json(const struct synth_options *o, const char *name, struct json 
     json_free(value);
     return rc;
 }
+
+int synth_put_list(struct synth_listing *l, enum synth_split split, const char *name,
+                   synth_visit_fn *put, struct err *e)
+{
+    int rc = synth_each(l->o, split, put, l, e);
+    if (rc >= 0)
+        return synth_put_json(l->o, name, l->entries, e);
+    json_free(l->entries);
+    return rc;
+}

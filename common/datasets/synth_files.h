@@ -45,4 +45,14 @@ int synth_put_text(const struct synth_options *o, const char *name, const struct
 int synth_put_json(const struct synth_options *o, const char *name, struct json *value,
                    struct err *e);
 
+/* What the visits of synth_put_list add to. */
+struct synth_listing {
+    const struct synth_options *o;
+    struct json *entries;
+};
+/* Writes `entries`, an array or object that is taken over, with what `put` adds for every video of
+ * a split; its user is a struct synth_listing. */
+int synth_put_list(struct synth_listing *l, enum synth_split split, const char *name,
+                   synth_visit_fn *put, struct err *e);
+
 #endif

@@ -111,14 +111,9 @@ static void add_raters(const struct synth_options *o, const struct synth_plan *p
     json_add(j, "substages_timestamps", times);
 }
 
-struct listing {
-    const struct synth_options *o;
-    struct json *entries;
-};
-
 static int put_entry(void *user, const struct synth_plan *p, struct err *e)
 {
-    struct listing *l = user;
+    struct synth_listing *l = user;
     struct buf path = {0};
     struct synth_clip c;
     synth_clip(l->o, p, &c);
@@ -142,15 +137,11 @@ static int gebd_annotate(const struct synth_options *o, struct err *e)
 {
     int rc = 0;
     for (int s = 0; rc >= 0 && s < SYNTH_N_SPLITS; s++) {
-        struct listing l = {o, json_new_object()};
+        struct synth_listing l = {o, json_new_object()};
         char name[80];
         snprintf(name, sizeof name, "annotations/k400_mr345_%s_min_change_duration0.3.json",
                  synth_split_name((enum synth_split)s));
-        rc = synth_each(o, (enum synth_split)s, put_entry, &l, e);
-        if (rc >= 0)
-            rc = synth_put_json(o, name, l.entries, e);
-        else
-            json_free(l.entries);
+        rc = synth_put_list(&l, (enum synth_split)s, name, put_entry, e);
     }
     return rc;
 }

@@ -27,11 +27,6 @@ static int ssv2_path(const struct synth_options *o, const struct synth_plan *p, 
     return buf_printf(out, e, "videos/%llu.webm", id_of(p));
 }
 
-struct listing {
-    const struct synth_options *o;
-    struct json *entries;
-};
-
 static int add_text(struct json *j, const char *name, const struct synth_options *o, unsigned scene,
                     const char *something)
 {
@@ -45,7 +40,7 @@ static int add_text(struct json *j, const char *name, const struct synth_options
 
 static int put_entry(void *user, const struct synth_plan *p, struct err *e)
 {
-    struct listing *l = user;
+    struct synth_listing *l = user;
     char id[24];
     const char *thing = synth_shape_name(p->event[0].shape);
     struct json *j = json_new_object(), *things = json_new_array();
@@ -86,12 +81,8 @@ static int ssv2_annotate(const struct synth_options *o, struct err *e)
         "annotations/something-something-v2-validation.json"};
     int rc = put_labels(o, e);
     for (int s = 0; rc >= 0 && s < SYNTH_N_SPLITS; s++) {
-        struct listing l = {o, json_new_array()};
-        rc = synth_each(o, (enum synth_split)s, put_entry, &l, e);
-        if (rc >= 0)
-            rc = synth_put_json(o, names[s], l.entries, e);
-        else
-            json_free(l.entries);
+        struct synth_listing l = {o, json_new_array()};
+        rc = synth_put_list(&l, (enum synth_split)s, names[s], put_entry, e);
     }
     return rc;
 }

@@ -63,19 +63,14 @@ static int vidsitu_path(const struct synth_options *o, const struct synth_plan *
     return buf_printf(out, e, "videos/%s.mp4", n.id);
 }
 
-struct listing {
-    const struct synth_options *o;
-    struct json *entries;
-};
-
-static int append(struct listing *l, struct json *entry, struct err *e)
+static int append(struct synth_listing *l, struct json *entry, struct err *e)
 {
     return json_append(l->entries, entry) < 0 ? err_set(e, "out of memory") : 0;
 }
 
 static int put_id(void *user, const struct synth_plan *p, struct err *e)
 {
-    struct listing *l = user;
+    struct synth_listing *l = user;
     struct names n;
     name_video(l->o, p, &n);
     return append(l, json_new_str(n.id), e);
@@ -104,7 +99,7 @@ static struct json *new_annotation(const struct names *n, const struct synth_pla
 
 static int put_annotation(void *user, const struct synth_plan *p, struct err *e)
 {
-    struct listing *l = user;
+    struct synth_listing *l = user;
     struct names n;
     struct json *j = json_new_object();
     name_video(l->o, p, &n);
@@ -201,7 +196,7 @@ static struct json *new_info(const struct synth_options *o, const struct synth_p
 
 static int put_info(void *user, const struct synth_plan *p, struct err *e)
 {
-    struct listing *l = user;
+    struct synth_listing *l = user;
     return append(l, new_info(l->o, p), e);
 }
 
@@ -255,17 +250,6 @@ static int put_vocabulary(const struct synth_options *o, struct err *e)
     return synth_put_json(o, "annotations/vsitu_vocab/verb_id_vocab.json", j, e);
 }
 
-static int put_list(const struct synth_options *o, enum synth_split split, const char *name,
-                    synth_visit_fn *put, struct err *e)
-{
-    struct listing l = {o, json_new_array()};
-    int rc = synth_each(o, split, put, &l, e);
-    if (rc >= 0)
-        return synth_put_json(o, name, l.entries, e);
-    json_free(l.entries);
-    return rc;
-}
-
 static int vidsitu_annotate(const struct synth_options *o, struct err *e)
 {
     static const struct {
@@ -279,8 +263,10 @@ static int vidsitu_annotate(const struct synth_options *o, struct err *e)
         {SYNTH_VAL, "annotations/vinfo_files/vinfo_valid_lb.json", put_info},
     };
     int rc = put_vocabulary(o, e);
-    for (size_t i = 0; rc >= 0 && i < sizeof files / sizeof *files; i++)
-        rc = put_list(o, files[i].split, files[i].name, files[i].put, e);
+    for (size_t i = 0; rc >= 0 && i < sizeof files / sizeof *files; i++) {
+        struct synth_listing l = {o, json_new_array()};
+        rc = synth_put_list(&l, files[i].split, files[i].name, files[i].put, e);
+    }
     return rc;
 }
 
