@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/cli.h"
 #include "common/eval/ava.h"
+#include "common/eval/report.h"
 
-enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
-static const char *const print_names[] = {"table", "json", "none", NULL};
 static const char *const not_recorded[] = {"print", NULL};
 
 struct request {
     struct ava_options ava;
     bool rules_given;
-    enum print print;
+    enum report_form print;
 };
 
 enum { KEY_PREDICTIONS = 256, KEY_ANNOTATIONS, KEY_LABELS, KEY_EXCLUDE, KEY_RULES, KEY_PRINT };
@@ -70,7 +69,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->out = arg;
         break;
     case KEY_PRINT:
-        r->print = (enum print)cli_choice(state, "print", arg, print_names);
+        r->print = (enum report_form)cli_choice(state, "print", arg, report_form_names);
         break;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", arg);
@@ -104,10 +103,8 @@ int main(int argc, char **argv)
         return cli_finish(&cli, ERR_FAIL, NULL);
     r.ava.argv = cli.argv;
     int rc = ava_run(&r.ava, cli.ui, &metrics, &e);
-    if (rc == 0 && r.print == PRINT_TABLE)
-        ava_print(stdout, metrics);
-    if (rc == 0 && r.print == PRINT_JSON)
-        printf("%s\n", json_pretty(metrics));
+    if (rc == 0)
+        report_show(stdout, r.print, metrics, ava_print);
     json_free(metrics);
     return cli_finish(&cli, rc, &e);
 }

@@ -4,9 +4,8 @@
 #include "common/eval/detect.h"
 #include "common/eval/gebd_prepare_file.h"
 #include "common/eval/gebd_run.h"
+#include "common/eval/report.h"
 
-enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
-static const char *const print_names[] = {"table", "json", "none", NULL};
 static const char *const not_recorded[] = {"per-video",        "distance",    "plot", "print",
                                            "save-predictions", "plot-output", NULL};
 static const char *const outputs[] = {"per-video", "plot-output", NULL};
@@ -17,7 +16,7 @@ struct request {
     enum work work;
     struct gebd_options eval;
     bool rules_given, unit_given;
-    enum print print;
+    enum report_form print;
     const char *raw;        /* annotations to prepare */
     const char *embeddings; /* to detect in */
     struct detect_options detect;
@@ -242,7 +241,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->threshold = parse_distance(state, arg);
         break;
     case KEY_PRINT:
-        r->print = (enum print)cli_choice(state, "print", arg, print_names);
+        r->print = (enum report_form)cli_choice(state, "print", arg, report_form_names);
         break;
     case KEY_DOWNSAMPLE:
         o->downsample = (double)cli_i64(state, "downsample", arg, 1, 1000000);
@@ -276,10 +275,8 @@ static int evaluate(struct request *r, const struct cli *cli, struct err *e)
     r->eval.n_threads = cli->n_threads;
     r->eval.argv = cli->argv;
     int rc = gebd_run(&r->eval, cli->ui, &metrics, e);
-    if (rc == 0 && r->print == PRINT_TABLE)
-        gebd_print(stdout, metrics);
-    if (rc == 0 && r->print == PRINT_JSON)
-        printf("%s\n", json_pretty(metrics));
+    if (rc == 0)
+        report_show(stdout, r->print, metrics, gebd_print);
     json_free(metrics);
     return rc;
 }

@@ -2,9 +2,8 @@
 #include "common/base/cli.h"
 #include "common/base/stop.h"
 #include "common/eval/probe.h"
+#include "common/eval/report.h"
 
-enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
-static const char *const print_names[] = {"table", "json", "none", NULL};
 static const char *const label_names[] = {"class", "events", NULL};
 static const char *const precision_names[] = {"f32", "bf16", NULL};
 static const char *const not_recorded[] = {"confusion", "similarity", "predictions",
@@ -47,7 +46,7 @@ enum {
 struct request {
     struct probe_options probe;
     bool given[N_KEYS];
-    enum print print;
+    enum report_form print;
 };
 
 static const struct argp_option options[] = {
@@ -147,7 +146,7 @@ static int parse_files(struct request *r, int key, char *arg, struct argp_state 
         o->force = true;
         break;
     case KEY_PRINT:
-        r->print = (enum print)cli_choice(state, "print", arg, print_names);
+        r->print = (enum report_form)cli_choice(state, "print", arg, report_form_names);
         break;
     default:
         return 0;
@@ -302,10 +301,8 @@ int main(int argc, char **argv)
     r.probe.n_threads = cli.n_threads;
     r.probe.argv = cli.argv;
     int rc = probe_run(&r.probe, cli.ui, &metrics, &e);
-    if (rc == 0 && r.print == PRINT_TABLE)
-        probe_print(stdout, metrics);
-    if (rc == 0 && r.print == PRINT_JSON)
-        printf("%s\n", json_pretty(metrics));
+    if (rc == 0)
+        report_show(stdout, r.print, metrics, probe_print);
     json_free(metrics);
     return cli_finish(&cli, rc, &e);
 }

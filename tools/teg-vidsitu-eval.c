@@ -2,14 +2,13 @@
 #include "common/base/cli.h"
 #include "common/eval/vidsitu.h"
 #include "common/eval/vidsitu_eval.h"
+#include "common/eval/report.h"
 
-enum print { PRINT_TABLE, PRINT_JSON, PRINT_NONE };
-static const char *const print_names[] = {"table", "json", "none", NULL};
 static const char *const not_recorded[] = {"print", NULL};
 
 struct request {
     struct vidsitu_options vidsitu;
-    enum print print;
+    enum report_form print;
 };
 
 enum { KEY_PREDICTIONS = 256, KEY_ANNOTATIONS, KEY_SPLIT, KEY_MISSING, KEY_PRINT };
@@ -56,7 +55,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->out = arg;
         break;
     case KEY_PRINT:
-        r->print = (enum print)cli_choice(state, "print", arg, print_names);
+        r->print = (enum report_form)cli_choice(state, "print", arg, report_form_names);
         break;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", arg);
@@ -88,10 +87,8 @@ int main(int argc, char **argv)
         return cli_finish(&cli, ERR_FAIL, NULL);
     r.vidsitu.argv = cli.argv;
     int rc = vidsitu_run(&r.vidsitu, cli.ui, &metrics, &e);
-    if (rc == 0 && r.print == PRINT_TABLE)
-        vidsitu_print(stdout, json_member(metrics, "vidsitu"));
-    if (rc == 0 && r.print == PRINT_JSON)
-        printf("%s\n", json_pretty(metrics));
+    if (rc == 0)
+        report_show(stdout, r.print, metrics, vidsitu_eval_print);
     json_free(metrics);
     return cli_finish(&cli, rc, &e);
 }

@@ -85,6 +85,16 @@ int report_write(struct json *metrics, const char *path, struct err *e)
     return rc;
 }
 
+const char *const report_form_names[] = {"table", "json", "none", NULL};
+
+void report_show(FILE *out, enum report_form form, struct json *metrics, report_table_fn *table)
+{
+    if (form == REPORT_TABLE)
+        table(out, metrics);
+    if (form == REPORT_JSON)
+        fprintf(out, "%s\n", json_pretty(metrics));
+}
+
 void report_print_share(FILE *out, const char *title, double share)
 {
     fprintf(out, "%-22s %6.2f %%\n", title, 100 * share);

@@ -42,6 +42,12 @@ struct json *report_append(struct json *array, struct json *value);
 /* Indented, at once (file.h). */
 int report_write(struct json *metrics, const char *path, struct err *e);
 
+/* What of the metrics goes to stdout (--print). */
+enum report_form { REPORT_TABLE, REPORT_JSON, REPORT_NONE };
+extern const char *const report_form_names[]; /* NULL-ended */
+typedef void report_table_fn(FILE *out, const struct json *metrics);
+void report_show(FILE *out, enum report_form form, struct json *metrics, report_table_fn *table);
+
 /* A line of the table for people: "top-1                   66.67 %". */
 void report_print_share(FILE *out, const char *title, double share);
 

@@ -232,3 +232,8 @@ int vidsitu_run(const struct vidsitu_options *options, struct ui *ui, struct jso
     release(&r);
     return rc;
 }
+
+void vidsitu_eval_print(FILE *out, const struct json *metrics)
+{
+    vidsitu_print(out, json_member(metrics, "vidsitu"));
+}

@@ -5,12 +5,13 @@
  *     struct vidsitu_options o = {.predictions = "pred.json", .annotations = "vidsitu_annotations",
  *                                 .split = "valid", .out = "metrics.json"};
  *     vidsitu_run(&o, ui, &metrics, &e);
- *     vidsitu_print(stdout, json_member(metrics, "vidsitu"));
+ *     vidsitu_eval_print(stdout, metrics);
  */
 #ifndef TEG_EVAL_VIDSITU_EVAL_H
 #define TEG_EVAL_VIDSITU_EVAL_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/base/err.h"
 #include "common/base/json.h"
@@ -29,5 +30,7 @@ struct vidsitu_options {
 /* `metrics` is the caller's, also written to options->out. */
 int vidsitu_run(const struct vidsitu_options *options, struct ui *ui, struct json **metrics,
                 struct err *e);
+/* For people. */
+void vidsitu_eval_print(FILE *out, const struct json *metrics);
 
 #endif
