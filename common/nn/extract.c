@@ -7,6 +7,7 @@
 #include "common/base/buf.h"
 #include "common/base/stop.h"
 #include "common/nn/classifier.h"
+#include "common/nn/nn_device.h"
 #include "common/nn/encoder.h"
 #include "common/nn/loader.h"
 #include "common/nn/memory.h"
@@ -217,25 +218,14 @@ static const char *video_id(const struct extractor *x, uint32_t video)
     return x->samples ? samples_id(x->samples, video) : x->plan.id[video];
 }
 
-static int open_backend(struct extractor *x, struct err *e)
-{
-    struct buf plans = {0};
-    int rc = buf_printf(&plans, e, "%s.plans", x->o->out);
-    struct backend_options bo = {
-        .device = x->o->device, .n_threads = x->o->n_threads, .plan_file = (char *)plans.data};
-    if (rc == 0)
-        rc = backend_open(&x->backend, &bo, e);
-    buf_release(&plans);
-    return rc;
-}
-
 static int open_inputs(struct extractor *x, struct err *e)
 {
     if (open_model(x, e) < 0 || frames_open(&x->frames, x->o->frames, e) < 0)
         return ERR_FAIL;
     if ((x->o->samples ? open_samples(x, e) : make_plan(x, e)) < 0)
         return ERR_FAIL;
-    if (open_backend(x, e) < 0)
+    struct backend_options bo = {.device = x->o->device, .n_threads = x->o->n_threads};
+    if (nn_device_open(&x->backend, &bo, x->o->out, e) < 0)
         return ERR_FAIL;
     return load_model(x, e);
 }
@@ -455,9 +445,7 @@ static int encoder_for(struct extractor *x, size_t n, size_t length, struct err 
     x->encoder_length = length;
     if (encoder_new(&x->encoder, x->model, &o, e) < 0)
         return ERR_FAIL;
-    if (*x->backend->note.text)
-        ui_note(x->o->ui, "%s", x->backend->note.text);
-    x->backend->note.text[0] = '\0';                                     /* once is enough */
+    nn_device_tell(x->backend, x->o->ui);
     size_t pixels = length * o.size * o.size * 3 * dtype_bytes(o.dtype); /* twice: the loader's */
     if (memory_check(x->backend, encoder_activation_bytes(x->encoder) + 2 * n * pixels,
                      "a smaller --batch or --crop-size", e) < 0)

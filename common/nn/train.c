@@ -9,6 +9,7 @@
 #include "common/base/file.h"
 #include "common/base/stop.h"
 #include "common/nn/checkpoint.h"
+#include "common/nn/nn_device.h"
 #include "common/nn/loader.h"
 #include "common/nn/memory.h"
 #include "common/nn/schedule.h"
@@ -417,8 +418,7 @@ static int train(struct trainer *t, struct err *e)
 {
     if (t->at < t->end && prepare(t, e) < 0)
         return ERR_FAIL;
-    if (*t->backend->note.text)
-        ui_note(t->o.ui, "%s", t->backend->note.text);
+    nn_device_tell(t->backend, t->o.ui);
     if (train_log_open(&t->log, t->o.log, t->log_bytes, e) < 0)
         return ERR_FAIL;
     ui_progress_start(t->o.ui, "training", t->end, "steps");
@@ -445,18 +445,13 @@ static void trainer_release(struct trainer *t)
 int train_run(const struct train_options *o, struct err *e)
 {
     struct trainer t = {.o = *o, .task = task_get(o->task), .run = {.o = &t.o}};
-    struct buf plans = {0};
+    struct backend_options bo = {.device = o->device, .n_threads = o->n_threads};
     complete(&t.o);
-    int rc = buf_printf(&plans, e, "%s.plans", o->out);
-    struct backend_options bo = {
-        .device = o->device, .n_threads = o->n_threads, .plan_file = (char *)plans.data};
-    if (rc == 0)
-        rc = open_inputs(&t, e);
+    int rc = open_inputs(&t, e);
     if (rc == 0)
         rc = plan_schedule(&t, e);
     if (rc == 0)
-        rc = backend_open(&t.backend, &bo, e);
-    buf_release(&plans);
+        rc = nn_device_open(&t.backend, &bo, o->out, e);
     if (rc == 0)
         rc = make_model(&t, e);
     if (rc == 0)

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/nn/nn_device.h"
+
+#include "common/base/buf.h"
+
+int nn_device_open(struct backend **b, const struct backend_options *options, const char *out,
+                   struct err *e)
+{
+    struct backend_options o = *options;
+    struct buf plans = {0};
+    int rc = buf_printf(&plans, e, "%s.plans", out);
+    o.plan_file = (char *)plans.data;
+    if (rc == 0)
+        rc = backend_open(b, &o, e);
+    buf_release(&plans);
+    return rc;
+}
+
+void nn_device_tell(struct backend *b, struct ui *ui)
+{
+    if (*b->note.text)
+        ui_note(ui, "%s", b->note.text);
+    b->note.text[0] = '\0';
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The device that an output is computed on. */
+#ifndef TEG_NN_NN_DEVICE_H
+#define TEG_NN_NN_DEVICE_H
+
+#include "common/base/ui.h"
+#include "kernels/backend.h"
+
+/* Opens it; what it measures is kept in OUT.plans, beside the output `out`. */
+int nn_device_open(struct backend **b, const struct backend_options *options, const char *out,
+                   struct err *e);
+
+/* Tells what the device has to say to the user, once. */
+void nn_device_tell(struct backend *b, struct ui *ui);
+
+#endif
