@@ -4,6 +4,7 @@
 #include "common/base/cli.h"
 #include "common/base/stop.h"
 #include "common/nn/extract.h"
+#include "common/nn/nn_device.h"
 #include "common/sampling/sampling.h"
 
 enum option_key {
@@ -47,7 +48,8 @@ static const struct argp_option options[] = {
      "(logits where the model has a classifier, else pooled)",
      0},
     {"type", OPT_TYPE, "float16|float32", 0, "Default float16, logits float32", 0},
-    {"crop-size", OPT_CROP_SIZE, "N", 0, "Side of the network's input, pixels (default 224)", 0},
+    {"crop-size", OPT_CROP_SIZE, "N", 0,
+     "Side of the network's input, pixels (default: as the model was trained)", 0},
     {"batch", OPT_BATCH, "N", 0, "Clips at a time (default 8)", 0},
     {"precision", OPT_PRECISION, "f32|bf16", 0, "Of activations (default f32)", 0},
     {"device", OPT_DEVICE, "auto|cpu|cuda", 0, "Where to compute (default auto)", 0},
@@ -137,8 +139,6 @@ static void check_options(struct argp_state *state, const struct extract_options
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     static const char *const types[] = {"float16", "float32", NULL};
-    static const char *const precisions[] = {"f32", "bf16", NULL};
-    static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
     struct extract_options *o = state->input;
     switch (key) {
     case OPT_FORM:
@@ -154,10 +154,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         o->batch = (size_t)cli_i64(state, "batch", text, 1, 1 << 16);
         return 0;
     case OPT_PRECISION:
-        o->dtype = cli_choice(state, "precision", text, precisions) ? DTYPE_BF16 : DTYPE_F32;
+        o->dtype = (enum dtype)cli_choice(state, "precision", text, nn_precision_names);
         return 0;
     case OPT_DEVICE:
-        o->device = devices[cli_choice(state, "device", text, devices)];
+        o->device = nn_device_names[cli_choice(state, "device", text, nn_device_names)];
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument: %s", text);

@@ -109,15 +109,6 @@ static void check_complete(const struct request *r, struct argp_state *state)
         argp_error(state, "--npy and --png belong to export");
 }
 
-static void parse_aggregate(struct preview_options *o, struct argp_state *state, const char *text)
-{
-    char k_short[16], k_long[16], more;
-    if (sscanf(text, "%15[0-9],%15[0-9]%c", k_short, k_long, &more) != 2)
-        argp_error(state, "--aggregate: '%s' is not KS,KL", text);
-    o->k_short = (size_t)cli_i64(state, "aggregate", k_short, 1, 4096);
-    o->k_long = (size_t)cli_i64(state, "aggregate", k_long, 1, 4096);
-}
-
 static error_t parse_preview(int key, char *arg, struct argp_state *state)
 {
     struct request *r = state->input;
@@ -142,7 +133,7 @@ static error_t parse_preview(int key, char *arg, struct argp_state *state)
         o->crop_size = (size_t)cli_i64(state, "crop-size", arg, 1, 2048);
         break;
     case KEY_AGGREGATE:
-        parse_aggregate(o, state, arg);
+        cli_pair(state, "aggregate", arg, "KS,KL", o->aggregate);
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -193,7 +184,7 @@ int main(int argc, char **argv)
     static const struct argp argp = {options, parse, args_doc, doc, NULL, NULL, NULL};
     struct request r = {
         .inspect = {.out = stdout},
-        .preview = {.n_tiles = 24, .crop_size = 224, .k_short = 2, .k_long = 1},
+        .preview = {.n_tiles = 24, .crop_size = 224, .aggregate = {2, 1}},
     };
     struct cli cli = {.tool = "teg-inspect",
                       .argp = &argp,

@@ -3,9 +3,9 @@
 #include "common/base/stop.h"
 #include "common/eval/probe.h"
 #include "common/eval/report.h"
+#include "common/nn/nn_device.h"
 
 static const char *const label_names[] = {"class", "events", NULL};
-static const char *const precision_names[] = {"f32", "bf16", NULL};
 static const char *const not_recorded[] = {"confusion", "similarity", "predictions",
                                            "print",     "force",      NULL};
 static const char *const outputs[] = {"confusion", "similarity", "predictions", NULL};
@@ -256,8 +256,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->bias = false;
         break;
     case KEY_PRECISION:
-        o->precision =
-            cli_choice(state, "precision", arg, precision_names) ? DTYPE_BF16 : DTYPE_F32;
+        o->precision = (enum dtype)cli_choice(state, "precision", arg, nn_precision_names);
         break;
     case KEY_MISSING:
         o->source.max_missing = (uint64_t)cli_i64(state, "max-missing", arg, 0, INT64_MAX);

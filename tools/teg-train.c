@@ -3,6 +3,7 @@
 
 #include "common/base/cli.h"
 #include "common/base/stop.h"
+#include "common/nn/nn_device.h"
 #include "common/nn/train.h"
 
 enum option_key {
@@ -45,9 +46,9 @@ enum option_key {
 struct request {
     struct train_options o;
     bool objective_given;
-    double alpha;           /* < 0: not given */
-    size_t k_short, k_long; /* 0: not given */
-    double temperature;     /* < 0: the objective's */
+    double alpha;        /* < 0: not given */
+    size_t aggregate[2]; /* short, long; 0: not given */
+    double temperature;  /* < 0: the objective's */
     bool other_only;
     double trust;   /* < 0: not given */
     uint64_t given; /* bit key - 256 of every option */
@@ -88,7 +89,8 @@ static const struct argp_option options[] = {
     {"freeze-norm", OPT_FREEZE_NORM, 0, 0,
      "Batch normalisation keeps the running statistics of --init", 0},
     {0, 0, 0, 0, "Optimisation:", 5},
-    {"batch", OPT_BATCH, "N", 0, "Examples a step (default 32)", 0},
+    {"batch", OPT_BATCH, "N", 0,
+     "Examples a step (default 32); what an epoch has left over is not trained", 0},
     {"micro-batch", OPT_MICRO_BATCH, "N", 0,
      "Examples in memory at a time; the loss stays that of the batch (default the batch)", 0},
     {"epochs", OPT_EPOCHS, "N", 0,
@@ -121,21 +123,9 @@ static void parse_objective(struct argp_state *state, struct request *r, const c
     r->objective_given = true;
 }
 
-static void parse_aggregate(struct argp_state *state, struct request *r, const char *text)
-{
-    char k_short[16], k_long[16];
-    int end = 0;
-    if (sscanf(text, "%15[0-9],%15[0-9]%n", k_short, k_long, &end) != 2 || text[end])
-        argp_error(state, "--aggregate: \"%s\" is not KS,KL", text);
-    r->k_short = (size_t)cli_i64(state, "aggregate", k_short, 1, 4096);
-    r->k_long = (size_t)cli_i64(state, "aggregate", k_long, 1, 4096);
-}
-
 static error_t parse_model(int key, char *text, struct argp_state *state)
 {
     static const char *const negatives[] = {"all", "other", NULL};
-    static const char *const precisions[] = {"f32", "bf16", NULL};
-    static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
     struct request *r = state->input;
     switch (key) {
     case OPT_TASK:
@@ -151,7 +141,7 @@ static error_t parse_model(int key, char *text, struct argp_state *state)
         r->alpha = cli_f64(state, "alpha", text, 0.0, 1.0);
         return 0;
     case OPT_AGGREGATE:
-        parse_aggregate(state, r, text);
+        cli_pair(state, "aggregate", text, "KS,KL", r->aggregate);
         return 0;
     case OPT_NEGATIVES:
         r->other_only = cli_choice(state, "negatives", text, negatives) == 1;
@@ -178,10 +168,10 @@ static error_t parse_model(int key, char *text, struct argp_state *state)
         r->o.crop_size = (size_t)cli_i64(state, "crop-size", text, 16, 2048);
         return 0;
     case OPT_PRECISION:
-        r->o.dtype = cli_choice(state, "precision", text, precisions) ? DTYPE_BF16 : DTYPE_F32;
+        r->o.dtype = (enum dtype)cli_choice(state, "precision", text, nn_precision_names);
         return 0;
     case OPT_DEVICE:
-        r->o.device = devices[cli_choice(state, "device", text, devices)];
+        r->o.device = nn_device_names[cli_choice(state, "device", text, nn_device_names)];
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -278,11 +268,11 @@ static void choose_objective(struct argp_state *state, struct request *r)
     struct err e = {0};
     if (r->alpha >= 0.0 && r->objective_given)
         argp_error(state, "--alpha and --objective exclude each other");
-    if (r->alpha < 0.0 && r->k_short)
+    if (r->alpha < 0.0 && r->aggregate[0])
         argp_error(state, "--aggregate belongs to --alpha");
     if (r->alpha >= 0.0 &&
-        objective_from_alpha(&r->o.objective, r->alpha, r->k_short ? r->k_short : 2,
-                             r->k_long ? r->k_long : 1, &e) < 0)
+        objective_from_alpha(&r->o.objective, r->alpha, r->aggregate[0] ? r->aggregate[0] : 2,
+                             r->aggregate[1] ? r->aggregate[1] : 1, &e) < 0)
         argp_error(state, "--%s", e.text);
     if (r->temperature > 0.0)
         r->o.objective.temperature = r->temperature;
@@ -300,6 +290,8 @@ static void check_request(struct argp_state *state, struct request *r)
         argp_error(state, "--trust belongs to --optimizer lars");
     if (r->trust >= 0.0)
         r->o.trust = r->trust;
+    if (r->o.task == TASK_PRETRAIN && r->o.batch < 2)
+        argp_error(state, "--batch %zu: an example needs others to be told from", r->o.batch);
     check_task(state, r);
     choose_objective(state, r);
 }

@@ -438,3 +438,14 @@ int cli_choice(struct argp_state *state, const char *option, const char *text,
     buf_release(&list);
     return 0;
 }
+
+void cli_pair(struct argp_state *state, const char *option, const char *text, const char *form,
+              size_t out[2])
+{
+    char part[2][16];
+    int end = 0;
+    if (sscanf(text, "%15[0-9],%15[0-9]%n", part[0], part[1], &end) != 2 || text[end])
+        argp_error(state, "--%s: \"%s\" is not %s", option, text, form);
+    for (int i = 0; i < 2; i++)
+        out[i] = (size_t)cli_i64(state, option, part[i], 1, 4096);
+}

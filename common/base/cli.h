@@ -71,5 +71,8 @@ double cli_f64(struct argp_state *state, const char *option, const char *text, d
 /* Index of `text` in the NULL-ended list `names`; argp_error lists them otherwise. */
 int cli_choice(struct argp_state *state, const char *option, const char *text,
                const char *const *names);
+/* "2,1": two counts of 1 or more; `form` is what the error calls them ("KS,KL"). */
+void cli_pair(struct argp_state *state, const char *option, const char *text, const char *form,
+              size_t out[2]);
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "common/eval/report.h"
+#include "common/nn/nn_device.h"
 
 /* -- settings and inputs -- */
 
@@ -27,7 +28,7 @@ static struct json *settings(const struct probe_options *p)
     report_put_str(&o, "method", probe_method_names[p->method]);
     if (p->method == PROBE_LOGITS)
         return report_take(&o);
-    report_put_str(&o, "precision", p->precision == DTYPE_BF16 ? "bf16" : "f32");
+    report_put_str(&o, "precision", nn_precision_names[p->precision]);
     report_put_str(&o, "normalize", probe_normalize_names[p->normalize]);
     if (p->method == PROBE_KNN) {
         report_put_i64(&o, "k", p->k);

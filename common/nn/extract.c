@@ -23,6 +23,7 @@ struct extractor {
     struct model_desc desc;
     struct json *classes; /* names of the scores, where scores are written; else NULL */
     enum extract_form form;
+    size_t crop_size;
     bool half;
     struct model *model;
     struct frames *frames;
@@ -50,11 +51,8 @@ enum { PUTS_PER_COMMIT = 32 };
 
 void extract_defaults(struct extract_options *o)
 {
-    *o = (struct extract_options){.batch = 8,
-                                  .crop_size = 224,
-                                  .form = FORM_OF_MODEL,
-                                  .type = TYPE_OF_FORM,
-                                  .device = "auto"};
+    *o = (struct extract_options){
+        .batch = 8, .form = FORM_OF_MODEL, .type = TYPE_OF_FORM, .device = "auto"};
 }
 
 const char *const extract_form_names[] = {"pooled", "dense", "logits", NULL};
@@ -66,6 +64,10 @@ static int open_model(struct extractor *x, struct err *e)
 {
     if (model_open(&x->file, x->o->model, &x->desc, e) < 0)
         return ERR_FAIL;
+    x->crop_size = x->o->crop_size ? x->o->crop_size : model_crop_size(x->file);
+    if (x->crop_size == 0)
+        return err_set(e, "%s: does not say what clips it was trained on (--crop-size)",
+                       x->o->model);
     bool scores = x->desc.n_classes > 0 && x->desc.task != MODEL_LOCALIZE; /* of whole clips */
     x->form = x->o->form;
     if (x->form == FORM_OF_MODEL)
@@ -243,10 +245,10 @@ static struct json *settings_json(const struct extractor *x)
     const struct extract_options *o = x->o;
     struct json *j = json_new_object();
     json_add(j, "backbone", json_new_str(x->model->desc.backbone));
-    json_add(j, "crop_size", json_new_i64((int64_t)o->crop_size));
+    json_add(j, "crop_size", json_new_i64((int64_t)x->crop_size));
     json_add(j, "form", json_new_str(extract_form_names[x->form]));
     json_add(j, "type", json_new_str(x->half ? "float16" : "float32"));
-    json_add(j, "precision", json_new_str(o->dtype == DTYPE_BF16 ? "bf16" : "f32"));
+    json_add(j, "precision", json_new_str(nn_precision_names[o->dtype]));
     json_add(j, "batch", json_new_i64((int64_t)o->batch));
     if (o->samples)
         json_add(j, "epoch", json_new_i64((int64_t)o->epoch));
@@ -436,7 +438,7 @@ static int encoder_for(struct extractor *x, size_t n, size_t length, struct err 
     if (x->encoder && x->encoder_n == n && x->encoder_length == length)
         return 0;
     struct encoder_options o = {
-        .n = n, .length = length, .size = x->o->crop_size, .dtype = x->o->dtype};
+        .n = n, .length = length, .size = x->crop_size, .dtype = x->o->dtype};
     classifier_free(x->classifier);
     encoder_free(x->encoder);
     x->classifier = NULL;
@@ -494,7 +496,7 @@ static int start_loader(struct extractor *x, struct err *e)
                                    x->samples ? samples_n_videos(x->samples) : x->plan.n_videos,
                                .origin = x->o->samples ? x->o->samples : "plan",
                                .backend = x->backend,
-                               .clips = {.crop_size = x->o->crop_size, .dtype = x->o->dtype},
+                               .clips = {.crop_size = x->crop_size, .dtype = x->o->dtype},
                                .source = next_batch,
                                .user = x};
     x->pooled = mem_new(x->model->backbone.desc.c_out, sizeof *x->pooled, e);

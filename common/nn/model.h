@@ -123,6 +123,9 @@ int model_open(struct safetensors **f, const char *path, struct model_desc *d, s
  * caller frees it; NULL: it is not there, or no such list. */
 struct json *model_classes(const struct safetensors *f, size_t n, struct err *e);
 
+/* Side of the clips that it was trained on, from the metadata's settings; 0: it does not say. */
+size_t model_crop_size(const struct safetensors *f);
+
 /* What is behind the backbone: projection heads and classifier. */
 enum model_tops {
     TOPS_ALL,      /* must be in the file */

@@ -3,6 +3,9 @@
 
 #include "common/base/buf.h"
 
+const char *const nn_device_names[] = {"auto", "cpu", "cuda", NULL};
+const char *const nn_precision_names[] = {[DTYPE_F32] = "f32", [DTYPE_BF16] = "bf16", NULL};
+
 int nn_device_open(struct backend **b, const struct backend_options *options, const char *out,
                    struct err *e)
 {

@@ -6,6 +6,9 @@
 #include "common/base/ui.h"
 #include "kernels/backend.h"
 
+extern const char *const nn_device_names[];    /* of --device, NULL-ended */
+extern const char *const nn_precision_names[]; /* in the order of enum dtype, NULL-ended */
+
 /* Opens it; what it measures is kept in OUT.plans, beside the output `out`. */
 int nn_device_open(struct backend **b, const struct backend_options *options, const char *out,
                    struct err *e);

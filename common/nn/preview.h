@@ -8,7 +8,7 @@
  * long-clip embedding have one colour.
  *
  *     struct preview_options o = {.store = "samples.lmdb", .frames = "frames.lmdb", .epoch = 3,
- * .example = 17, .crop_size = 112, .k_short = 2, .k_long = 1, .n_tiles = 24, .output =
+ * .example = 17, .crop_size = 112, .aggregate = {2, 1}, .n_tiles = 24, .output =
  * "sheet.png"}; preview_write(&o, &e);
  */
 #ifndef TEG_NN_PREVIEW_H
@@ -28,8 +28,8 @@ struct preview_options {
 
     const char *frames; /* of a samples store: where the clips' frames are */
     size_t epoch, example;
-    size_t crop_size;       /* pixels of a side as the network sees them */
-    size_t k_short, k_long; /* feature steps behind an embedding; 0: all of the clip */
+    size_t crop_size;    /* pixels of a side as the network sees them */
+    size_t aggregate[2]; /* feature steps behind an embedding, short and long; 0: all of the clip */
 };
 
 int preview_write(const struct preview_options *o, struct err *e);

@@ -98,8 +98,8 @@ static int aggregate(struct strip *s, size_t k, struct err *e)
 static int match(struct example *x, struct err *e)
 {
     struct strip *lo = &x->strip[0], *sh = &x->strip[1];
-    if (aggregate(lo, x->preview->options->k_long, e) < 0 ||
-        aggregate(sh, x->preview->options->k_short, e) < 0)
+    if (aggregate(lo, x->preview->options->aggregate[1], e) < 0 ||
+        aggregate(sh, x->preview->options->aggregate[0], e) < 0)
         return ERR_FAIL;
     if (!(x->match = mem_new(sh->n_embeddings, sizeof *x->match, e)))
         return ERR_FAIL;

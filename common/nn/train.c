@@ -29,10 +29,10 @@ struct trainer {
     struct train_log *log;
     struct checkpoint checkpoint;
     struct schedule schedule;
-    size_t steps_per_epoch;
-    uint64_t at, end;   /* steps done, and of the whole run */
-    uint64_t requested; /* batches asked of the loader */
-    uint64_t log_bytes; /* of the log that the checkpoint stands for */
+    size_t steps_per_epoch, left_over; /* examples behind the last whole batch of an epoch */
+    uint64_t at, end;                  /* steps done, and of the whole run */
+    uint64_t requested;                /* batches asked of the loader */
+    uint64_t log_bytes;                /* of the log that the checkpoint stands for */
     struct train_window window;
     double peak_flops;
     double last_checkpoint; /* clock */
@@ -110,6 +110,7 @@ static int check_epoch(struct trainer *t, struct err *e)
     if (all.n_rows % per_example != 0)
         return err_set(e, "%s: the last example of epoch 0 is not whole", t->o.samples);
     t->steps_per_epoch = all.n_rows / per_example / t->o.batch;
+    t->left_over = all.n_rows / per_example % t->o.batch;
     if (t->steps_per_epoch == 0)
         return err_set(e, "%s: an epoch has %zu examples, fewer than one batch of %zu (--batch)",
                        t->o.samples, all.n_rows / per_example, t->o.batch);
@@ -160,7 +161,7 @@ static struct json *settings_json(const struct trainer *t)
     json_add(j, "batch", json_new_i64((int64_t)o->batch));
     json_add(j, "micro_batch", json_new_i64((int64_t)o->micro_batch));
     json_add(j, "crop_size", json_new_i64((int64_t)o->crop_size));
-    json_add(j, "precision", json_new_str(o->dtype == DTYPE_BF16 ? "bf16" : "f32"));
+    json_add(j, "precision", json_new_str(nn_precision_names[o->dtype]));
     json_add(j, "steps", json_new_i64((int64_t)t->end));
     json_add(j, "steps_per_epoch", json_new_i64((int64_t)t->steps_per_epoch));
     json_add(j, "lr", json_new_f64(t->schedule.base));
@@ -419,6 +420,9 @@ static int train(struct trainer *t, struct err *e)
     if (t->at < t->end && prepare(t, e) < 0)
         return ERR_FAIL;
     nn_device_tell(t->backend, t->o.ui);
+    if (t->left_over)
+        ui_note(t->o.ui, "%zu examples of every epoch are less than a batch and not trained",
+                t->left_over);
     if (train_log_open(&t->log, t->o.log, t->log_bytes, e) < 0)
         return ERR_FAIL;
     ui_progress_start(t->o.ui, "training", t->end, "steps");

@@ -105,6 +105,15 @@ END
     [[ $(cat log.jsonl) == '{"event":"extracted","videos":8,"clips":72,"seconds":'* ]]
 }
 
+@test "the network's input is as large as in training where nothing else is said" {
+    tool teg-extract --model model.safetensors --frames frames.lmdb --samples uniform.lmdb --threads 1 --batch 4 -o a.lmdb
+    expect_status 0
+    same_records a whole
+    sed 's/crop_size/crop_none/' model.safetensors >silent
+    tool teg-extract --model silent --frames frames.lmdb --samples uniform.lmdb -o b.lmdb
+    expect_error 1 "silent: does not say what clips it was trained on (--crop-size)"
+}
+
 @test "features are those of PyTorch" {
     need_program python3
     extracted pooled --samples pairs.lmdb --type float32 --crop-size 32

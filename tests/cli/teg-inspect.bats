@@ -46,7 +46,7 @@ ls a --npy b|--npy and --png belong to export
 preview a|preview: -o is missing
 preview -o b|preview: a file is missing
 preview a b c -o d|unexpected argument 'c'
-preview a -o b --aggregate 2|--aggregate: '2' is not KS,KL
+preview a -o b --aggregate 2|--aggregate: "2" is not KS,KL
 preview a -o b --png c|--npy and --png belong to export
 ls a --epoch 3|ls: an option of preview was given
 ls --deep a|unrecognized option '--deep'

@@ -94,6 +94,7 @@ value() {
 --device gpu|--device: expected one of auto, cpu, cuda; got 'gpu'
 --batch 0|--batch: expected an integer from 1 to 1048576, got '0'
 --batch 6 --micro-batch 4|--micro-batch 4 does not divide --batch 6
+--batch 1|--batch 1: an example needs others to be told from
 --lr -1|--lr: expected a number from 0 to 1e+06, got '-1'
 --lr nan|--lr: expected a number
 --momentum 1|--momentum: expected a number from 0 to 0.99999, got '1'
@@ -262,6 +263,13 @@ END
     train b --batch 8 --micro-batch 4 --stop-at 5
     trained b --batch 8 --micro-batch 4
     same_as a b
+}
+
+@test "examples that fill no batch are told of" {
+    trained a --batch 3 --epochs 1
+    [[ $stderr == *"teg-train: note: 2 examples of every epoch are less than a batch and not trained"* ]]
+    trained b --batch 4 --epochs 1
+    [[ $stderr != *"less than a batch"* ]]
 }
 
 @test "two clips of one shape: cvrl" {

@@ -61,8 +61,7 @@ static struct preview_options defaults(const struct fixture *f)
                                     .frames = f->frames,
                                     .output = f->sheet,
                                     .crop_size = SIZE,
-                                    .k_short = 1,
-                                    .k_long = 1,
+                                    .aggregate = {1, 1},
                                     .n_tiles = 7,
                                     .n_threads = 1};
 }
@@ -148,7 +147,7 @@ static void matches_have_one_colour(void **state)
     assert_int_equal(count_pixels(&sheet, sheet_colour(2)), 0);
     assert_true(count_pixels(&sheet, SHEET_UNMATCHED) > 2 * bar);
     image_release(&sheet);
-    o.k_short = o.k_long = 0;
+    o.aggregate[0] = o.aggregate[1] = 0;
     write_and_read(&o, &sheet);
     assert_int_equal(count_pixels(&sheet, sheet_colour(1)), 0);
     assert_int_equal(count_pixels(&sheet, SHEET_UNMATCHED), 0);
@@ -190,7 +189,7 @@ static void mistakes_are_named(void **state)
     fails(&o, "video v1 has no frames: no picture could be decoded");
     o.example = 0, o.epoch = 1;
     fails(&o, "epoch");
-    o.epoch = 0, o.k_long = 3;
+    o.epoch = 0, o.aggregate[1] = 3;
     fails(&o, "the long clip has 4 feature steps, which cannot be put together by 3");
     o = defaults(f);
     o.frames = NULL;
