@@ -67,7 +67,7 @@ $(foreach l,$(cuda_libs) nvcc,$(eval without.$l := no GPU))
 
 # What Debian and Ubuntu call it all. `make demo` needs the first list, `make test` the second too.
 packages_build := gcc $(foreach l,$(filter-out openmp,$(required)),$(firstword $(lib.$l)))
-packages_test := libcmocka-dev bats mandoc lmdb-utils zstd
+packages_test := libcmocka-dev bats mandoc lmdb-utils zstd jq
 packages_demo := gnuplot-nox
 packages_optional := libopenmpi-dev openmpi-bin clang-format shellcheck ffmpeg python3 $(packages_demo)
 
@@ -111,7 +111,7 @@ ldflags.cuda := -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64
 $(foreach l,$(cuda_libs) nccl,$(eval flags.$l := $(flags.cuda))$(eval ldflags.$l := $(ldflags.cuda)))
 
 wanted := $(required) $(if $(filter $(test_goals),$(goals)),cmocka)
-wanted_programs := $(CC) $(if $(filter $(test_goals),$(goals)),bats mandoc)
+wanted_programs := $(CC) $(if $(filter $(test_goals),$(goals)),bats mandoc jq)
 results := $(patsubst %,$(probes)/%.mk,$(required) $(optional))
 
 $(eval $(call stamp,$(probes)/settings,$(CC) $(EXTRA_CFLAGS) $(EXTRA_LDFLAGS) $(CUDA_HOME) $(mpi_show) $(CPATH) $(LIBRARY_PATH)))

@@ -66,7 +66,6 @@ same_records() {
 
 # setting STORE NAME
 setting() {
-    need_program jq
     "$TEG_BIN/teg-inspect" show "$1.lmdb" '!meta' | jq -c ".settings.$2"
 }
 
@@ -236,7 +235,6 @@ END
 }
 
 @test "times and labels of the clips" {
-    need_program jq
     extracted events --index index.lmdb --clip 8x2
     local video
     video=$("$TEG_BIN/teg-inspect" ls events.lmdb | awk '$1 == "keys" { print $2 }')

@@ -62,7 +62,6 @@ same_weights() {
 }
 
 of_the_method() {
-    need_program jq
     jq -c 'del(.clips_per_second, .waiting_share, .peak_share)' "$1"
 }
 
@@ -72,14 +71,12 @@ value() {
 
 # metadata MODEL NAME
 metadata() {
-    need_program jq
     "$TEG_BIN/teg-inspect" show "$1.safetensors" __metadata__ | jq -r ".$2"
 }
 
 # Adds a boundary to every video of small_videos where its second event begins; a rater who agrees with nobody
 # says otherwise.
 boundary_videos() {
-    need_program jq
     jq -c '.extra = {boundaries: [[0.1, 1.2], [.events[1].start]], consistency: [0.1, 0.9]}' \
         "$BATS_FILE_TMPDIR/synth/annotations.jsonl" >boundaries.jsonl
     "$TEG_BIN/teg-index" -q --format annotations --annotations boundaries.jsonl \
@@ -109,7 +106,6 @@ END
 }
 
 @test "what was seen is known: from chance to all events right" {
-    need_program jq
     jq -es '.[0].accuracy < 0.5 and .[-1].accuracy > 0.9 and .[0].loss > 1.5 and .[-1].loss < 0.5' whole.jsonl
     tool teg-extract -q --model whole.safetensors --frames frames.lmdb --index index.lmdb --clip 8x2 --crop-size 32 \
         -o logits.lmdb

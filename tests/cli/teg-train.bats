@@ -66,7 +66,6 @@ same_as() {
 
 # What of a log is the same in every run.
 of_the_method() {
-    need_program jq
     jq -c 'del(.clips_per_second, .waiting_share, .peak_share)' "$1"
 }
 
@@ -166,7 +165,6 @@ END
 }
 
 @test "the log fits its schema, steps follow each other" {
-    need_program jq
     [ "$(jq -r .step whole.jsonl | xargs)" = "3 6 9 12 15 18 20" ]
     [ "$(jq -r '.parts | map(.head) | join(",")' whole.jsonl | sort -u)" = fine,persistent ]
     jq -e 'select(.step == 20) | .epoch == 10' whole.jsonl
