@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # The stages of an experiment, one rule each:
 #
-#   videos ── index.lmdb ── frames.lmdb ──┬── seed-S/samples.lmdb ── seed-S/METHOD/model.safetensors ──┐
-#                                         └── plans/PLAN.lmdb ──┬──────────────────────────────────────┘
-#                                                  seed-S/METHOD/PLAN.lmdb ── seed-S/METHOD/PROBE.json
+#   videos ── index.lmdb ── frames.lmdb ──┬── seed-S/DRAW.lmdb ── seed-S/MODEL/model.safetensors ──┐
+#                                         └── plans/PLAN.lmdb ──┬──────────────────────────────────┘
+#                                                  seed-S/MODEL/PLAN.lmdb ── seed-S/MODEL/PROBE.json
+#
+# MODEL is METHOD, or METHOD/TASK: what a tuning made of the method's model.
 #
 # An experiment sets the variables of the next section, includes this file, and names the results that it wants.
 #
@@ -40,18 +42,23 @@ MAX_BAD ?= 0##                videos that may be missing or broken
 #
 #   experiment           its name
 #   index_inputs         files whose change makes a new index
-#   options.index        options of teg-index, teg-decode, teg-sample (clips of the pre-training)
+#   options.index        options of teg-index, teg-decode
 #   options.decode
-#   options.samples
+#   draws                kinds of clips to train on, drawn for every seed (default: samples)
+#   options.draw.D       options of teg-sample for draw D
 #   methods              ways to get a model
-#   options.model.M      options of teg-train for method M
-#   plans                sets of clips to be looked at
+#   tunings.M            tasks that the models of method M are gone on with
+#   options.model.X      options of teg-train for method or task X
+#   draw.X               draw that it trains on (default: samples)
+#   source.M             folder of another run, whose models of method M are taken
+#   plans, plans.X       sets of clips to be looked at, by all models or by those of method or task X
 #   options.plan.P       options of teg-sample for plan P
-#   options.embeddings   options of teg-extract
-#   probes               what is measured
+#   options.embeddings   options of teg-extract; options.embeddings.X for method or task X
+#   probes, probes.X     what is measured
 #   clips.T              plans of probe T: one for all splits, or one for training and one for testing
 #   options.probe.T      options of teg-probe
 #   pictures.T           its pictures: similarity confusion
+#   other_metrics        files of metrics that the experiment has rules for, besides those of the probes
 
 # ---- Settings ---------------------------------------------------------------------------------------
 
@@ -70,9 +77,20 @@ changed = $(if $(wildcard $1),$(subst x$2x,,x$(strip $(file <$1))x),new)
 write = $(if $(dry),$(eval .PHONY: $1),$(shell mkdir -p $(dir $1))$(file >$1,$2))
 keep = $(eval settings.$1 := $$(strip $$2))$(if $(call changed,$1,$(strip $2)),$(call write,$1,$(strip $2)))
 
-models := $(foreach s,$(SEEDS),$(methods:%=seed-$s/%))
+# Models are named by their folder: seed-S/METHOD or seed-S/METHOD/TASK.
+draws ?= samples
+models := $(foreach s,$(SEEDS),$(foreach m,$(methods),seed-$s/$m $(tunings.$m:%=seed-$s/$m/%)))
 method = $(notdir $1)
-seed = $(patsubst seed-%/,%,$(dir $1))
+seed = $(patsubst seed-%,%,$(firstword $(subst /, ,$1)))
+own = $(if $(filter undefined,$(origin $1.$(call method,$2))),$($1),$($1.$(call method,$2)))
+plans_of = $(call own,plans,$1)
+probes_of = $(call own,probes,$1)
+all_plans := $(sort $(plans) $(foreach m,$(models),$(call plans_of,$m)))
+model_file = $(OUT)/$1/model.safetensors
+draw_file = $(OUT)/seed-$(call seed,$1)/$(or $(draw.$(call method,$1)),samples).lmdb
+init_file = $(if $(filter $(patsubst %/,%,$(dir $1)),$(models)),$(call model_file,$(patsubst %/,%,$(dir $1))))
+taken := $(foreach m,$(models),$(if $(source.$(call method,$m)),$m))
+trained := $(filter-out $(taken),$(models))
 store_version = $(OUT)/versions/$1
 options = $(settings.$(store).settings)
 
@@ -95,16 +113,18 @@ share = $(if $(jobs),$(shell t=$(or $(THREADS),$$(nproc)) j=$(or $(jobs:-j%=%),$
     ((j = j < $(SHARDS) ? j : $(SHARDS), t = t < j ? 1 : t / j)); echo $$t),$(THREADS))
 
 frames := $(call files,$(OUT)/frames.lmdb)
-embeddings := $(foreach m,$(models),$(foreach p,$(plans),$(call files,$(OUT)/$m/$p.lmdb)))
+embeddings := $(foreach m,$(models),$(foreach p,$(call plans_of,$m),$(call files,$(OUT)/$m/$p.lmdb)))
+metrics := $(foreach m,$(models),$(patsubst %,$(OUT)/$m/%.json,$(call probes_of,$m))) $(other_metrics)
 
 $(call keep,$(OUT)/index.lmdb.settings,$(options.index))
 $(call keep,$(OUT)/frames.lmdb.settings,$(options.decode))
-$(foreach p,$(plans),$(call keep,$(OUT)/plans/$p.lmdb.settings,$(options.plan.$p)))
-$(foreach s,$(SEEDS),$(call keep,$(OUT)/seed-$s/samples.lmdb.settings,$(options.samples) --seed $s))
-$(foreach m,$(models),$(call keep,$(OUT)/$m/model.safetensors.settings,\
+$(foreach p,$(all_plans),$(call keep,$(OUT)/plans/$p.lmdb.settings,$(options.plan.$p)))
+$(foreach s,$(SEEDS),$(foreach d,$(draws),$(call keep,$(OUT)/seed-$s/$d.lmdb.settings,$(options.draw.$d) --seed $s)))
+$(foreach m,$(trained),$(call keep,$(call model_file,$m).settings,\
     $(options.model.$(call method,$m)) --seed $(call seed,$m) $(device)))
-$(foreach m,$(models),$(foreach p,$(plans),$(call keep,$(OUT)/$m/$p.lmdb.settings,$(options.embeddings) $(device))))
-$(foreach m,$(models),$(foreach t,$(probes),$(call keep,$(OUT)/$m/$t.json.settings,$(options.probe.$t))))
+$(foreach m,$(models),$(foreach p,$(call plans_of,$m),\
+    $(call keep,$(OUT)/$m/$p.lmdb.settings,$(call own,options.embeddings,$m) $(device))))
+$(foreach m,$(models),$(foreach t,$(call probes_of,$m),$(call keep,$(OUT)/$m/$t.json.settings,$(options.probe.$t))))
 
 # A kind of store in another version is another input.
 version = $(shell sed -n 's/^enum { [A-Z]*_VERSION = \([0-9]*\).*/\1/p' $(pipelines)../common/store/$1.h)
@@ -125,13 +145,19 @@ clips := $(OUT)/index.lmdb $(frames) $(call store_version,samples)
 $(OUT)/plans/%.lmdb: $(clips) $(OUT)/plans/%.lmdb.settings | $(BIN)/teg-sample
 	$(call run,sample) --index $(OUT)/index.lmdb --frames $(OUT)/frames.lmdb $(options)$(bad) --force -o $@
 
-$(OUT)/seed-%/samples.lmdb: $(clips) $(OUT)/seed-%/samples.lmdb.settings | $(BIN)/teg-sample
+drawn := $(foreach s,$(SEEDS),$(draws:%=$(OUT)/seed-$s/%.lmdb))
+$(drawn): %: $(clips) %.settings | $(BIN)/teg-sample
 	$(call run,sample) --index $(OUT)/index.lmdb --frames $(OUT)/frames.lmdb $(options)$(bad) --force -o $@
 
 # --force replaces an earlier model; a checkpoint of the same run is gone on from all the same.
-$(OUT)/seed-%/model.safetensors: $$(dir $(OUT)/seed-$$*)samples.lmdb $(frames) $(OUT)/seed-%/model.safetensors.settings | $(BIN)/teg-train
-	$(call run,train) --frames $(OUT)/frames.lmdb --samples $< $(options) \
+folder = $(patsubst $(OUT)/%/,%,$(dir $@))
+$(foreach m,$(trained),$(call model_file,$m)): %: $$(call draw_file,$$(folder)) $$(call init_file,$$(folder)) $(frames) %.settings | $(BIN)/teg-train
+	$(call run,train) --frames $(OUT)/frames.lmdb --samples $<$(addprefix $() --init ,$(call init_file,$(folder))) $(options) \
 	    --log $(@D)/train.jsonl --force -o $@
+
+$(foreach m,$(taken),$(call model_file,$m)): %: $$(source.$$(call method,$$(folder)))/$$(folder)/model.safetensors
+	mkdir -p $(@D)
+	cp $< $@
 
 $(embeddings): $$(dir $$@)model.safetensors $(OUT)/plans/$$(notdir $$(store)) $(frames) $$(store).settings \
                $(call store_version,embeddings) | $(BIN)/teg-extract
@@ -154,5 +180,5 @@ ifeq ($(SHARDS),1)
 .NOTPARALLEL:
 else ifeq ($(filter-out all,$(MAKECMDGOALS)),)
 before :=
-$(foreach m,$(models:%=$(OUT)/%/model.safetensors),$(eval $m: | $(before))$(eval before := $m))
+$(foreach m,$(foreach m,$(trained),$(call model_file,$m)),$(eval $m: | $(before))$(eval before := $m))
 endif

@@ -13,14 +13,14 @@ PRECISION ?= $(if $(shell grep -m1 -E 'avx512_bf16|amx_bf16' /proc/cpuinfo),bf16
 
 world := $(OUT)/world
 options.world := --dataset events --videos $(N_VIDEOS) --size 48 --seed 1
-index_inputs := $(world)/annotations.jsonl
+index_inputs := $(world)/done
 options.index := --format annotations --videos $(world)/videos --annotations $(world)/annotations.jsonl
 options.decode := --short-side 48
 
 # The class of a scene is the direction of its stripes, which neither mirroring nor much stretching leaves as it is. The
 # rest is gentler than in the paper: a thousandth of its steps is too little to learn to see through all of its crops and
 # colours, and pictures of 40 pixels have nothing finer to lose than what a blur would take.
-options.samples := --strategy contained --long 32x4 --short 16x2 --split train --epochs $(EPOCHS) \
+options.draw.samples := --strategy contained --long 32x4 --short 16x2 --split train --epochs $(EPOCHS) \
     --flip-probability 0 --crop-area 0.7,1 --crop-aspect 0.9,1.1 --blur-probability 0 \
     --brightness 0.4 --contrast 0.4 --saturation 0.4 --hue 0.1
 
@@ -45,13 +45,4 @@ options.probe.videos := --labels class --method logistic
 
 include $(dir $(lastword $(MAKEFILE_LIST)))common.mk
 include $(pipelines)report.mk
-
-$(call keep,$(OUT)/world.settings,$(options.world))
-
-$(world)/options: $(OUT)/world.settings
-	[ ! -e $(world)/settings.json ] || rm -rf $(addprefix $(world)/,settings.json annotations.jsonl videos)
-	mkdir -p $(world)
-	cp $< $@
-
-$(world)/annotations.jsonl: $(world)/options | $(BIN)/teg-synth
-	$(call run,synth) $(options.world) -o $(world)
+include $(pipelines)world.mk

@@ -45,7 +45,7 @@ has_splits := $(and $(filter train,$(splits)),$(filter val test,$(splits)))
 index_inputs = $(SPLIT) $(OUT)/videos.list
 options.index := --format folder --videos $(VIDEOS) $(if $(SPLIT),--split $(SPLIT))
 options.decode := --short-side $(SHORT_SIDE)
-options.samples := --strategy contained --long $(LONG) --short $(SHORT) --epochs $(EPOCHS) \
+options.draw.samples := --strategy contained --long $(LONG) --short $(SHORT) --epochs $(EPOCHS) \
     $(if $(filter train,$(splits)),--split train)
 
 methods := teg-ps teg-fg

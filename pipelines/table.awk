@@ -1,29 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-# The table of a comparison, from metrics of teg-probe: awk -f table.awk .../seed-S/METHOD/PROBE.json ...
-# One row a method, in the order in which they come; top-1 accuracy in percent of every probe, and the mean cosine between
-# different clips of one video under the first probe. With several seeds: mean and standard deviation.
+# The table of a comparison, from metrics: awk [-v experiment=NAME -v paper=paper.tsv] -f table.awk FILE ...
+# with FILE .../seed-S/METHOD/PROBE.json, or .../seed-S/METHOD/TASK/PROBE.json, or .../baselines/METHOD/PROBE.json.
+#
+# One row a method, in the order in which they come; of every probe, in percent, what the benchmark is known by:
+#
+#     teg-probe       top-1 accuracy; where VidSitu's annotators were many, with verbs that two of them gave
+#     teg-gebd-eval   F1 at a relative distance of 0.05
+#     teg-ava-eval    mean average precision
+#
+# and the mean cosine between different clips of one video, where the first probe says it. With several seeds: mean and
+# standard deviation. Behind them the paper's numbers, where it has some for the experiment, and below them those that it
+# quotes from others, who had labels. With -v form=tsv, lines for a plot instead.
 
 BEGIN {
-    names["untrained"] = "untrained"; names["teg-ps"] = "TeG-PS"; names["teg-fg"] = "TeG-FG"; names["cvrl"] = "CVRL"
+    split("untrained teg-ps teg-fg cvrl supervised shots pa", name, " ")
+    split("untrained,TeG-PS,TeG-FG,CVRL,supervised,shot changes,PA", title, ",")
+    for (i in name) names[name[i]] = title[i]
+    while (paper && (getline line < paper) > 0) {
+        split(line, field, "\t")
+        if (field[1] != experiment) continue
+        published[field[2], field[3]] = field[4]
+        if (!(field[2] in is_quoted)) { is_quoted[field[2]]; quoted[++n_quoted] = field[2] }
+    }
 }
 
 FNR == 1 {
     n_parts = split(FILENAME, part, "/")
+    for (k = n_parts - 1; k > 1 && part[k - 1] !~ /^seed-|^baselines$/;) k--
+    method = part[k]
     probe = part[n_parts]
     sub(/\.json$/, "", probe)
-    method = part[n_parts - 1]
     if (!(method in has_method)) { has_method[method]; methods[++n_methods] = method }
     if (!(probe in has_probe)) { has_probe[probe]; probes[++n_probes] = probe }
-    files[FILENAME]
+    files[FILENAME] = method SUBSEP probe
+    rules = ""
+    n_f1 = 0
+}
+
+/^    "(official|min_agree_2)": \{/ {
+    rules = $1
 }
 
 # Members of the outermost object stand behind two blanks.
-/^  "[a-z0-9_]+": [-+.0-9e]+,?$/ {
+/^ +"[A-Za-z0-9_]+": [-+.0-9e]+,?$/ {
+    depth = index($0, "\"") - 1
     gsub(/[" ,]/, "")
     split($0, member, ":")
-    if (member[1] == "top1") { note(100 * member[2], method, probe); delete files[FILENAME] }
-    if (member[1] == "chance") chance[probe] = 100 * member[2]
-    if (member[1] == "within_video_cosine" && probe == probes[1]) note(member[2], method, "cosine")
+    if (depth == 2 && member[1] == "top1") measured[FILENAME] = member[2]
+    if (depth == 2 && member[1] == "mAP") measured[FILENAME] = member[2]
+    if (depth == 6 && member[1] == "f1" && !n_f1++) measured[FILENAME] = member[2]
+    if (depth == 6 && member[1] == "Per_Ev_Top_1" && rules ~ /min_agree_2/) measured[FILENAME] = member[2]
+    if (depth == 2 && member[1] == "chance") chance[probe] = 100 * member[2]
+    if (depth == 2 && member[1] == "within_video_cosine" && probe == probes[1]) { note(member[2], method, "cosine"); n_cosines++ }
 }
 
 function note(x, row, column) {
@@ -41,18 +69,63 @@ function cell(row, column, digits,    count, mean, spread) {
     return sprintf("  %8.*f +- %.*f", digits, mean, digits, sqrt(spread > 0 ? spread : 0))
 }
 
+# For a plot: method, probe, mean, standard deviation, number of seeds.
+function list(    i, m, count, mean, spread) {
+    for (m = 1; m <= n_methods; m++)
+        for (i = 1; i <= n_probes; i++) {
+            count = n[methods[m], probes[i]]
+            if (!count) continue
+            mean = sum[methods[m], probes[i]] / count
+            spread = count > 1 ? (squares[methods[m], probes[i]] - count * mean * mean) / (count - 1) : 0
+            printf "%s\t%s\t%.4f\t%.4f\t%d\n", methods[m], probes[i], mean, sqrt(spread > 0 ? spread : 0), count
+        }
+}
+
 END {
-    for (f in files) { print "table.awk: " f ": no metrics of teg-probe" > "/dev/stderr"; failed = 1 }
-    if (failed) exit 1
-    printf "%-10s", ""
-    for (i = 1; i <= n_probes; i++) printf "  %15s", probes[i] " %"
-    printf "  %15s\n", "cosine"
-    for (m = 1; m <= n_methods; m++) {
-        printf "%-10s", methods[m] in names ? names[methods[m]] : methods[m]
-        for (i = 1; i <= n_probes; i++) printf "%s", cell(methods[m], probes[i], 1)
-        printf "%s\n", cell(methods[m], "cosine", 3)
+    for (f in files) {
+        if (!(f in measured)) { print "table.awk: " f ": no metrics" > "/dev/stderr"; failed = 1 }
+        split(files[f], at, SUBSEP)
+        note(100 * measured[f], at[1], at[2])
     }
-    printf "%-10s", "chance"
-    for (i = 1; i <= n_probes; i++) printf "  %15.1f", chance[probes[i]]
+    if (failed) exit 1
+    if (form == "tsv") { list(); exit }
+    for (m = 1; m <= n_methods; m++) {
+        shown[m] = methods[m] in names ? names[methods[m]] : methods[m]
+        if (length(shown[m]) > width) width = length(shown[m])
+        for (i = 1; i <= n_probes; i++) if ((methods[m], probes[i]) in published) in_paper[i]
+    }
+    for (q = 1; q <= n_quoted; q++) if (length(quoted[q]) > width) width = length(quoted[q])
+    label = "%-" width "s"
+    printf label, ""
+    for (i = 1; i <= n_probes; i++) {
+        printf "  %15s", probes[i] " %"
+        if (i in in_paper) printf "  %7s", "(paper)"
+    }
+    if (n_cosines) printf "  %15s", "cosine"
+    print ""
+    for (m = 1; m <= n_methods; m++) {
+        printf label, shown[m]
+        for (i = 1; i <= n_probes; i++) {
+            printf "%s", cell(methods[m], probes[i], 1)
+            if (i in in_paper) printf "  %7s", (methods[m], probes[i]) in published ? "(" published[methods[m], probes[i]] ")" : ""
+        }
+        if (n_cosines) printf "%s", cell(methods[m], "cosine", 3)
+        print ""
+    }
+    for (q = 1; q <= n_quoted; q++) {
+        if (quoted[q] in has_method || quoted[q] in names) continue
+        printf label, quoted[q]
+        for (i = 1; i <= n_probes; i++)
+            if (i in in_paper) printf "  %15s  %7s", "", (quoted[q], probes[i]) in published ? "(" published[quoted[q], probes[i]] ")" : ""
+            else printf "  %15s", ""
+        print ""
+    }
+    for (i = 1; i <= n_probes; i++) if (probes[i] in chance) n_chances++
+    if (!n_chances) exit
+    printf label, "chance"
+    for (i = 1; i <= n_probes; i++) {
+        printf "  %15s", probes[i] in chance ? sprintf("%.1f", chance[probes[i]]) : "-"
+        if (i in in_paper) printf "  %7s", ""
+    }
     print ""
 }

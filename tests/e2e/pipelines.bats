@@ -137,9 +137,9 @@ metric() {
 @test "a folder that was there is not emptied for the generated videos" {
     mkdir -p "$BATS_TEST_TMPDIR/mine/world"
     echo text >"$BATS_TEST_TMPDIR/mine/world/thesis.txt"
-    demo OUT="$BATS_TEST_TMPDIR/mine" N_VIDEOS=4 "$BATS_TEST_TMPDIR/mine/world/annotations.jsonl"
+    demo OUT="$BATS_TEST_TMPDIR/mine" N_VIDEOS=4 "$BATS_TEST_TMPDIR/mine/world/done"
     expect_status 0
-    demo OUT="$BATS_TEST_TMPDIR/mine" N_VIDEOS=8 "$BATS_TEST_TMPDIR/mine/world/annotations.jsonl"
+    demo OUT="$BATS_TEST_TMPDIR/mine" N_VIDEOS=8 "$BATS_TEST_TMPDIR/mine/world/done"
     expect_status 0
     [ "$(wc -l <"$BATS_TEST_TMPDIR/mine/world/annotations.jsonl")" = 8 ]
     [ "$(cat "$BATS_TEST_TMPDIR/mine/world/thesis.txt")" = text ]

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the benchmarks of the paper have in common: presets, objectives, how a model is trained with and without labels,
+# generated videos, the paper's numbers. A benchmark includes this file, sets its variables, and includes benchmark_end.mk.
+#
+#     make -f pipelines/NAME.mk VIDEOS=DIR ANNOTATIONS=PATH OUT=DIR         as in the paper
+#     make -f pipelines/NAME.mk PRESET=smoke OUT=DIR                        in minutes, on generated videos
+#
+# PRESET=smoke shows that all works, with a tiny network and a few steps; what it measures means nothing.
+
+# $(call preset,PAPER,SMOKE): a value; texts with commas go through variables.
+PRESET ?= paper##            paper or smoke
+ifneq ($(words $(filter paper smoke,$(PRESET))),1)
+$(error PRESET=$(PRESET): want paper or smoke)
+endif
+smoke := $(filter smoke,$(PRESET))
+preset = $(if $(smoke),$2,$1)
+
+OUT ?= runs/$(experiment)
+OBJECTIVE ?= teg-ps teg-fg cvrl supervised##   what is compared
+VIDEOS ?=##                  folder with the videos
+ANNOTATIONS ?=##             file or folder of the official annotations
+PRETRAINED ?=##              folder of another run (kinetics.mk, say) whose pre-trained models are used
+MODEL ?= $(call preset,r3d50,r3d-tiny)##       r3d50 or r3d-tiny
+SHORT_SIDE ?= $(call preset,256,48)##          pixels of the stored frames
+CROP ?= $(call preset,224,40)##                pixels of the network's input in training
+TEST_CROP ?= $(call preset,256,48)##           in the test
+BATCH ?= $(call preset,1024,8)##               examples a step
+MICRO_BATCH ?=##             examples in memory at a time (all)
+LR ?= $(call preset,,0.1)##  learning rate (that of the recipe, in proportion to BATCH)
+N_VIDEOS ?= 24##             generated videos
+
+ifneq ($(filter-out teg-ps teg-fg cvrl supervised,$(OBJECTIVE)),)
+$(error OBJECTIVE=$(OBJECTIVE): want some of teg-ps teg-fg cvrl supervised)
+endif
+methods := $(OBJECTIVE)
+pretrained := $(filter-out supervised,$(methods))
+
+# -- videos --
+
+world := $(OUT)/world
+ifeq ($(VIDEOS)$(ANNOTATIONS),)
+ifeq ($(smoke),)
+$(error VIDEOS=DIR and ANNOTATIONS=PATH are needed; PRESET=smoke makes its own)
+endif
+generated := yes
+VIDEOS := $(world)/videos
+ANNOTATIONS := $(world)/annotations
+index_inputs := $(world)/done
+else
+ifneq ($(words $(VIDEOS)) $(words $(ANNOTATIONS)),1 1)
+$(error VIDEOS=DIR and ANNOTATIONS=PATH are needed, both, of names without blanks (a link will do))
+endif
+index_inputs = $(or $(shell find -L $(ANNOTATIONS) -type f | LC_ALL=C sort),$(error ANNOTATIONS=$(ANNOTATIONS): no such file or folder))
+endif
+options.world = --dataset $(experiment) --videos $(N_VIDEOS) --size $(SHORT_SIDE) --seed 1 $(synth)
+options.index = --format $(experiment) --videos $(VIDEOS) --annotations $(ANNOTATIONS)
+options.decode = --short-side $(SHORT_SIDE)
+options.embeddings = --crop-size $(TEST_CROP)
+# Classes of the test that training lacks count as wrong, as the official programs have it.
+unseen := --allow-unseen
+
+# -- pre-training: clips of LONG and SHORT frames x stride, EPOCHS, loss of K_SHORT,K_LONG feature steps --
+
+EPOCHS ?= $(call preset,200,4)##    of the pre-training
+LONG ?= 32x4##               frames and stride of the long clip of a pair
+SHORT ?= 16x2##              of the short one
+AGGREGATE ?= 2,1##           feature steps behind a fine-grained embedding, of the short and the long clip
+ALPHA ?= 0.9##               weight of the fine-grained loss in teg-fg
+TEMPERATURE ?= 0.1
+network = --model $(MODEL) --crop-size $(CROP)
+steps = --batch $(BATCH) $(addprefix --micro-batch ,$(MICRO_BATCH))
+rate = $(if $(LR),--lr $(LR),$1)
+pretraining = $(network) $(steps) $(call rate) --temperature $(TEMPERATURE)
+
+draws = $(if $(filter teg-ps teg-fg,$(methods)),samples) $(if $(filter cvrl,$(methods)),cvrl) $(labelled)
+options.draw.samples = --strategy contained --long $(LONG) --short $(SHORT) --labels none --split train --epochs $(EPOCHS)
+options.draw.cvrl = --strategy cvrl --long $(SHORT) --short $(SHORT) --labels none --split train --epochs $(EPOCHS)
+options.model.teg-ps = $(pretraining) --objective teg-ps
+options.model.teg-fg = $(pretraining) --alpha $(ALPHA) --aggregate $(AGGREGATE)
+options.model.cvrl = $(pretraining) --objective cvrl
+draw.cvrl := cvrl
+ifneq ($(PRETRAINED),)
+$(foreach m,$(pretrained),$(eval source.$m := $(PRETRAINED)))
+draws = $(labelled)
+endif
+
+# -- training with labels: `labelled` names its draws, TUNE_EPOCHS says how long --
+
+TUNE_BATCH ?= $(BATCH)
+tuning = $(network) --batch $(TUNE_BATCH) $(addprefix --micro-batch ,$(MICRO_BATCH))

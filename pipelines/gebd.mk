@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+# Table 2: generic event boundaries of Kinetics-GEBD, F1 at a relative distance of 0.05. Pre-trains on the training videos
+# without labels, fine-tunes on windows with and without a boundary in their middle, and takes each run of positive windows
+# for one boundary; `supervised` is trained on the windows from scratch.
+#
+#     make -f pipelines/gebd.mk VIDEOS=DIR ANNOTATIONS=DIR OUT=DIR
+#     make -f pipelines/gebd.mk PRESET=smoke
+#
+# ANNOTATIONS holds, of train and val, k400_mr345_SPLIT_min_change_duration0.3 or k400_SPLIT_raw_annotation, as .json or as
+# the .pkl of the release (which python3 then converts). Every setting of benchmark.mk can be given too.
+#
+# Two rows need no labels at all: "shot changes", and the column pa, unpredictable moments of the pre-trained features.
+# What was found in one video: teg-gebd-eval --plot ID.
+
+experiment := gebd
+LONG ?= 16x2
+SHORT ?= 8x2
+AGGREGATE ?= 1,1
+TUNE_BATCH ?= $(call preset,256,8)##     windows a step of the fine-tuning
+TUNE_EPOCHS ?= $(call preset,30,4)##     of the fine-tuning
+STEP ?= $(call preset,3,10)##            frames from one window to the next
+RULES ?= challenge##                     official evaluator: challenge or notebook
+here := $(dir $(lastword $(MAKEFILE_LIST)))
+include $(here)benchmark.mk
+
+options.decode += --fps 25
+window := --strategy window --clip 16x2 --step $(STEP)
+
+plans := windows
+options.plan.windows := $(window) --labels none --split val
+options.embeddings.fine-tuned = $(options.embeddings)
+options.embeddings.supervised = $(options.embeddings)
+$(foreach m,$(pretrained),$(eval options.embeddings.$m = $$(options.embeddings) --form dense)$(eval tunings.$m := fine-tuned))
+probes := pa
+probes.fine-tuned := gebd
+probes.supervised := gebd
+options.probe.gebd := --rules $(RULES)
+options.probe.pa := --rules $(RULES)
+
+labelled := labelled
+options.draw.labelled := $(window) --labels boundaries --balance --augment linear --split train --epochs $(TUNE_EPOCHS)
+options.model.fine-tuned = $(tuning) $(call rate) --task boundary
+options.model.supervised = $(options.model.fine-tuned)
+draw.fine-tuned := labelled
+draw.supervised := labelled
+
+# -- annotations, prepared as the data set's notebook does --
+
+prepared = k400_mr345_$1_min_change_duration0.3
+truth := $(if $(generated),$(ANNOTATIONS),$(OUT)/annotations)
+truths := $(foreach s,train val,$(truth)/$(call prepared,$s).json)
+val_truth := $(lastword $(truths))
+ifndef generated
+index_inputs := $(truths)
+options.index = --format gebd --videos $(VIDEOS) --annotations $(truth)
+endif
+other_metrics := $(OUT)/baselines/shots/gebd.json
+
+include $(here)benchmark_end.mk
+
+ifdef generated
+$(truths): $(world)/done ;
+else
+released = $(firstword $(wildcard $(foreach n,$(call prepared,$1) k400_$1_raw_annotation,$(ANNOTATIONS)/$n.json $(ANNOTATIONS)/$n.pkl)))
+$(foreach s,train val,$(if $(call released,$s),,$(error ANNOTATIONS=$(ANNOTATIONS): no $(call prepared,$s) nor k400_$s_raw_annotation, .json or .pkl)))
+$(truth)/$(call prepared,train).json: $(call released,train)
+$(truth)/$(call prepared,val).json: $(call released,val)
+$(truths): | $(BIN)/teg-gebd-eval
+	mkdir -p $(@D)
+	$(if $(filter %.pkl,$<),python3 $(pipelines)pkl2json.py -o $@.tmp $<,cp $< $@.tmp)
+	$(if $(findstring _raw_annotation,$<),$(call run,gebd-eval) --prepare $@.tmp -o $@ && rm $@.tmp,mv $@.tmp $@)
+endif
+
+# -- measures --
+
+evaluate = $(call run,gebd-eval) --annotations $(val_truth) --print none
+
+$(OUT)/seed-%/gebd.json: $$(call files,$(OUT)/seed-$$*/windows.lmdb) $(val_truth) $(OUT)/seed-%/gebd.json.settings | $(BIN)/teg-gebd-eval
+	$(evaluate) --scores $(@D)/windows.lmdb $(options) -o $@
+
+$(OUT)/seed-%/pa.json: $$(call files,$(OUT)/seed-$$*/windows.lmdb) $(val_truth) $(OUT)/seed-%/pa.json.settings | $(BIN)/teg-gebd-eval
+	$(call run,gebd-eval) --detect pa --embeddings $(@D)/windows.lmdb -o $(@D)/pa.found.json
+	$(evaluate) --predictions $(@D)/pa.found.json $(options) -o $@
+
+$(call keep,$(OUT)/baselines/shots/gebd.json.settings,$(options.probe.gebd))
+$(OUT)/baselines/shots/gebd.json: $(frames) $(val_truth) $(OUT)/baselines/shots/gebd.json.settings | $(BIN)/teg-gebd-eval
+	$(call run,gebd-eval) --detect shots --frames $(OUT)/frames.lmdb -o $(@D)/found.json
+	$(evaluate) --predictions $(@D)/found.json $(options) -o $@

@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The benchmarks of the paper, each from files in the official layout to its table, on generated videos.
+
+bats_require_minimum_version 1.5.0
+load ../cli/support
+
+# benchmark NAME [VARIABLE...]: the smoke preset in OUT=NAME.
+benchmark() {
+    run --separate-stderr make --no-print-directory -f "pipelines/$1.mk" PRESET=smoke BIN="$TEG_BIN" THREADS=2 \
+        OUT="$BATS_TEST_TMPDIR/$1" EPOCHS=1 "${@:2}"
+}
+
+# The first words of the lines of a table, behind its first line.
+rows() {
+    awk 'NR > 1 { printf "%s ", $1 }' "$BATS_TEST_TMPDIR/$1/table.txt"
+}
+
+# A number of a table: cell BENCHMARK ROW COLUMN
+cell() {
+    awk -v row="$2" -v column="$3" '$1 == row { print $column }' "$BATS_TEST_TMPDIR/$1/table.txt"
+}
+
+@test "VidSitu: events, linear and supervised, the paper's numbers beside ours" {
+    benchmark vidsitu N_VIDEOS=8 LABEL_EPOCHS=1
+    expect_status 0
+    [ "$(rows vidsitu)" = "TeG-PS TeG-FG CVRL supervised I3D R3D-50+NL chance " ]
+    [ "$(cell vidsitu TeG-FG 3)" = "(31.1)" ]
+    [[ $output == *"$(cat "$BATS_TEST_TMPDIR/vidsitu/table.txt")" ]]
+    grep -q min_agree_2 "$BATS_TEST_TMPDIR/vidsitu/seed-1/teg-ps/linear.json"
+}
+
+@test "Kinetics: linear and supervised; its models are where fine-tuning begins" {
+    benchmark kinetics N_VIDEOS=12 LABEL_EPOCHS=1
+    expect_status 0
+    [ "$(rows kinetics)" = "TeG-PS TeG-FG CVRL supervised inflated chance " ]
+    benchmark diving48 N_VIDEOS=12 TUNE_EPOCHS=1 PRETRAINED="$BATS_TEST_TMPDIR/kinetics"
+    expect_status 0
+    [ "$(rows diving48)" = "TeG-PS TeG-FG CVRL supervised TimeSformer-L chance " ]
+    cmp "$BATS_TEST_TMPDIR"/{kinetics,diving48}/seed-1/teg-fg/model.safetensors
+    [ ! -e "$BATS_TEST_TMPDIR/diving48/seed-1/samples.lmdb" ]
+}
+
+@test "Something-Something v2: fine-tuning without mirrors" {
+    benchmark ssv2 N_VIDEOS=12 TUNE_EPOCHS=1 OBJECTIVE="teg-ps supervised"
+    expect_status 0
+    [ "$(rows ssv2)" = "TeG-PS supervised TSM chance " ]
+    grep -q -- '--flip-probability 0' "$BATS_TEST_TMPDIR/ssv2/seed-1/labelled.lmdb.settings"
+}
+
+@test "UCF101, HMDB51: three divisions and their mean" {
+    local name
+    for name in ucf101 hmdb51; do
+        benchmark $name N_VIDEOS=12 TUNE_EPOCHS=1 OBJECTIVE=teg-ps
+        expect_status 0
+        [ "$(grep -c '^TeG-PS' <<<"$output")" = 3 ]
+        [ "$(grep -c '^top1 ' <<<"$output")" = 2 ]
+        awk '/^top1 / && ($3 + $4 + $5) / 3 - $2 > 1e-5 { wrong = 1 } END { exit wrong }' <<<"$output"
+        cmp "$BATS_TEST_TMPDIR/$name"/fold-{1,2}/world/done
+        ! cmp -s "$BATS_TEST_TMPDIR/$name"/fold-{1,2}/index.lmdb
+    done
+}
+
+@test "Kinetics-GEBD: boundaries, fine-tuned, from scratch, and without labels" {
+    benchmark gebd N_VIDEOS=12 TUNE_EPOCHS=1
+    expect_status 0
+    [ "$(rows gebd)" = "TeG-PS TeG-FG CVRL supervised shot PC " ]
+    [ "$(head -n 1 "$BATS_TEST_TMPDIR/gebd/table.txt" | xargs)" = "pa % gebd % (paper)" ]
+}
+
+@test "Kinetics-GEBD: from the raw annotations of the release, pickled or not, and from prepared ones" {
+    need_program python3
+    local released=$BATS_TEST_TMPDIR/released name=k400_mr345_val_min_change_duration0.3
+    "$TEG_BIN/teg-synth" -q --dataset gebd --videos 8 --size 48 -o "$BATS_TEST_TMPDIR/made"
+    mkdir "$released"
+    cp "$BATS_TEST_TMPDIR/made/annotations/k400_mr345_train_min_change_duration0.3.json" "$released"
+    python3 -c 'import json, pickle, sys; pickle.dump(json.load(open(sys.argv[1])), open(sys.argv[2], "wb"), 3)' \
+        "$BATS_TEST_TMPDIR/made/annotations/$name.json" "$released/$name.pkl"
+    benchmark gebd VIDEOS="$BATS_TEST_TMPDIR/made/videos" ANNOTATIONS="$released" TUNE_EPOCHS=1 OBJECTIVE=supervised
+    expect_status 0
+    [ "$(rows gebd)" = "supervised shot PC " ]
+    benchmark gebd VIDEOS="$BATS_TEST_TMPDIR/made/videos" ANNOTATIONS="$BATS_TEST_TMPDIR/made/videos"
+    expect_status 2
+    [[ $stderr == *"no k400_mr345_train_min_change_duration0.3 nor k400_train_raw_annotation, .json or .pkl"* ]]
+}
+
+@test "ablations: a point a setting, figures where gnuplot is, Table 8" {
+    benchmark ablation N_VIDEOS=8 ALPHAS="0 1" GRID="1,1 2,1"
+    expect_status 0
+    [ "$(cut -f 1 "$BATS_TEST_TMPDIR/ablation/alpha.tsv" | xargs)" = "0 1" ]
+    [ "$(cut -f 1,2 "$BATS_TEST_TMPDIR/ablation/grid.tsv" | xargs)" = "1 1 2 1" ]
+    [ "$(awk 'NR > 1 { print $1, $3 }' "$BATS_TEST_TMPDIR/ablation/sampling.txt" | head -n 4 | xargs)" = \
+        "short-short-random (27.4) short-short-contained (15.2) long-short-random (26.9) alpha-0.9 (31.1)" ]
+    command -v gnuplot >/dev/null || skip "gnuplot is missing"
+    for picture in alpha grid; do
+        [ "$(head -c 4 "$BATS_TEST_TMPDIR/ablation/$picture.png" | tail -c 3)" = PNG ]
+    done
+}
+
+@test "similarity: moments of a video, drawn" {
+    benchmark similarity N_VIDEOS=8 OBJECTIVE="teg-ps teg-fg"
+    expect_status 0
+    [ "$(rows similarity)" = "TeG-PS TeG-FG chance " ]
+    [ "$(head -c 4 "$BATS_TEST_TMPDIR/similarity/seed-1/teg-fg/moments-similarity.png" | tail -c 3)" = PNG ]
+}
+
+@test "make -n is a plan, and nothing is done twice" {
+    benchmark kinetics -n N_VIDEOS=8
+    expect_status 0
+    [ "$(grep -c 'teg-train' <<<"$output")" = 4 ]
+    [ ! -e "$BATS_TEST_TMPDIR/kinetics" ]
+    benchmark kinetics N_VIDEOS=8 OBJECTIVE=teg-ps
+    expect_status 0
+    benchmark kinetics -n N_VIDEOS=8 OBJECTIVE=teg-ps
+    [[ $output != *teg-* ]]
+}
+
+@test "what is wrong with the variables is said" {
+    while IFS='|' read -r variables expected; do
+        # shellcheck disable=SC2086 # a list of words
+        benchmark vidsitu $variables
+        expect_status 2
+        [[ $stderr == *"$expected"* ]] || { echo "$variables: $stderr" >&2 && return 1; }
+    done <<END
+PRESET=full|PRESET=full: want paper or smoke
+PRESET=paper|VIDEOS=DIR and ANNOTATIONS=PATH are needed; PRESET=smoke makes its own
+OBJECTIVE=moco|OBJECTIVE=moco: want some of teg-ps teg-fg cvrl supervised
+VIDEOS=here|VIDEOS=DIR and ANNOTATIONS=PATH are needed, both
+VIDEOS=here ANNOTATIONS=/nowhere|ANNOTATIONS=/nowhere: no such file or folder
+END
+    benchmark ablation DATA=ava
+    expect_status 2
+    [[ $stderr == *"DATA=ava: want vidsitu or kinetics"* ]]
+}
