@@ -24,5 +24,7 @@ draw.supervised := labelled
 options.model.supervised = $(tuning) $(call rate) --task supervised
 plans.supervised := test
 probes.supervised := scores
+clips.scores := test
+options.probe.scores = --labels class --method logits $(unseen)
 
 include $(here)benchmark_end.mk

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fig. 5 and 6: how alike the moments of one video are. The five events of each validation video of VidSitu, 2 s each, by the
-# cosine of their features, for every method: seed-S/METHOD/moments-similarity.png shows the mean over all videos and six of
-# them; the table has the mean.
+# cosine of their features, for every method: seed-S/METHOD/linear-similarity.png shows the mean over all videos and six of
+# them; the table has the mean beside the accuracy.
 #
 #     make -f pipelines/similarity.mk VIDEOS=DIR ANNOTATIONS=vidsitu_annotations PRETRAINED=runs/vidsitu OUT=DIR
 #     make -f pipelines/similarity.mk PRESET=smoke
@@ -12,15 +12,10 @@
 experiment := vidsitu
 OUT ?= runs/similarity
 OBJECTIVE ?= teg-ps teg-fg cvrl
-published := similarity
 here := $(dir $(lastword $(MAKEFILE_LIST)))
 include $(here)benchmark.mk
 
-plans := moments
-options.plan.moments := --strategy events --clip 32x2 --split val
-probes := moments
-clips.moments := moments
-options.probe.moments := --labels events --method knn --neighbours 1 --allow-overlap $(unseen)
-pictures.moments := similarity
+include $(here)linear_events.mk
+pictures.linear := similarity
 
 include $(here)benchmark_end.mk

@@ -3,7 +3,8 @@
 #include "common/eval/ava.h"
 #include "common/eval/report.h"
 
-static const char *const not_recorded[] = {"print", NULL};
+static const char *const not_recorded[] = {"print", "csv", NULL};
+static const char *const outputs[] = {"csv", NULL};
 
 struct request {
     struct ava_options ava;
@@ -11,11 +12,23 @@ struct request {
     enum report_form print;
 };
 
-enum { KEY_PREDICTIONS = 256, KEY_ANNOTATIONS, KEY_LABELS, KEY_EXCLUDE, KEY_RULES, KEY_PRINT };
+enum {
+    KEY_PREDICTIONS = 256,
+    KEY_SCORES,
+    KEY_CSV,
+    KEY_ANNOTATIONS,
+    KEY_LABELS,
+    KEY_EXCLUDE,
+    KEY_RULES,
+    KEY_PRINT
+};
 
 static const struct argp_option options[] = {
     {"predictions", KEY_PREDICTIONS, "FILE", 0,
      "Predicted boxes, CSV: video,timestamp,x1,y1,x2,y2,class,score", 0},
+    {"scores", KEY_SCORES, "STORE", 0,
+     "Instead of predictions: an embeddings store of people's scores (teg-extract)", 0},
+    {"csv", KEY_CSV, "FILE", 0, "Write the predictions of --scores, for the official programs", 0},
     {"annotations", KEY_ANNOTATIONS, "FILE", 0,
      "Annotated boxes, CSV: video,timestamp,x1,y1,x2,y2,class[,person]", 0},
     {"labels", KEY_LABELS, "FILE", 0, "Label map with the classes to be scored, pbtxt", 0},
@@ -31,14 +44,18 @@ static const struct argp_option options[] = {
 static void check_complete(const struct request *r, struct argp_state *state)
 {
     const struct ava_options *o = &r->ava;
-    const char *missing = !o->predictions   ? "--predictions FILE"
-                          : !o->annotations ? "--annotations FILE"
-                          : !o->labels      ? "--labels FILE"
-                          : !r->rules_given ? "--rules slowfast|activitynet"
-                          : !o->out         ? "-o FILE"
-                                            : NULL;
+    const char *missing = !o->predictions && !o->scores ? "--predictions FILE"
+                          : !o->annotations             ? "--annotations FILE"
+                          : !o->labels                  ? "--labels FILE"
+                          : !r->rules_given             ? "--rules slowfast|activitynet"
+                          : !o->out                     ? "-o FILE"
+                                                        : NULL;
     if (missing)
         argp_error(state, "%s is missing", missing);
+    if (o->predictions && o->scores)
+        argp_error(state, "--predictions and --scores exclude each other");
+    if (o->csv && !o->scores)
+        argp_error(state, "--csv belongs to --scores");
     if (o->exclude && o->rules != AVA_SLOWFAST)
         argp_error(state, "--exclude: the rules activitynet know no exclusions; they ignore "
                           "predictions in frames that the annotations do not name");
@@ -51,6 +68,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case KEY_PREDICTIONS:
         o->predictions = arg;
+        break;
+    case KEY_SCORES:
+        o->scores = arg;
+        break;
+    case KEY_CSV:
+        o->csv = arg;
         break;
     case KEY_ANNOTATIONS:
         o->annotations = arg;
@@ -96,7 +119,8 @@ int main(int argc, char **argv)
                       .argp = &argp,
                       .input = &r,
                       .without = CLI_NO_THREADS | CLI_NO_LOG,
-                      .not_recorded = not_recorded};
+                      .not_recorded = not_recorded,
+                      .outputs = outputs};
     struct json *metrics = NULL;
     struct err e = {0};
     if (cli_parse(&cli, argc, argv))

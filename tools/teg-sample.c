@@ -14,6 +14,8 @@ enum key {
     KEY_CLIP,
     KEY_CLIPS,
     KEY_STEP,
+    KEY_BOXES,
+    KEY_BOX_SCORE,
     KEY_SPLIT,
     KEY_LABELS,
     KEY_TOLERANCE,
@@ -52,7 +54,7 @@ static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Clips:", 2},
     {"strategy", KEY_STRATEGY, "NAME", 0,
      "contained, random, cvrl: a long and a short clip a video; single: clips anywhere; "
-     "uniform, events, window, dense: clips in fixed places",
+     "uniform, events, window, dense, keyframes: clips in fixed places",
      0},
     {"long", KEY_LONG, "LENGTHxSTRIDE", 0,
      "Pairs: frames of the long clip and how far they are apart (32x4; cvrl 16x2)", 0},
@@ -62,10 +64,15 @@ static const struct argp_option options[] = {
      "Other strategies: frames of a clip and how far they are apart (32x2; window 16x2)", 0},
     {"clips", KEY_CLIPS, "N", 0, "uniform, single: clips a video (10, 1)", 0},
     {"step", KEY_STEP, "N", 0, "window: frames from one to the next (3)", 0},
+    {"boxes", KEY_BOXES, "KIND", 0, "keyframes: annotated or detected boxes (annotated)", 0},
+    {"box-score", KEY_BOX_SCORE, "X", 0, "Detected boxes: only those that are more certain (0.2)",
+     0},
     {"split", KEY_SPLIT, "NAME", 0, "train, val, test or all (all)", 0},
     {NULL, 0, NULL, 0, "Targets, order, randomness:", 3},
     {"labels", KEY_LABELS, "NAME", 0,
-     "Targets: class, events, boundaries or none (class; events: events)", 0},
+     "Targets: class, events, boundaries, actions or none (class; events: events; keyframes: "
+     "actions)",
+     0},
     {"tolerance", KEY_TOLERANCE, "SECONDS", 0,
      "A boundary nearer than this to its centre makes a clip positive (0.15)", 0},
     {"shuffle", KEY_SHUFFLE, NULL, 0,
@@ -104,8 +111,9 @@ static const struct argp_option options[] = {
 enum {
     PAIR = 1 << STRATEGY_CONTAINED | 1 << STRATEGY_RANDOM | 1 << STRATEGY_CVRL,
     WINDOW = 1 << STRATEGY_WINDOW,
+    KEYFRAMES = 1 << STRATEGY_KEYFRAMES,
     COUNTED = 1 << STRATEGY_UNIFORM | 1 << STRATEGY_SINGLE,
-    FIXED = 1 << STRATEGY_UNIFORM | 1 << STRATEGY_EVENTS | WINDOW | 1 << STRATEGY_DENSE,
+    FIXED = 1 << STRATEGY_UNIFORM | 1 << STRATEGY_EVENTS | WINDOW | 1 << STRATEGY_DENSE | KEYFRAMES,
     NO_PAIR = FIXED | 1 << STRATEGY_SINGLE,
     RANDOM_CROP = 1 << AUGMENT_PRETRAIN | 1 << AUGMENT_LINEAR,
     TEST_CROP = 1 << AUGMENT_TEST,
@@ -133,6 +141,8 @@ static const struct rule {
     [KEY_CLIP - FIRST_KEY] = {SHAPE, AT(options.shape[0]), .strategies = NO_PAIR},
     [KEY_CLIPS - FIRST_KEY] = {INTEGER, AT(options.n_clips), 1, 1000000, COUNTED, 0},
     [KEY_STEP - FIRST_KEY] = {INTEGER, AT(options.step), 1, 1000000, WINDOW, 0},
+    [KEY_BOXES - FIRST_KEY] = {NAMED, AT(options.boxes.kind), .strategies = KEYFRAMES},
+    [KEY_BOX_SCORE - FIRST_KEY] = {REAL, AT(options.boxes.min_score), 0, 1, KEYFRAMES, 0},
     [KEY_SPLIT - FIRST_KEY] = {SPLIT, AT(options.split)},
     [KEY_LABELS - FIRST_KEY] = {NAMED, AT(options.labels)},
     [KEY_TOLERANCE - FIRST_KEY] = {REAL, AT(options.tolerance), 1e-6, 1e6, FIXED, 0},
@@ -184,6 +194,7 @@ static int named(const struct given *g, enum key key)
 {
     const char *const *names = key == KEY_STRATEGY  ? strategy_names
                                : key == KEY_AUGMENT ? augment_names
+                               : key == KEY_BOXES   ? box_kind_names
                                                     : labels_names;
     return cli_choice(g->state, g->name, g->text, names);
 }

@@ -6,6 +6,7 @@
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "common/eval/ava_score.h"
+#include "common/eval/ava_scores.h"
 #include "common/eval/report.h"
 
 /* -- reading -- */
@@ -56,6 +57,23 @@ static int read_predictions(struct run *r, const char *text, size_t len, struct 
     return ava_read_predictions(&r->data, text, len, e);
 }
 
+/* Predictions from scores are read as the file that they would be. */
+static int read_scores(struct run *r, struct err *e)
+{
+    const struct ava_options *o = r->options;
+    struct buf csv = {0};
+    int rc = ava_scores_to_csv(o->scores, &r->labels, &csv, e);
+    const char *text = csv.data ? (const char *)csv.data : "";
+    if (rc == 0 && o->csv)
+        rc = file_write(o->csv, text, csv.len, e);
+    if (rc == 0) {
+        report_put_hash(&r->inputs, "scores", text, csv.len);
+        rc = read_predictions(r, text, csv.len, e);
+    }
+    buf_release(&csv);
+    return rc;
+}
+
 static int read_all(struct run *r, struct err *e)
 {
     const struct ava_options *o = r->options;
@@ -63,7 +81,8 @@ static int read_all(struct run *r, struct err *e)
         (o->exclude && read_file(r, "exclude", o->exclude, read_exclusions, e) < 0) ||
         read_file(r, "annotations", o->annotations, read_annotations, e) < 0)
         return ERR_FAIL;
-    return read_file(r, "predictions", o->predictions, read_predictions, e);
+    return o->scores ? read_scores(r, e)
+                     : read_file(r, "predictions", o->predictions, read_predictions, e);
 }
 
 /* -- reporting -- */

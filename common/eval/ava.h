@@ -18,7 +18,9 @@
 #include "common/eval/ava_rows.h"
 
 struct ava_options {
-    const char *predictions; /* CSV, see ava_rows.h */
+    const char *predictions; /* CSV, see ava_rows.h; or NULL */
+    const char *scores;      /* in their place: an embeddings store, see ava_scores.h */
+    const char *csv;         /* of `scores`: the same as a file of predictions to write; or NULL */
     const char *annotations; /* CSV */
     const char *labels;      /* pbtxt, see ava_labels.h */
     const char *exclude;     /* CSV "video,timestamp"; SlowFast's rules only; or NULL */

@@ -7,14 +7,22 @@
 #include "common/base/buf.h"
 #include "common/base/stop.h"
 #include "common/nn/classifier.h"
+#include "common/nn/clip_boxes.h"
 #include "common/nn/nn_device.h"
 #include "common/nn/encoder.h"
 #include "common/nn/loader.h"
+#include "common/nn/localizer.h"
 #include "common/nn/memory.h"
 #include "common/sampling/sampling.h"
 #include "common/store/embeddings.h"
 #include "common/store/index.h"
 #include "common/store/safetensors.h"
+
+/* What becomes one record: a clip, or a person in one. */
+struct item {
+    size_t row;
+    const struct sample_box *box; /* NULL: the clip */
+};
 
 struct extractor {
     const struct extract_options *o;
@@ -33,11 +41,16 @@ struct extractor {
     struct sampling_options plan_options;
     struct sample *rows; /* by video, clip, view */
     size_t n_rows, n_videos;
+    struct clip_boxes *boxes; /* of a model that looks at people; else NULL */
+    struct item *items;       /* in the order of the rows */
+    size_t n_items;
     size_t requested;      /* rows handed to the loader */
-    size_t done, resumed;  /* rows written, and written by earlier runs */
-    size_t first_of_video; /* first row of the video that is being written */
+    size_t done, resumed;  /* items written, and written by earlier runs */
+    size_t first_of_video; /* first item of the video that is being written */
     struct encoder *encoder;
-    struct classifier *classifier; /* behind the encoder, for logits */
+    struct classifier *classifier; /* behind the encoder, for logits of clips */
+    struct localizer *localizer;   /* of people */
+    float *places;                 /* [batch, boxes, 4] */
     size_t encoder_n, encoder_length;
     struct loader *loader;
     float *pooled; /* [C] */
@@ -68,15 +81,14 @@ static int open_model(struct extractor *x, struct err *e)
     if (x->crop_size == 0)
         return err_set(e, "%s: does not say what clips it was trained on (--crop-size)",
                        x->o->model);
-    bool scores = x->desc.n_classes > 0 && x->desc.task != MODEL_LOCALIZE; /* of whole clips */
+    bool scores = x->desc.n_classes > 0;
     x->form = x->o->form;
     if (x->form == FORM_OF_MODEL)
         x->form = scores ? FORM_LOGITS : FORM_POOLED;
     x->half = x->o->type == TYPE_OF_FORM ? x->form != FORM_LOGITS : x->o->type == TYPE_FLOAT16;
     if (x->form == FORM_LOGITS && !scores)
-        return err_set(
-            e, "%s: has no classifier of clips; teg-train --task classify makes one (--form)",
-            x->o->model);
+        return err_set(e, "%s: has no classifier; teg-train --task classify makes one (--form)",
+                       x->o->model);
     if (x->form == FORM_LOGITS && !(x->classes = model_classes(x->file, x->desc.n_classes, e)))
         return err_add(e, "%s", x->o->model);
     return 0;
@@ -108,12 +120,52 @@ static int by_clip(const void *a, const void *b)
     return (s->role > t->role) - (s->role < t->role);
 }
 
-static size_t video_rows(const struct extractor *x, size_t first)
+static uint32_t item_video(const struct extractor *x, size_t item)
+{
+    return x->rows[x->items[item].row].video;
+}
+
+static size_t video_items(const struct extractor *x, size_t first)
 {
     size_t n = 1;
-    while (first + n < x->n_rows && x->rows[first + n].video == x->rows[first].video)
+    while (first + n < x->n_items && item_video(x, first + n) == item_video(x, first))
         n++;
     return n;
+}
+
+static int add_item(struct extractor *x, size_t *cap, size_t row, const struct sample_box *box,
+                    struct err *e)
+{
+    if (x->n_items == *cap) {
+        *cap = *cap ? 2 * *cap : x->n_rows + 1;
+        struct item *grown = mem_grow(x->items, *cap, sizeof *grown, e);
+        if (!grown)
+            return ERR_FAIL;
+        x->items = grown;
+    }
+    x->items[x->n_items++] = (struct item){row, box};
+    return 0;
+}
+
+/* The clips, or the people in them. */
+static int list_items(struct extractor *x, struct err *e)
+{
+    size_t cap = 0;
+    bool people = x->form == FORM_LOGITS && x->desc.task == MODEL_LOCALIZE;
+    if (people && !x->samples)
+        return err_set(e, "%s scores people: it needs clips with boxes (--samples)", x->o->model);
+    if (people && clip_boxes_open(&x->boxes, x->samples, x->frames, e) < 0)
+        return ERR_FAIL;
+    for (size_t row = 0; row < x->n_rows; row++) {
+        const struct sample_box *box = NULL;
+        size_t n = people ? clip_boxes_of(x->boxes, &x->rows[row], &box) : 1;
+        for (size_t i = 0; i < n; i++)
+            if (add_item(x, &cap, row, people ? box + i : NULL, e) < 0)
+                return ERR_FAIL;
+    }
+    for (size_t i = 0; i < x->n_items; i += video_items(x, i))
+        x->n_videos++;
+    return 0;
 }
 
 /* The arrays of a dense store have one shape. */
@@ -156,8 +208,6 @@ static int take_rows(struct extractor *x, const struct sample *rows, size_t n, s
     if (check_lengths(x, e) < 0)
         return ERR_FAIL;
     keep_shard(x);
-    for (size_t i = 0; i < x->n_rows; i += video_rows(x, i))
-        x->n_videos++;
     return 0;
 }
 
@@ -224,7 +274,7 @@ static int open_inputs(struct extractor *x, struct err *e)
 {
     if (open_model(x, e) < 0 || frames_open(&x->frames, x->o->frames, e) < 0)
         return ERR_FAIL;
-    if ((x->o->samples ? open_samples(x, e) : make_plan(x, e)) < 0)
+    if ((x->o->samples ? open_samples(x, e) : make_plan(x, e)) < 0 || list_items(x, e) < 0)
         return ERR_FAIL;
     struct backend_options bo = {.device = x->o->device, .n_threads = x->o->n_threads};
     if (nn_device_open(&x->backend, &bo, x->o->out, e) < 0)
@@ -276,30 +326,36 @@ static struct json *inputs_json(const struct extractor *x, struct err *e)
     return j;
 }
 
+static const char *units(const struct extractor *x)
+{
+    return x->boxes ? "people" : "clips";
+}
+
 /*
- * What an interrupted run has written: its records are those of the first rows. Batches are the
+ * What an interrupted run has written: its records are those of the first items. Batches are the
  * same in every run, so that no number depends on where one stopped: this run begins with the batch
  * of the first row that is missing.
  */
 static int skip_written(struct extractor *x, struct err *e)
 {
     size_t first = 0, n;
-    for (; x->done < x->n_rows; x->done++) {
+    for (; x->done < x->n_items; x->done++) {
         char key[STORE_MAX_KEY + 1];
         struct blob value;
-        if (x->rows[x->done].video != x->rows[first].video)
+        if (item_video(x, x->done) != item_video(x, first))
             first = x->done;
-        const char *id = video_id(x, x->rows[first].video);
+        const char *id = video_id(x, item_video(x, first));
         if (frames_key(key, id, (int64_t)(x->done - first), e) < 0)
             return ERR_FAIL;
         if (store_peek(x->writer, key, &value, NULL) < 0)
             break;
     }
     x->resumed = x->done;
-    while ((n = next_batch_rows(x)) > 0 && x->requested + n <= x->done)
+    size_t row = x->done < x->n_items ? x->items[x->done].row : x->n_rows;
+    while ((n = next_batch_rows(x)) > 0 && x->requested + n <= row)
         x->requested += n;
     if (x->done)
-        ui_note(x->o->ui, "going on behind clip %zu of %zu", x->done, x->n_rows);
+        ui_note(x->o->ui, "going on behind %zu of %zu %s", x->done, x->n_items, units(x));
     return 0;
 }
 
@@ -324,6 +380,14 @@ static int create(struct extractor *x, struct err *e)
     return rc;
 }
 
+static struct embedding_person person_of(const struct sample_box *b)
+{
+    return (struct embedding_person){
+        .box = {(double)b->left, (double)b->top, (double)b->right, (double)b->bottom},
+        .score = (double)b->score,
+        .timestamp = b->timestamp};
+}
+
 static struct embedding_clip clip_times(const struct sample *s, const struct frames_info *info)
 {
     double frame = (double)info->fps_den / (double)info->fps_num;
@@ -342,15 +406,20 @@ static int put_video(struct extractor *x, const char *id, struct err *e)
     struct blob value;
     if (store_peek(x->writer, id, &value, NULL) == 0)
         return 0;
-    size_t first = x->first_of_video, n = video_rows(x, first);
+    size_t first = x->first_of_video, n = video_items(x, first);
     long video = frames_find(x->frames, id);
     if (video < 0)
         return err_set(e, "%s: no video %s", x->o->frames, id);
     struct embedding_clip *clips = mem_new(n, sizeof *clips, e);
     if (!clips)
         return ERR_FAIL;
-    for (size_t i = 0; i < n; i++)
-        clips[i] = clip_times(&x->rows[first + i], frames_video(x->frames, (size_t)video));
+    for (size_t i = 0; i < n; i++) {
+        const struct item *item = &x->items[first + i];
+        clips[i] = clip_times(&x->rows[item->row], frames_video(x->frames, (size_t)video));
+        clips[i].has_person = item->box != NULL;
+        if (item->box)
+            clips[i].person = person_of(item->box);
+    }
     int rc = embeddings_put_video(x->writer, id, clips, n, e);
     free(clips);
     return rc;
@@ -366,20 +435,26 @@ static void time_mean(const float *dense, size_t steps, size_t channels, float *
     }
 }
 
-/* Numbers that the network gives of a clip. */
-static size_t clip_values(const struct extractor *x)
+/* Numbers that the network gives of an item. */
+static size_t item_values(const struct extractor *x)
 {
     return x->form == FORM_LOGITS ? x->desc.n_classes
                                   : encoder_steps(x->encoder) * x->model->backbone.desc.c_out;
 }
 
-/* Writes the features [T', C] or scores of row x->done. */
-static int put_row(struct extractor *x, const float *values, struct err *e)
+/* Numbers that the network gives of a clip; of people there are as many places in each. */
+static size_t clip_values(const struct extractor *x)
+{
+    return item_values(x) * (x->boxes ? clip_boxes_most(x->boxes) : 1);
+}
+
+/* Writes the features [T', C] or scores of item x->done. */
+static int put_item(struct extractor *x, const float *values, struct err *e)
 {
     size_t steps = encoder_steps(x->encoder), channels = x->model->backbone.desc.c_out;
     struct embedding clip = {{0, channels, x->half}, values};
-    uint32_t video = x->rows[x->done].video;
-    while (x->rows[x->first_of_video].video != video)
+    uint32_t video = item_video(x, x->done);
+    while (item_video(x, x->first_of_video) != video)
         x->first_of_video++;
     if (x->form == FORM_LOGITS) {
         clip.shape.n_channels = x->desc.n_classes;
@@ -397,12 +472,22 @@ static int put_row(struct extractor *x, const float *values, struct err *e)
     return 0;
 }
 
-/* Writes what is new of a batch whose rows begin at `first`. */
+/* Where the numbers of item x->done are in those of a batch whose rows begin at `first`. */
+static size_t place_of(const struct extractor *x, size_t first)
+{
+    const struct item *item = &x->items[x->done];
+    size_t number = 0; /* of the person in the clip */
+    while (x->done > number && x->items[x->done - number - 1].row == item->row)
+        number++;
+    return (item->row - first) * clip_values(x) + number * item_values(x);
+}
+
+/* Writes what is new of a batch of n rows that begin at `first`. */
 static int put_rows(struct extractor *x, const float *values, size_t first, size_t n, struct err *e)
 {
     size_t before = x->done;
-    for (size_t i = before - first; i < n; i++)
-        if (put_row(x, values + i * clip_values(x), e) < 0)
+    while (x->done < x->n_items && x->items[x->done].row < first + n)
+        if (put_item(x, values + place_of(x, first), e) < 0)
             return ERR_FAIL;
     ui_progress_add(x->o->ui, x->done - before);
     return store_commit(x->writer, PUTS_PER_COMMIT, e);
@@ -433,6 +518,23 @@ static int classifier_for(struct extractor *x, size_t n, struct err *e)
     return classifier_set_weights(x->classifier, e);
 }
 
+static int localizer_for(struct extractor *x, size_t n, struct err *e)
+{
+    struct localizer_options o = {.n = n, .boxes = clip_boxes_most(x->boxes), .dtype = x->o->dtype};
+    encoder_map(x->encoder, o.map);
+    free(x->places);
+    x->places = mem_new(n * o.boxes * 4, sizeof *x->places, e);
+    if (!x->places || localizer_new(&x->localizer, x->model, &o, e) < 0)
+        return ERR_FAIL;
+    return localizer_set_weights(x->localizer, e);
+}
+
+/* What comes behind the encoder. */
+static int head_for(struct extractor *x, size_t n, struct err *e)
+{
+    return x->boxes ? localizer_for(x, n, e) : classifier_for(x, n, e);
+}
+
 static int encoder_for(struct extractor *x, size_t n, size_t length, struct err *e)
 {
     if (x->encoder && x->encoder_n == n && x->encoder_length == length)
@@ -440,8 +542,10 @@ static int encoder_for(struct extractor *x, size_t n, size_t length, struct err 
     struct encoder_options o = {
         .n = n, .length = length, .size = x->crop_size, .dtype = x->o->dtype};
     classifier_free(x->classifier);
+    localizer_free(x->localizer);
     encoder_free(x->encoder);
     x->classifier = NULL;
+    x->localizer = NULL;
     x->encoder = NULL;
     x->encoder_n = n;
     x->encoder_length = length;
@@ -452,7 +556,25 @@ static int encoder_for(struct extractor *x, size_t n, size_t length, struct err 
     if (memory_check(x->backend, encoder_activation_bytes(x->encoder) + 2 * n * pixels,
                      "a smaller --batch or --crop-size", e) < 0)
         return ERR_FAIL;
-    return encoder_set_weights(x->encoder, e) < 0 ? ERR_FAIL : classifier_for(x, n, e);
+    return encoder_set_weights(x->encoder, e) < 0 ? ERR_FAIL : head_for(x, n, e);
+}
+
+/* Scores of the people of a batch, in the device's memory. */
+static const float *people_output(struct extractor *x, const struct clip_batch *batch,
+                                  struct err *e)
+{
+    size_t most = clip_boxes_most(x->boxes), map[3];
+    memset(x->places, 0, batch->n * most * 4 * sizeof *x->places);
+    for (size_t i = 0; i < batch->n; i++) {
+        const struct sample *row = &batch->rows[CLIP_SINGLE][i];
+        const struct sample_box *box;
+        size_t n = clip_boxes_of(x->boxes, row, &box);
+        for (size_t k = 0; k < n; k++)
+            clip_boxes_in_crop(x->boxes, row, &box[k], x->places + (i * most + k) * 4);
+    }
+    return localizer_forward(x->localizer, encoder_map(x->encoder, map), x->places, NULL, e) < 0
+               ? NULL
+               : localizer_logits(x->localizer);
 }
 
 /* What the network gives of the batch, in the device's memory. */
@@ -465,6 +587,8 @@ static const float *network_output(struct extractor *x, const struct clip_batch 
     const float *features = encoder_features(x->encoder);
     if (x->form != FORM_LOGITS)
         return features;
+    if (x->boxes)
+        return people_output(x, batch, e);
     return classifier_forward(x->classifier, features, NULL, e) < 0
                ? NULL
                : classifier_logits(x->classifier);
@@ -509,9 +633,9 @@ static int loop(struct extractor *x, struct err *e)
     int rc = start_loader(x, e);
     while (rc >= 0 && (rc = loader_next(x->loader, &batch, e)) > 0) {
         rc = one_batch(x, batch, e);
-        if (rc == 0 && stop_requested() && x->done < x->n_rows)
-            rc = err_code(e, ERR_STOPPED, "after %zu of %zu clips; the same command goes on",
-                          x->done, x->n_rows);
+        if (rc == 0 && stop_requested() && x->done < x->n_items)
+            rc = err_code(e, ERR_STOPPED, "after %zu of %zu %s; the same command goes on", x->done,
+                          x->n_items, units(x));
     }
     return rc;
 }
@@ -522,19 +646,19 @@ static void report(const struct extractor *x, double seconds)
     struct json *record = json_new_object();
     json_add(record, "event", json_new_str("extracted"));
     json_add(record, "videos", json_new_i64((int64_t)x->n_videos));
-    json_add(record, "clips", json_new_i64((int64_t)x->n_rows));
+    json_add(record, "clips", json_new_i64((int64_t)x->n_items));
     json_add(record, "seconds", json_new_f64(seconds));
     json_add(record, "clips_per_second", json_new_f64((double)n / seconds));
     json_add(record, "waiting_share", json_new_f64(x->waited / seconds));
     ui_log(x->o->ui, record);
-    ui_note(x->o->ui, "%zu clips of %zu videos, %.3g a second", x->n_rows, x->n_videos,
+    ui_note(x->o->ui, "%zu %s of %zu videos, %.3g a second", x->n_items, units(x), x->n_videos,
             (double)n / seconds);
 }
 
 static int extract(struct extractor *x, struct err *e)
 {
     double began = ui_seconds();
-    ui_progress_start(x->o->ui, "extracting", x->n_rows, "clips");
+    ui_progress_start(x->o->ui, "extracting", x->n_items, units(x));
     ui_progress_skip(x->o->ui, x->done);
     int rc = loop(x, e);
     ui_progress_end(x->o->ui);
@@ -552,12 +676,16 @@ static void extractor_release(struct extractor *x)
 {
     loader_free(x->loader);
     classifier_free(x->classifier);
+    localizer_free(x->localizer);
+    clip_boxes_free(x->boxes);
     encoder_free(x->encoder);
     store_abandon(x->writer);
     codec_free(x->codec);
     model_free(x->model);
     free(x->pooled);
     free(x->rows);
+    free(x->items);
+    free(x->places);
     plan_release(&x->plan);
     index_close(x->index);
     samples_close(x->samples);

@@ -22,7 +22,8 @@
 
 struct task_run {
     const struct train_options *o;
-    const struct samples *samples;
+    struct samples *samples;
+    const struct frames *frames; /* that the samples were made from */
     struct model_desc desc;
     struct model *model;         /* made of `desc`, owned by the loop */
     struct json *classes;        /* owned; NULL where the model has no classifier */
@@ -66,7 +67,11 @@ struct task {
     void (*record)(const struct task_run *r, const double *mean, struct json *record);
 };
 
-extern const struct task task_pretrain, task_tune;
+/* As `tops`: a head of the same task and classes is gone on with, any other is left behind. */
+int task_class_tops(const struct task_run *r, const struct safetensors *f,
+                    const struct model_desc *theirs, struct err *e);
+
+extern const struct task task_pretrain, task_tune, task_localize;
 const struct task *task_get(enum train_task task);
 
 /* What a task is mostly trained with (RECIPE sections 3 and 4). */

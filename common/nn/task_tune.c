@@ -7,7 +7,6 @@
 
 #include "common/nn/task.h"
 #include "common/nn/tune_step.h"
-#include "common/store/safetensors.h"
 
 static int take_classes(struct task_run *r, enum model_task task, struct err *e)
 {
@@ -61,19 +60,6 @@ static void settings(const struct task_run *r, struct json *j)
     json_add(j, "n_classes", json_new_i64((int64_t)r->desc.n_classes));
     json_add(j, "dropout", json_new_f64(r->o->dropout));
     json_add(j, "normalisation", json_new_str(r->o->frozen_norm ? "frozen" : "batch"));
-}
-
-/* A classifier of the same classes is gone on with, any other is left behind. */
-static int tops(const struct task_run *r, const struct safetensors *f,
-                const struct model_desc *theirs, struct err *e)
-{
-    (void)e;
-    if (theirs->task != r->desc.task || theirs->n_classes != r->desc.n_classes)
-        return TOPS_NONE;
-    struct json *classes = model_classes(f, theirs->n_classes, NULL);
-    bool same = classes && json_equal(classes, r->classes);
-    json_free(classes);
-    return same ? TOPS_ALL : TOPS_NONE;
 }
 
 static int open_step(struct task_run *r, struct err *e)
@@ -138,7 +124,7 @@ const struct task task_tune = {
     .begin = begin,
     .wrong = wrong,
     .settings = settings,
-    .tops = tops,
+    .tops = task_class_tops,
     .open = open_step,
     .close = close_step,
     .set_weights = set_weights,

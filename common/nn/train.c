@@ -125,6 +125,7 @@ static int open_inputs(struct trainer *t, struct err *e)
     if (store_check_input(samples_store(t->samples), "frames", frames_store(t->frames), e) < 0)
         return ERR_FAIL;
     t->run.samples = t->samples;
+    t->run.frames = t->frames;
     snprintf(t->run.desc.backbone, sizeof t->run.desc.backbone, "%s", t->o.backbone);
     return t->task->begin(&t->run, e) < 0 ? ERR_FAIL : check_epoch(t, e);
 }

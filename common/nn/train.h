@@ -20,6 +20,7 @@ enum train_task {
     TASK_CLASSIFY,   /* single clips and their classes, from a pre-trained model */
     TASK_SUPERVISED, /* the same from new weights */
     TASK_BOUNDARY,   /* windows around a moment: is it a boundary */
+    TASK_LOCALIZE,   /* clips around key frames: what each person in them does */
 };
 extern const char *const train_task_names[]; /* in the order of the enum, NULL-ended */
 

@@ -7,76 +7,119 @@
 
 static const size_t max_clips = INT32_MAX;
 
-static size_t count_clips(const struct clip_plan *plan, const struct selected *v)
+/* The clips of one video after the other. */
+struct lister {
+    struct clip_list *list;
+    const struct clip_plan *plan;
+    const struct key_boxes *boxes;
+    struct labeller *labels;
+    struct key_clips keys; /* of the video at hand */
+};
+
+/* Frame at which a clip is centred that belongs to a moment, and its number within the video. */
+struct moment {
+    double time;
+    size_t number;
+};
+
+static struct moment moment_of(const struct lister *l, size_t clip)
 {
-    if (strategy_is_pair(plan->strategy))
+    const struct selected *v = l->labels->video;
+    if (l->plan->strategy == STRATEGY_KEYFRAMES)
+        return (struct moment){l->keys.clip[clip].time, l->keys.clip[clip].number};
+    if (l->plan->strategy != STRATEGY_EVENTS)
+        return (struct moment){0, clip};
+    const struct event *ev = &v->record->events[clip];
+    return (struct moment){(ev->start + ev->end) / 2, clip};
+}
+
+/* The stored frame that is shown at a moment, at most one frame outside of the video. */
+static int64_t frame_at(const struct frames_info *info, double time)
+{
+    double rate = (double)info->fps_num / (double)info->fps_den;
+    double at = time * rate + 1e-6; /* no frame too early by rounding */
+    return (int64_t)floor(fmin(fmax(at, -1), (double)info->n_frames));
+}
+
+static size_t count_clips(const struct lister *l)
+{
+    const struct selected *v = l->labels->video;
+    if (strategy_is_pair(l->plan->strategy))
         return 1;
-    return clip_plan_count(plan, v->info->n_frames, v->record ? v->record->n_events : 0);
+    size_t n_events = v->record ? v->record->n_events : 0;
+    return clip_plan_count(l->plan, v->info->n_frames,
+                           l->plan->strategy == STRATEGY_KEYFRAMES ? l->keys.n : n_events);
 }
 
-/* The stored frame that is shown at the middle of an event, at most one frame outside of the video.
- */
-static int64_t event_centre(const struct selected *v, size_t event)
+/* Takes up a video; how many clips it has. */
+static int take_video(struct lister *l, const struct selected *v, size_t *n, struct err *e)
 {
-    const struct event *ev = &v->record->events[event];
-    double rate = (double)v->info->fps_num / (double)v->info->fps_den;
-    double at = (ev->start + ev->end) / 2 * rate + 1e-6; /* no frame too early by rounding */
-    return (int64_t)floor(fmin(fmax(at, -1), (double)v->info->n_frames));
-}
-
-static void add_clip(struct clip_list *x, const struct clip_plan *plan, size_t video, size_t clip,
-                     const struct labeller *labels)
-{
-    const struct selected *v = labels->video;
-    bool events = plan->strategy == STRATEGY_EVENTS;
-    int64_t centre = events ? event_centre(v, clip) : 0, start = 0;
-    if (strategy_is_fixed(plan->strategy))
-        start = clip_plan_start(plan, v->info->n_frames, clip, centre);
-    int32_t target =
-        labeller_target(labels, clip_centre(plan->shape, start), events ? (int64_t)clip : -1);
-    x->clip[x->n++] = (struct listed_clip){
-        .video = (uint32_t)video,
-        .clip = (uint32_t)clip,
-        .start = (int32_t)start,
-        .target = target,
-        .n_frames = (int32_t)v->info->n_frames,
-        .width = (uint16_t)v->info->width,
-        .height = (uint16_t)v->info->height,
-    };
-    x->n_without_target += target < 0;
-}
-
-static int fill(struct clip_list *x, const struct clip_plan *plan,
-                const struct selection *selection, struct labeller *labels, struct err *e)
-{
-    for (size_t i = 0; i < selection->n; i++) {
-        const struct selected *v = &selection->video[i];
-        size_t n = count_clips(plan, v);
-        x->n_without_clips += n == 0;
-        x->n_too_short += v->info->n_frames <= clip_span(plan->shape);
-        if (labeller_video(labels, v, e) < 0)
-            return ERR_FAIL;
-        for (size_t clip = 0; clip < n; clip++)
-            add_clip(x, plan, i, clip, labels);
-    }
+    if (labeller_video(l->labels, v, e) < 0 ||
+        (l->plan->strategy == STRATEGY_KEYFRAMES &&
+         key_clips_video(&l->keys, l->boxes, v, l->labels->actions, e) < 0))
+        return ERR_FAIL;
+    *n = count_clips(l);
     return 0;
 }
 
-int clip_list_init(struct clip_list *x, const struct clip_plan *plan,
-                   const struct selection *selection, struct labeller *labels, struct err *e)
+/* Room for all clips, which are counted first: a list that is too long is none. */
+static int make_room(struct lister *l, const struct selection *selection, struct err *e)
 {
-    *x = (struct clip_list){0};
-    size_t total = 0;
+    size_t total = 0, n;
     for (size_t i = 0; i < selection->n; i++) {
-        size_t n = count_clips(plan, &selection->video[i]);
+        if (take_video(l, &selection->video[i], &n, e) < 0)
+            return ERR_FAIL;
         if (n > max_clips - total)
             return err_set(e, "more than %zu clips an epoch", max_clips);
         total += n;
     }
-    x->clip = mem_new(total ? total : 1, sizeof(*x->clip), e);
-    if (!x->clip)
+    l->list->clip = mem_new(total ? total : 1, sizeof(*l->list->clip), e);
+    return l->list->clip ? 0 : ERR_FAIL;
+}
+
+static void add_clip(struct lister *l, size_t video, size_t clip)
+{
+    const struct frames_info *info = l->labels->video->info;
+    struct moment moment = moment_of(l, clip);
+    bool event = l->plan->strategy == STRATEGY_EVENTS;
+    int64_t start = 0;
+    if (strategy_is_fixed(l->plan->strategy))
+        start = clip_plan_start(l->plan, info->n_frames, clip, frame_at(info, moment.time));
+    int32_t target =
+        labeller_target(l->labels, clip_centre(l->plan->shape, start), event ? (int64_t)clip : -1);
+    l->list->clip[l->list->n++] = (struct listed_clip){
+        .video = (uint32_t)video,
+        .clip = (uint32_t)moment.number,
+        .start = (int32_t)start,
+        .target = target,
+        .n_frames = (int32_t)info->n_frames,
+        .width = (uint16_t)info->width,
+        .height = (uint16_t)info->height,
+    };
+    l->list->n_without_target += target < 0;
+}
+
+static int add_video(struct lister *l, const struct selected *v, size_t video, struct err *e)
+{
+    size_t n;
+    if (take_video(l, v, &n, e) < 0)
         return ERR_FAIL;
-    int rc = fill(x, plan, selection, labels, e);
+    l->list->n_without_clips += n == 0;
+    l->list->n_too_short += v->info->n_frames <= clip_span(l->plan->shape);
+    for (size_t clip = 0; clip < n; clip++)
+        add_clip(l, video, clip);
+    return 0;
+}
+
+int clip_list_init(struct clip_list *x, const struct clip_plan *plan, const struct key_boxes *boxes,
+                   const struct selection *selection, struct labeller *labels, struct err *e)
+{
+    *x = (struct clip_list){0};
+    struct lister l = {.list = x, .plan = plan, .boxes = boxes, .labels = labels};
+    int rc = make_room(&l, selection, e);
+    for (size_t i = 0; rc == 0 && i < selection->n; i++)
+        rc = add_video(&l, &selection->video[i], i, e);
+    key_clips_release(&l.keys);
     if (rc < 0)
         clip_list_release(x);
     return rc;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/sampling/key_clips.h"
 #include "common/sampling/labels.h"
 #include "common/sampling/selection.h"
 #include "common/sampling/strategy.h"
@@ -26,13 +27,16 @@ struct listed_clip {
 struct clip_list {
     struct listed_clip *clip; /* [n] */
     size_t n;
-    size_t n_without_clips;  /* videos that give none (no events) */
+    size_t n_without_clips;  /* videos that give none (no events, no boxes) */
     size_t n_too_short;      /* videos with no room for a clip: wrapped or clamped */
     size_t n_without_target; /* clips with target -1 */
 };
 
-/* `labels` says which targets; its index is asked for class numbers. Fails above 2^31 - 1 clips. */
-int clip_list_init(struct clip_list *x, const struct clip_plan *plan,
+/*
+ * `labels` says which targets; its index is asked for class numbers. `boxes` says which key frames
+ * show somebody, for STRATEGY_KEYFRAMES. Fails above 2^31 - 1 clips.
+ */
+int clip_list_init(struct clip_list *x, const struct clip_plan *plan, const struct key_boxes *boxes,
                    const struct selection *selection, struct labeller *labels, struct err *e);
 void clip_list_release(struct clip_list *x);
 

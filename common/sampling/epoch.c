@@ -53,12 +53,20 @@ static int balance(struct epochs *x, struct err *e)
     return 0;
 }
 
+static const char *nothing(const struct epochs *x)
+{
+    if (x->clips.n_without_clips == 0)
+        return "no video to sample from";
+    if (x->o.strategy != STRATEGY_KEYFRAMES)
+        return "no video has events";
+    return x->o.boxes.kind == BOXES_DETECTED ? "no key frame has a detected box (--boxes)"
+                                             : "no key frame has an annotated box (--boxes)";
+}
+
 static int size_epoch(struct epochs *x, struct err *e)
 {
     if (x->clips.n == 0)
-        return x->o.strategy == STRATEGY_EVENTS && x->clips.n_without_clips
-                   ? err_set(e, "no video has events")
-                   : err_set(e, "no video to sample from");
+        return err_set(e, "%s", nothing(x));
     if (x->clips.n > INT32_MAX / x->n_crops)
         return err_set(e, "more than %d clips and crops an epoch", INT32_MAX);
     x->n_examples = x->clips.n * x->n_crops;
@@ -80,7 +88,11 @@ int epochs_new(struct epochs **out, const struct sampling_options *o,
     x->n_crops = o->augment.kind == AUGMENT_TEST ? (size_t)o->augment.n_crops : 1;
     struct labeller labels = {.kind = o->labels, .tolerance = o->tolerance, .index = index};
     struct clip_plan plan = {o->strategy, o->shape[0], o->n_clips, o->step};
-    int rc = clip_list_init(&x->clips, &plan, selection, &labels, e);
+    struct json *actions = NULL;
+    int rc = o->labels == LABELS_ACTIONS && index ? key_clips_actions(index, &actions, e) : 0;
+    labels.actions = actions;
+    if (rc >= 0)
+        rc = clip_list_init(&x->clips, &plan, &o->boxes, selection, &labels, e);
     labeller_release(&labels);
     if (rc >= 0)
         rc = size_epoch(x, e);

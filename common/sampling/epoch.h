@@ -23,6 +23,7 @@
 #include "common/base/err.h"
 #include "common/base/json.h"
 #include "common/sampling/augment.h"
+#include "common/sampling/key_clips.h"
 #include "common/sampling/labels.h"
 #include "common/sampling/selection.h"
 #include "common/sampling/strategy.h"
@@ -41,6 +42,7 @@ struct sampling_options {
     struct clip_shape shape[2]; /* long, short; strategies of one clip use shape[0] */
     int64_t n_clips;            /* single, uniform: clips a video */
     int64_t step;               /* window: frames between centres */
+    struct key_boxes boxes;     /* keyframes */
     enum labels labels;
     double tolerance; /* seconds, for LABELS_BOUNDARIES */
     bool shuffle;     /* random order; otherwise by video, clip, crop */

@@ -23,6 +23,7 @@ enum labels {
     LABELS_EVENTS, /* label of the clip's own event, else of the first one at the clip's centre */
     LABELS_BOUNDARIES, /* 1 where a boundary is nearer to the clip's centre than `tolerance`, else 0
                         */
+    LABELS_ACTIONS,    /* -1: those of the boxes in a clip, by the actions of the index */
     LABELS_NONE,       /* -1 */
 };
 extern const char *const labels_names[]; /* in the order of the enum, NULL-ended */
@@ -33,8 +34,9 @@ const char *labels_class(enum labels kind, const struct index *index, size_t tar
 
 struct labeller {
     enum labels kind;
-    double tolerance;          /* seconds, LABELS_BOUNDARIES */
-    const struct index *index; /* NULL: no targets but the class numbers of the selection */
+    double tolerance;           /* seconds, LABELS_BOUNDARIES */
+    const struct index *index;  /* NULL: no targets but the class numbers of the selection */
+    const struct json *actions; /* LABELS_ACTIONS: those of the index; may be NULL */
     const struct selected *video;
     double *boundary; /* seconds; of the rater with the highest consistency (the first such one) */
     size_t n_boundaries;

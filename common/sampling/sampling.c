@@ -5,6 +5,7 @@
 #include "common/base/num.h"
 #include "common/base/pool.h"
 #include "common/sampling/clip_list.h"
+#include "common/sampling/key_clips.h"
 
 /* Memory that epochs under way may take. */
 static const size_t window_bytes = (size_t)1 << 30;
@@ -90,6 +91,46 @@ static int put_classes(struct writing *w, struct err *e)
     return rc;
 }
 
+/* Appends the boxes of a video's clips. */
+static int append_boxes(struct buf *table, const struct key_clips *k, size_t video, struct err *e)
+{
+    for (size_t i = 0; i < k->n_boxes; i++)
+        k->box[i].video = (uint32_t)video;
+    return buf_append(table, k->box, k->n_boxes * sizeof *k->box, e);
+}
+
+/* Where clips are centred on key frames: the boxes in them. */
+static int put_boxes(struct writing *w, struct err *e)
+{
+    const struct sampling_options *o = &w->request->options;
+    struct json *actions = NULL;
+    struct key_clips k = {0};
+    struct buf table = {0};
+    if (o->strategy != STRATEGY_KEYFRAMES)
+        return 0;
+    int rc = key_clips_actions(w->index, &actions, e);
+    for (size_t i = 0; rc == 0 && i < w->selection->n; i++) {
+        rc = key_clips_video(&k, &o->boxes, &w->selection->video[i], actions, e);
+        if (rc == 0)
+            rc = append_boxes(&table, &k, i, e);
+    }
+    if (rc == 0)
+        rc = samples_put_boxes(w->writer, (const struct sample_box *)table.data,
+                               table.len / sizeof(struct sample_box), e);
+    key_clips_release(&k);
+    buf_release(&table);
+    return rc;
+}
+
+/* The records in front of the epochs, as far as they are not there. */
+static int put_front(struct writing *w, struct err *e)
+{
+    const char *last = store_last_key(w->writer);
+    if (!*last && put_boxes(w, e) < 0)
+        return ERR_FAIL;
+    return *last && strcmp(last, "boxes") != 0 ? 0 : put_classes(w, e);
+}
+
 static int put_videos(struct writing *w, struct err *e)
 {
     size_t n = w->selection->n;
@@ -128,7 +169,7 @@ static int resume_point(struct writing *w, bool *complete, struct err *e)
     const char *last = store_last_key(w->writer);
     int64_t epoch = -1;
     *complete = strcmp(last, "videos") == 0;
-    if (*complete || !*last || strcmp(last, "classes") == 0)
+    if (*complete || !*last || strcmp(last, "boxes") == 0 || strcmp(last, "classes") == 0)
         return 0;
     if (strncmp(last, "epoch/", 6) != 0 || num_i64(last + 6, 0, SAMPLING_MAX_EPOCHS, &epoch, e) < 0)
         return err_set(e, "%s.part: key \"%s\" does not belong here", w->request->out, last);
@@ -143,7 +184,7 @@ static int write_records(struct writing *w, struct err *e)
     if (resume_point(w, &complete, e) < 0)
         return ERR_FAIL;
     if (!complete) {
-        int rc = *store_last_key(w->writer) ? 0 : put_classes(w, e);
+        int rc = put_front(w, e);
         if (rc >= 0)
             rc = put_epochs(w, e);
         if (rc >= 0)

@@ -10,7 +10,10 @@ void sampling_defaults(enum strategy strategy, struct sampling_options *o)
         .shape = {one_clip},
         .n_clips = strategy == STRATEGY_UNIFORM ? 10 : 1,
         .step = 3,
-        .labels = strategy == STRATEGY_EVENTS ? LABELS_EVENTS : LABELS_CLASS,
+        .boxes = {.min_score = 0.2},
+        .labels = strategy == STRATEGY_EVENTS      ? LABELS_EVENTS
+                  : strategy == STRATEGY_KEYFRAMES ? LABELS_ACTIONS
+                                                   : LABELS_CLASS,
         .tolerance = 0.15,
         .shuffle = !strategy_is_fixed(strategy),
         .n_epochs = 1,
@@ -72,6 +75,9 @@ int sampling_check(const struct sampling_options *o, struct err *e)
 {
     if (!strategy_is_fixed(o->strategy) && check_pair(o, e) < 0)
         return ERR_FAIL;
+    if (o->labels == LABELS_ACTIONS && o->strategy != STRATEGY_KEYFRAMES)
+        return err_set(e, "actions labels belong to the boxes of strategy keyframes, not of %s",
+                       strategy_names[o->strategy]);
     if (o->balance && o->labels != LABELS_BOUNDARIES)
         return err_set(e, "only boundaries labels can be balanced, not %s",
                        labels_names[o->labels]);
@@ -138,6 +144,10 @@ static int add_clips(struct json *out, const struct sampling_options *o)
         rc |= add_i64(out, "clips", o->n_clips);
     if (o->strategy == STRATEGY_WINDOW)
         rc |= add_i64(out, "step", o->step);
+    if (o->strategy == STRATEGY_KEYFRAMES)
+        rc |= json_add(out, "boxes", json_new_str(box_kind_names[o->boxes.kind]));
+    if (o->strategy == STRATEGY_KEYFRAMES && o->boxes.kind == BOXES_DETECTED)
+        rc |= add_f64(out, "box_score", o->boxes.min_score);
     return rc;
 }
 

@@ -5,8 +5,8 @@
 
 #include "common/base/num.h"
 
-const char *const strategy_names[] = {"contained", "random", "cvrl",  "single", "uniform",
-                                      "events",    "window", "dense", NULL};
+const char *const strategy_names[] = {"contained", "random", "cvrl",  "single",    "uniform",
+                                      "events",    "window", "dense", "keyframes", NULL};
 
 bool strategy_is_pair(enum strategy s)
 {
@@ -20,7 +20,8 @@ bool strategy_is_fixed(enum strategy s)
 
 enum sample_edge strategy_edge(enum strategy s)
 {
-    return s == STRATEGY_EVENTS || s == STRATEGY_WINDOW ? SAMPLE_CLAMP : SAMPLE_WRAP;
+    return s == STRATEGY_EVENTS || s == STRATEGY_WINDOW || s == STRATEGY_KEYFRAMES ? SAMPLE_CLAMP
+                                                                                   : SAMPLE_WRAP;
 }
 
 int clip_shape_parse(const char *text, struct clip_shape *out, struct err *e)
@@ -85,7 +86,7 @@ static int64_t clip_cover(struct clip_shape shape)
     return (int64_t)shape.length * shape.stride;
 }
 
-size_t clip_plan_count(const struct clip_plan *p, int64_t n_frames, size_t n_events)
+size_t clip_plan_count(const struct clip_plan *p, int64_t n_frames, size_t n_moments)
 {
     int64_t apart;
     switch (p->strategy) {
@@ -93,7 +94,8 @@ size_t clip_plan_count(const struct clip_plan *p, int64_t n_frames, size_t n_eve
     case STRATEGY_SINGLE:
         return (size_t)p->n_clips;
     case STRATEGY_EVENTS:
-        return n_events;
+    case STRATEGY_KEYFRAMES:
+        return n_moments;
     case STRATEGY_WINDOW:
         apart = p->step;
         break;
@@ -127,7 +129,7 @@ int64_t clip_plan_start(const struct clip_plan *p, int64_t n_frames, size_t clip
         return dense_start(p, n_frames, clip);
     case STRATEGY_WINDOW:
         return (int64_t)clip * p->step - clip_span(p->shape) / 2;
-    default: /* events */
+    default: /* events, keyframes */
         centre = centre < 0 ? 0 : centre >= n_frames ? n_frames - 1 : centre;
         return centre - clip_span(p->shape) / 2;
     }

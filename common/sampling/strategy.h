@@ -31,12 +31,13 @@ enum strategy {
     STRATEGY_EVENTS,    /* one clip centred on each event */
     STRATEGY_WINDOW,    /* one clip centred on every step-th frame */
     STRATEGY_DENSE,     /* consecutive clips that cover the video */
+    STRATEGY_KEYFRAMES, /* one clip centred on each key frame that shows somebody */
 };
 extern const char *const strategy_names[]; /* in the order of the enum, NULL-ended */
 
-bool strategy_is_pair(enum strategy s);          /* contained, random, cvrl */
-bool strategy_is_fixed(enum strategy s);         /* uniform, events, window, dense: no draw */
-enum sample_edge strategy_edge(enum strategy s); /* SAMPLE_CLAMP for events and window */
+bool strategy_is_pair(enum strategy s);  /* contained, random, cvrl */
+bool strategy_is_fixed(enum strategy s); /* uniform, events, window, dense, keyframes: no draw */
+enum sample_edge strategy_edge(enum strategy s); /* SAMPLE_CLAMP for events, window, keyframes */
 
 enum { CLIP_MAX_LENGTH = 4096, CLIP_MAX_STRIDE = 4096 };
 
@@ -85,13 +86,14 @@ struct clip_plan {
     int64_t step;    /* window: frames between centres */
 };
 
-/* Clips of a video of n_frames > 0 frames and n_events events. */
-size_t clip_plan_count(const struct clip_plan *p, int64_t n_frames, size_t n_events);
+/* Clips of a video of n_frames > 0 frames and n_moments events or key frames. */
+size_t clip_plan_count(const struct clip_plan *p, int64_t n_frames, size_t n_moments);
 
 /*
  * Start of clip `clip` of a fixed plan.
  * - uniform: from 0 to the last start that fits, evenly, rounded down; one clip: the middle.
- * - events: centred on frame `centre`, put into the video first; other plans ignore `centre`.
+ * - events, keyframes: centred on frame `centre`, put into the video first; other plans ignore
+ *   `centre`.
  * - window: centred on frame clip * step; may begin before or end behind the video (SAMPLE_CLAMP).
  * - dense: clip * length * stride; the last one moved back to end with the video.
  */

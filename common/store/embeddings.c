@@ -30,6 +30,39 @@ struct embeddings {
 
 /* -- the record of a video -- */
 
+static struct json *person_to_json(const struct embedding_person *p)
+{
+    struct json *j = json_new_object(), *box = json_new_array();
+    int rc = 0;
+    for (size_t i = 0; i < 4; i++)
+        rc |= json_append(box, json_new_f64(p->box[i]));
+    rc |= json_add(j, "box", box);
+    rc |= json_add(j, "score", json_new_f64(p->score));
+    rc |= json_add(j, "timestamp", json_new_f64(p->timestamp));
+    if (rc == 0)
+        return j;
+    json_free(j);
+    return NULL;
+}
+
+static int person_from_json(struct embedding_person *p, const struct json *j, struct err *e)
+{
+    static const char *const known[] = {"box", "score", "timestamp", NULL};
+    struct json *box;
+    if (fields_check(j, known, e) < 0 || json_get_array(j, "box", &box, e) < 0 ||
+        fields_f64(j, "score", 0, &p->score, e) < 0 ||
+        fields_f64(j, "timestamp", -INFINITY, &p->timestamp, e) < 0)
+        return ERR_FAIL;
+    if (json_len(box) != 4)
+        return err_set(e, "box: %zu numbers, not 4", json_len(box));
+    for (size_t i = 0; i < 4; i++) {
+        p->box[i] = json_f64(json_at(box, i));
+        if (!isfinite(p->box[i]))
+            return err_set(e, "box: expected finite numbers");
+    }
+    return 0;
+}
+
 static struct json *clip_to_json(const struct embedding_clip *clip)
 {
     struct json *j = json_new_object();
@@ -38,7 +71,8 @@ static struct json *clip_to_json(const struct embedding_clip *clip)
         json_add(j, "start", json_new_f64(clip->start)) == 0 &&
         json_add(j, "end", json_new_f64(clip->end)) == 0 &&
         json_add(j, "centre", json_new_f64(clip->centre)) == 0 &&
-        (clip->target < 0 || json_add(j, "target", json_new_i64(clip->target)) == 0))
+        (clip->target < 0 || json_add(j, "target", json_new_i64(clip->target)) == 0) &&
+        (!clip->has_person || json_add(j, "person", person_to_json(&clip->person)) == 0))
         return j;
     json_free(j);
     return NULL;
@@ -71,7 +105,8 @@ static int get_u32(const struct json *j, const char *name, uint32_t *out, struct
 
 static int clip_from_json(struct embedding_clip *clip, const struct json *j, struct err *e)
 {
-    static const char *const known[] = {"clip", "view", "start", "end", "centre", "target", NULL};
+    static const char *const known[] = {"clip",   "view",   "start",  "end",
+                                        "centre", "target", "person", NULL};
     int target = -1;
     if (fields_check(j, known, e) < 0 || get_u32(j, "clip", &clip->clip, e) < 0 ||
         get_u32(j, "view", &clip->view, e) < 0 ||
@@ -81,6 +116,9 @@ static int clip_from_json(struct embedding_clip *clip, const struct json *j, str
         (fields_has(j, "target") && fields_int(j, "target", 0, &target, e) < 0))
         return ERR_FAIL;
     clip->target = target;
+    clip->has_person = fields_has(j, "person");
+    if (clip->has_person && person_from_json(&clip->person, json_member(j, "person"), e) < 0)
+        return err_add(e, "person");
     return 0;
 }
 

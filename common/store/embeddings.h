@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The embeddings store (schema "embeddings"): key `<id>` holds JSON {"clips": [{"clip", "view",
- * "start", "end", "centre" in seconds, "target"?}, ...]}, key `<id>/<8 digits>` the array of the
- * clip at that position of the list: [T', C] (dense) or [C] (pooled), float16 or float32. See
- * schemas/embeddings.md.
+ * "start", "end", "centre" in seconds, "target"?, "person"?}, ...]}, key `<id>/<8 digits>` the
+ * array of the clip at that position of the list: [T', C] (dense) or [C] (pooled), float16 or
+ * float32. See schemas/embeddings.md.
  */
 #ifndef TEG_STORE_EMBEDDINGS_H
 #define TEG_STORE_EMBEDDINGS_H
@@ -19,11 +19,20 @@
 #define EMBEDDINGS_SCHEMA "embeddings"
 enum { EMBEDDINGS_VERSION = 1 };
 
+/* Whom in a clip the numbers are of. */
+struct embedding_person {
+    double box[4];    /* left, top, right, bottom as shares of the whole picture */
+    double score;     /* certainty of the box's detector; 1 where it was annotated */
+    double timestamp; /* of the key frame, as the data set counts seconds */
+};
+
 struct embedding_clip {
     uint32_t clip; /* event number, window number ... as in the sample table */
     uint32_t view;
     double start, end, centre; /* seconds in the video */
     int32_t target;            /* class number the plan carried; -1 none */
+    bool has_person;
+    struct embedding_person person;
 };
 
 struct embeddings;

@@ -189,7 +189,7 @@ static int check_sample_lists(struct verify *v, const char *key, const struct js
 {
     (void)v;
     if (strcmp(key, VIDEOS_KEY) != 0 && strcmp(key, "classes") != 0)
-        return err_set(e, "neither the list of videos, nor that of classes, nor an epoch");
+        return err_set(e, "neither a list of videos, classes or boxes, nor an epoch");
     if (json_kind(j) != JSON_ARRAY)
         return err_set(e, "not an array");
     for (size_t i = 0; i < json_len(j); i++)
@@ -198,9 +198,18 @@ static int check_sample_lists(struct verify *v, const char *key, const struct js
     return 0;
 }
 
+static int check_boxes(const struct verify *v, const struct array *a, struct err *e)
+{
+    if (strcmp(a->descr, samples_boxes_descr()) != 0 || a->n_dims != 1)
+        return err_set(e, "not a table of boxes");
+    return samples_check_boxes((const struct sample_box *)a->data, a->n, v->n_sample_videos, e);
+}
+
 static int check_epoch(struct verify *v, const char *key, const struct array *a, struct err *e)
 {
     char expected[32];
+    if (strcmp(key, "boxes") == 0)
+        return check_boxes(v, a, e);
     snprintf(expected, sizeof expected, "epoch/%08" PRIu64, v->n_items++);
     if (strcmp(key, expected) != 0)
         return err_set(e, "not an epoch, or in front of it %s is missing", expected);

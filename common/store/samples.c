@@ -8,6 +8,7 @@
 
 #define VIDEOS_KEY  "videos"
 #define CLASSES_KEY "classes"
+#define BOXES_KEY   "boxes"
 enum { N_ORDERS = 24, KEY_BYTES = 32 };
 
 struct samples {
@@ -28,6 +29,13 @@ const char *samples_descr(void)
            "('grey', '|u1'), ('solarise', '|u1'), ('brightness', '<f4'), ('contrast', '<f4'), "
            "('saturation', '<f4'), ('hue', '<f4'), ('blur', '<f4'), ('target', '<i4'), "
            "('weight', '<f4')]";
+}
+
+const char *samples_boxes_descr(void)
+{
+    return "[('video', '<u4'), ('clip', '<u4'), ('left', '<f4'), ('top', '<f4'), "
+           "('right', '<f4'), ('bottom', '<f4'), ('score', '<f4'), ('person', '<i4'), "
+           "('timestamp', '<f8'), ('labels_0', '<u8'), ('labels_1', '<u8')]";
 }
 
 int64_t sample_frame(const struct sample *s, int64_t t, int64_t n_frames)
@@ -67,6 +75,30 @@ int samples_check_rows(const struct sample *rows, size_t n, size_t n_videos, str
         const char *what = wrong(&rows[i], n_videos);
         if (what)
             return err_set(e, "row %zu: %s", i, what);
+    }
+    return 0;
+}
+
+static bool in_order(const struct sample_box *a, const struct sample_box *b)
+{
+    return a->video != b->video ? a->video < b->video : a->clip <= b->clip;
+}
+
+int samples_check_boxes(const struct sample_box *boxes, size_t n, size_t n_videos, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct sample_box *b = &boxes[i];
+        if (b->video >= n_videos)
+            return err_set(e, "row %zu: its video is not in the list", i);
+        if (!(isfinite(b->left) && isfinite(b->top) && isfinite(b->right) && isfinite(b->bottom) &&
+              isfinite(b->score) && isfinite(b->timestamp)))
+            return err_set(e, "row %zu: a number is not finite", i);
+        if (b->left > b->right || b->top > b->bottom)
+            return err_set(e, "row %zu: the box ends before it begins", i);
+        if (b->score < 0)
+            return err_set(e, "row %zu: the score is negative", i);
+        if (i && !in_order(&boxes[i - 1], b))
+            return err_set(e, "row %zu: not in the order of videos and clips", i);
     }
     return 0;
 }
@@ -207,18 +239,42 @@ int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, s
     return 0;
 }
 
+int samples_boxes(struct samples *s, struct sample_box **boxes, size_t *n, struct err *e)
+{
+    struct blob value;
+    struct npy a;
+    *boxes = NULL;
+    *n = 0;
+    int rc = store_get(s->store, BOXES_KEY, &value, e);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    s->rows = NULL; /* the codec's memory is used again */
+    if (rc == 0)
+        rc = codec_unpack(s->codec, value.data, value.len, &a, e);
+    if (rc == 0 && (strcmp(a.descr, samples_boxes_descr()) != 0 || a.n_dims != 1))
+        rc = err_set(e, "not a table of boxes");
+    if (rc == 0)
+        rc = samples_check_boxes(a.data, a.dim[0], samples_n_videos(s), e);
+    if (rc == 0 && !(*boxes = mem_new(a.dim[0] + 1, sizeof **boxes, e)))
+        rc = ERR_FAIL;
+    if (rc < 0)
+        return err_add(e, "%s: " BOXES_KEY, store_path(s->store));
+    *n = a.dim[0];
+    memcpy(*boxes, a.data, *n * sizeof **boxes);
+    return 0;
+}
+
 /* -- writing -- */
 
-int samples_put_epoch(struct store_writer *w, size_t epoch, const struct sample *rows,
-                      size_t n_rows, struct err *e)
+/* A structured table of one dimension. */
+static int put_table(struct store_writer *w, const char *key, const char *descr,
+                     const struct npy *table, struct err *e)
 {
-    char key[KEY_BYTES];
     struct codec *c;
     struct buf value = {0};
-    struct npy a = {
-        .n_dims = 1, .dim = {n_rows}, .data = rows, .data_bytes = n_rows * sizeof *rows};
-    snprintf(a.descr, sizeof a.descr, "%s", samples_descr());
-    if (epoch_key(key, epoch, e) < 0 || codec_new(&c, e) < 0)
+    struct npy a = *table;
+    snprintf(a.descr, sizeof a.descr, "%s", descr);
+    if (codec_new(&c, e) < 0)
         return ERR_FAIL;
     int rc = codec_pack(c, &a, &value, e);
     if (rc == 0)
@@ -226,6 +282,22 @@ int samples_put_epoch(struct store_writer *w, size_t epoch, const struct sample 
     codec_free(c);
     buf_release(&value);
     return rc;
+}
+
+int samples_put_epoch(struct store_writer *w, size_t epoch, const struct sample *rows,
+                      size_t n_rows, struct err *e)
+{
+    char key[KEY_BYTES];
+    struct npy a = {
+        .n_dims = 1, .dim = {n_rows}, .data = rows, .data_bytes = n_rows * sizeof *rows};
+    return epoch_key(key, epoch, e) < 0 ? ERR_FAIL : put_table(w, key, samples_descr(), &a, e);
+}
+
+int samples_put_boxes(struct store_writer *w, const struct sample_box *boxes, size_t n,
+                      struct err *e)
+{
+    struct npy a = {.n_dims = 1, .dim = {n}, .data = boxes, .data_bytes = n * sizeof *boxes};
+    return put_table(w, BOXES_KEY, samples_boxes_descr(), &a, e);
 }
 
 static int put_list(struct store_writer *w, const char *key, const char *const *texts, size_t n,

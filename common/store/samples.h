@@ -2,12 +2,14 @@
 /*
  * The samples store (schema "samples"): every random choice of a run, made ahead. Key `videos`
  * holds the JSON list of ids, key `classes` (where clips have targets) that of the names of the
- * targets, key `epoch/<8 digits>` one table: a structured .npy of `struct sample`, one row a clip,
- * in batch order. The rows of one example follow each other. See schemas/samples.md.
+ * targets, key `boxes` (where clips are centred on key frames) a table of the boxes in them, key
+ * `epoch/<8 digits>` one table: a structured .npy of `struct sample`, one row a clip, in batch
+ * order. The rows of one example follow each other. See schemas/samples.md.
  */
 #ifndef TEG_STORE_SAMPLES_H
 #define TEG_STORE_SAMPLES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +54,30 @@ _Static_assert(sizeof(struct sample) == 64, "struct sample is the file format");
 /* The .npy descr of the table (a list of 25 columns). */
 const char *samples_descr(void);
 
+enum { SAMPLE_MAX_LABELS = 128 }; /* classes that a box can have */
+
+/*
+ * A person in a key frame: the clip number `clip` of a video is centred on it. 56 bytes, little
+ * endian: the columns of the table, by video, clip and in the order of the index.
+ */
+struct sample_box {
+    uint32_t video, clip;           /* as in struct sample */
+    float left, top, right, bottom; /* shares of the whole picture */
+    float score;                    /* certainty of a detector; 1 where it was annotated */
+    int32_t person;                 /* the same number for the same person; -1 unknown */
+    double timestamp;               /* of the key frame, as the data set counts seconds */
+    uint64_t labels[2];             /* bit k % 64 of number k / 64: class k */
+};
+_Static_assert(sizeof(struct sample_box) == 56, "struct sample_box is the file format");
+
+static inline bool sample_box_has(const struct sample_box *b, size_t label)
+{
+    return b->labels[label / 64] >> label % 64 & 1;
+}
+
+/* The .npy descr of the table (a list of 11 columns). */
+const char *samples_boxes_descr(void);
+
 /* Source frame of frame t of a clip in a video of n_frames stored frames; n_frames > 0. */
 int64_t sample_frame(const struct sample *s, int64_t t, int64_t n_frames);
 
@@ -71,6 +97,11 @@ size_t samples_n_epochs(const struct samples *s);
 int samples_epoch(struct samples *s, size_t epoch, const struct sample **rows, size_t *n_rows,
                   struct err *e);
 
+/* The table of boxes, checked; none where the store has no such record. The caller frees it. */
+int samples_boxes(struct samples *s, struct sample_box **boxes, size_t *n, struct err *e);
+/* What samples_boxes checks: order, ranges, finite numbers. The error names the row. */
+int samples_check_boxes(const struct sample_box *boxes, size_t n, size_t n_videos, struct err *e);
+
 /* What samples_epoch checks of a table's rows; the error names the row. */
 int samples_check_rows(const struct sample *rows, size_t n_rows, size_t n_videos, struct err *e);
 
@@ -78,6 +109,9 @@ int samples_check_rows(const struct sample *rows, size_t n_rows, size_t n_videos
 int samples_put_epoch(struct store_writer *w, size_t epoch, const struct sample *rows,
                       size_t n_rows, struct err *e);
 int samples_put_videos(struct store_writer *w, const char *const *ids, size_t n, struct err *e);
+/* Before the classes. */
+int samples_put_boxes(struct store_writer *w, const struct sample_box *boxes, size_t n,
+                      struct err *e);
 /* Before the first epoch. */
 int samples_put_classes(struct store_writer *w, const char *const *names, size_t n, struct err *e);
 

@@ -22,7 +22,7 @@ cell() {
 }
 
 @test "VidSitu: events, linear and supervised, the paper's numbers beside ours" {
-    benchmark vidsitu N_VIDEOS=8 LABEL_EPOCHS=1
+    benchmark vidsitu N_VIDEOS=8 BATCH=4 LABEL_EPOCHS=1
     expect_status 0
     [ "$(rows vidsitu)" = "TeG-PS TeG-FG CVRL supervised I3D R3D-50+NL chance " ]
     [ "$(cell vidsitu TeG-FG 3)" = "(31.1)" ]
@@ -85,7 +85,7 @@ cell() {
 }
 
 @test "ablations: a point a setting, figures where gnuplot is, Table 8" {
-    benchmark ablation N_VIDEOS=8 ALPHAS="0 1" GRID="1,1 2,1"
+    benchmark ablation N_VIDEOS=8 BATCH=4 ALPHAS="0 1" GRID="1,1 2,1"
     expect_status 0
     [ "$(cut -f 1 "$BATS_TEST_TMPDIR/ablation/alpha.tsv" | xargs)" = "0 1" ]
     [ "$(cut -f 1,2 "$BATS_TEST_TMPDIR/ablation/grid.tsv" | xargs)" = "1 1 2 1" ]
@@ -98,20 +98,21 @@ cell() {
 }
 
 @test "similarity: moments of a video, drawn" {
-    benchmark similarity N_VIDEOS=8 OBJECTIVE="teg-ps teg-fg"
+    benchmark similarity N_VIDEOS=8 BATCH=4 OBJECTIVE="teg-ps teg-fg"
     expect_status 0
-    [ "$(rows similarity)" = "TeG-PS TeG-FG chance " ]
-    [ "$(head -c 4 "$BATS_TEST_TMPDIR/similarity/seed-1/teg-fg/moments-similarity.png" | tail -c 3)" = PNG ]
+    [[ $(head -n 1 "$BATS_TEST_TMPDIR/similarity/table.txt") == *cosine ]]
+    [ "$(rows similarity)" = "TeG-PS TeG-FG I3D R3D-50+NL chance " ]
+    [ "$(head -c 4 "$BATS_TEST_TMPDIR/similarity/seed-1/teg-fg/linear-similarity.png" | tail -c 3)" = PNG ]
 }
 
 @test "make -n is a plan, and nothing is done twice" {
-    benchmark kinetics -n N_VIDEOS=8
+    benchmark kinetics -n N_VIDEOS=8 BATCH=4
     expect_status 0
     [ "$(grep -c 'teg-train' <<<"$output")" = 4 ]
     [ ! -e "$BATS_TEST_TMPDIR/kinetics" ]
-    benchmark kinetics N_VIDEOS=8 OBJECTIVE=teg-ps
+    benchmark kinetics N_VIDEOS=8 BATCH=4 OBJECTIVE=teg-ps
     expect_status 0
-    benchmark kinetics -n N_VIDEOS=8 OBJECTIVE=teg-ps
+    benchmark kinetics -n N_VIDEOS=8 BATCH=4 OBJECTIVE=teg-ps
     [[ $output != *teg-* ]]
 }
 
@@ -131,4 +132,16 @@ END
     benchmark ablation DATA=ava
     expect_status 2
     [[ $stderr == *"DATA=ava: want vidsitu or kinetics"* ]]
+}
+
+@test "AVA, AVA-Kinetics: people, fine-tuned and from scratch" {
+    benchmark ava N_VIDEOS=6 BATCH=4 TUNE_BATCH=4 TUNE_EPOCHS=1 OBJECTIVE="teg-ps supervised"
+    expect_status 0
+    [ "$(rows ava)" = "TeG-PS supervised " ]
+    [ "$(head -n 1 "$BATS_TEST_TMPDIR/ava/table.txt" | xargs)" = "ava % (paper)" ]
+    grep -q '"rules": "activitynet"' "$BATS_TEST_TMPDIR/ava/seed-1/supervised/ava.json"
+    rm -r "$BATS_TEST_TMPDIR/ava"
+    benchmark ava DATA=ava N_VIDEOS=6 BATCH=4 TUNE_BATCH=4 TUNE_EPOCHS=1 OBJECTIVE=supervised
+    expect_status 0
+    grep -q '"rules": "slowfast"' "$BATS_TEST_TMPDIR/ava/seed-1/supervised/ava.json"
 }

@@ -385,7 +385,7 @@ static void test_verify_bad_records(void **state)
     make_store(path, SAMPLES_SCHEMA, samples, 2);
     run(&o, inspect_verify, (struct inspect){.path = path});
     support_failed(o.rc, &o.e, "2 of 2 records are bad");
-    has(&o, "epoch/00000000: neither the list of videos, nor that of classes, nor an epoch\n");
+    has(&o, "epoch/00000000: neither a list of videos, classes or boxes, nor an epoch\n");
     has(&o, "videos: 0: not a string\n");
 }
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# Table 7: what each person does, AVA-Kinetics (or AVA), mean average precision at IoU 0.5. Fine-tunes an action transformer
+# behind each pre-trained model on annotated boxes, and scores the boxes of a detector; `supervised` starts from new weights.
+#
+#     make -f pipelines/ava.mk VIDEOS=DIR ANNOTATIONS=DIR DETECTIONS=FILE PRETRAINED=runs/kinetics OUT=DIR
+#     make -f pipelines/ava.mk DATA=ava VIDEOS=DIR ANNOTATIONS=DIR DETECTIONS=FILE OUT=DIR
+#     make -f pipelines/ava.mk PRESET=smoke
+#
+# DETECTIONS is a CSV file "video,timestamp,x1,y1,x2,y2,[class],score" of the validation videos. PRETRAINED is the folder of a
+# run of kinetics.mk; without it models are pre-trained on the training videos. Clips are shown whole, drawn to a square,
+# so that nobody is cut off. Every setting of benchmark.mk can be given too. AVA-Kinetics is measured by ActivityNet's
+# rules, AVA by SlowFast's.
+
+DATA ?= ava-kinetics##       ava-kinetics or ava
+DETECTIONS ?=##              boxes of a detector
+BOX_SCORE ?= 0.2##           of its boxes, those that are more certain
+TUNE_EPOCHS ?= $(call preset,36,4)##     of the fine-tuning
+TUNE_BATCH ?= $(call preset,256,8)##     clips a step of it
+ifeq ($(filter ava ava-kinetics,$(DATA)),)
+$(error DATA=$(DATA): want ava or ava-kinetics)
+endif
+experiment := $(DATA)
+OUT ?= runs/ava
+published := ava
+here := $(dir $(lastword $(MAKEFILE_LIST)))
+include $(here)benchmark.mk
+
+ifdef generated
+DETECTIONS := $(ANNOTATIONS)/ava_val_predicted_boxes.csv
+synth := --frames 150
+else
+ifneq ($(words $(DETECTIONS)),1)
+$(error DETECTIONS=FILE is needed, a file whose name has no blanks)
+endif
+index_inputs += $(DETECTIONS)
+endif
+options.index += --detections $(DETECTIONS)
+
+plans :=
+probes :=
+labelled := labelled
+options.draw.labelled = --strategy keyframes --clip 32x2 --shuffle --augment linear --split train --epochs $(TUNE_EPOCHS)
+options.plan.people = --strategy keyframes --clip 32x2 --boxes detected --box-score $(BOX_SCORE) --augment none --split val
+
+$(foreach m,$(pretrained),$(eval tunings.$m := fine-tuned))
+options.model.fine-tuned = $(tuning) $(call rate) --task localize
+options.model.supervised = $(options.model.fine-tuned)
+draw.fine-tuned := labelled
+draw.supervised := labelled
+plans.fine-tuned := people
+plans.supervised := people
+probes.fine-tuned := ava
+probes.supervised := ava
+rules := $(if $(filter ava,$(DATA)),slowfast,activitynet)
+options.probe.ava = --rules $(rules)
+
+include $(here)benchmark_end.mk
+
+# -- what the boxes are held to --
+
+truth := $(OUT)/truth.csv
+named = $(firstword $(wildcard $(foreach n,$1,$(ANNOTATIONS)/$n)))
+films = $(call named,ava_val_v2.2.csv ava_val_v2.1.csv)
+clips_too = $(if $(filter ava-kinetics,$(DATA)),$(call named,kinetics_val_v1.0.csv))
+actions = $(call named,ava_action_list_v2.2_for_activitynet_2019.pbtxt ava_action_list_v2.1_for_activitynet_2018.pbtxt)
+excluded = $(if $(filter slowfast,$(rules)),$(call named,ava_val_excluded_timestamps_v2.2.csv ava_val_excluded_timestamps_v2.1.csv))
+
+$(truth): $(index_inputs)
+	cat $(films) $(clips_too) >$@.tmp
+	mv $@.tmp $@
+
+$(OUT)/seed-%/ava.json: $$(call files,$(OUT)/seed-$$*/people.lmdb) $(truth) $(OUT)/seed-%/ava.json.settings | $(BIN)/teg-ava-eval
+	$(BIN)/teg-ava-eval --scores $(@D)/people.lmdb --annotations $(truth) --labels $(actions) \
+	    $(addprefix --exclude ,$(excluded)) $(options) --print none -o $@
