@@ -31,8 +31,9 @@ struct ui {
     struct ui_options options;
     char *tool, *log_path;
     FILE *log;
-    int log_errno; /* of the first failed write */
-    bool terminal; /* progress may be drawn */
+    int log_errno;  /* of the first failed write */
+    bool terminal;  /* progress may be drawn */
+    size_t n_items; /* messages of ui_note_item and ui_warn_item, said or not */
     pthread_mutex_t lock;
     struct progress progress;
 };
@@ -238,6 +239,42 @@ void ui_warn(struct ui *ui, const char *format, ...)
     va_end(args);
 }
 
+/* Whether the next message about an item is to be said. */
+static bool count_item(struct ui *ui)
+{
+    pthread_mutex_lock(&ui->lock);
+    bool few = ui->n_items++ < UI_MAX_ITEMS || ui->options.verbose;
+    pthread_mutex_unlock(&ui->lock);
+    return few;
+}
+
+void ui_note_item(struct ui *ui, const char *format, ...)
+{
+    if (!ui || ui->options.quiet || !count_item(ui))
+        return;
+    va_list args;
+    va_start(args, format);
+    say(ui, "note", format, args);
+    va_end(args);
+}
+
+void ui_warn_item(struct ui *ui, const char *format, ...)
+{
+    if (!ui || !count_item(ui))
+        return;
+    va_list args;
+    va_start(args, format);
+    say(ui, "warning", format, args);
+    va_end(args);
+}
+
+/* In the end. */
+static void count_unsaid(struct ui *ui)
+{
+    if (ui->n_items > UI_MAX_ITEMS && !ui->options.verbose)
+        ui_warn(ui, "%zu more like these (--verbose says all)", ui->n_items - UI_MAX_ITEMS);
+}
+
 void ui_detail(struct ui *ui, const char *format, ...)
 {
     if (!ui || !ui->options.verbose || ui->options.quiet)
@@ -268,6 +305,7 @@ int ui_close(struct ui *ui, struct err *e)
 {
     if (!ui)
         return 0;
+    count_unsaid(ui);
     erase_progress(ui);
     if (ui->log && fclose(ui->log) != 0 && !ui->log_errno)
         ui->log_errno = errno;

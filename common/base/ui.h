@@ -38,6 +38,13 @@ int ui_close(struct ui *ui, struct err *e);
 void ui_note(struct ui *ui, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void ui_warn(struct ui *ui, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void ui_detail(struct ui *ui, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * What is odd about one item of very many (a missing video). Without --verbose only the first
+ * UI_MAX_ITEMS are said, and in the end how many more there were.
+ */
+enum { UI_MAX_ITEMS = 100 };
+void ui_note_item(struct ui *ui, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void ui_warn_item(struct ui *ui, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Takes `record` over. */
 void ui_log(struct ui *ui, struct json *record);
 

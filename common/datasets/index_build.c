@@ -261,9 +261,9 @@ static int put(void *user, size_t item, void *result, struct err *e)
     json_add(j, "id", json_new_str(v->id));
     ui_log(b->ui, j);
     if (!v->ok)
-        ui_warn(b->ui, "%s: %s", v->path, v->reason);
+        ui_warn_item(b->ui, "%s: %s", v->path, v->reason);
     else if (v->reason)
-        ui_note(b->ui, "%s: %s", v->path, v->reason);
+        ui_note_item(b->ui, "%s: %s", v->path, v->reason);
     ui_progress_add(b->ui, 1);
     rc = store_commit(b->writer, PUTS_A_COMMIT, e);
     return rc < 0 ? rc : index_summary_add(&b->summary, v, e);

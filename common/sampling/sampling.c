@@ -207,7 +207,7 @@ static int report_left_out(const struct sampling_request *r, const struct select
         if ((int64_t)n > r->max_bad)
             return err_set(e, "%s: %s: %s (%zu of %zu videos cannot be used; see --max-bad)",
                            r->frames, id, reason, n, s->n_wanted);
-        ui_warn(r->ui, "%s: left out: %s", id, reason);
+        ui_warn_item(r->ui, "%s: left out: %s", id, reason);
     }
     if (n)
         ui_warn(r->ui, "%zu of %zu videos left out", n, s->n_wanted);

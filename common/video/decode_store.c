@@ -212,9 +212,10 @@ static int put_frame(void *user, size_t video, int64_t frame, const struct blob 
 static void report(struct work *w, const char *id, const struct frames_info *info)
 {
     if (!info->ok)
-        ui_warn(w->ui, "%s: %s (%lld frames kept)", id, info->reason, (long long)info->n_frames);
+        ui_warn_item(w->ui, "%s: %s (%lld frames kept)", id, info->reason,
+                     (long long)info->n_frames);
     else if (info->reason[0])
-        ui_note(w->ui, "%s: %s", id, info->reason);
+        ui_note_item(w->ui, "%s: %s", id, info->reason);
     ui_progress_add(w->ui, 1);
 }
 
