@@ -98,7 +98,7 @@ options = $(settings.$(store).settings)
 ifneq ($(shell [[ '$(SHARDS)' =~ ^[1-9][0-9]{0,3}$$ ]] && echo right),right)
 $(error SHARDS=$(SHARDS): want a number from 1 to 9999)
 endif
-begun := $(shell find $(OUT) -maxdepth 3 -name '*-of-*' -printf '%P\n' 2>/dev/null | \
+begun := $(shell find $(OUT) -maxdepth 4 -name '*-of-*' -printf '%P\n' 2>/dev/null | \
     sed -nE 's/\.[1-9][0-9]*-of-([1-9][0-9]*)(\.part)?$$/@\1/p' | sort -u)
 n_begun = $(patsubst $1@%,%,$(firstword $(filter $1@%,$(begun))))
 n_files = $(if $(wildcard $1 $1.part),1,$(or $(call n_begun,$(1:$(OUT)/%=%)),$(SHARDS)))
