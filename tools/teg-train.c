@@ -93,8 +93,10 @@ static const struct argp_option options[] = {
     {0, 0, 0, 0, "Optimisation:", 5},
     {"batch", OPT_BATCH, "N", 0,
      "Examples a step (default 32); what an epoch has left over is not trained", 0},
-    {"micro-batch", OPT_MICRO_BATCH, "N", 0,
-     "Examples in memory at a time; the loss stays that of the batch (default the batch)", 0},
+    {"micro-batch", OPT_MICRO_BATCH, "N|auto", 0,
+     "Examples in memory at a time; the loss stays that of the batch (default the batch; auto: as "
+     "many as fit)",
+     0},
     {"epochs", OPT_EPOCHS, "N", 0,
      "Epochs of the samples store to train (default all; 0 writes the untrained model)", 0},
     {"lr", OPT_LR, "X", 0, "Learning rate of the batch (default that of --base-lr)", 0},
@@ -190,7 +192,9 @@ static error_t parse_optimisation(int key, char *text, struct argp_state *state)
         o->batch = (size_t)cli_i64(state, "batch", text, 1, 1 << 20);
         return 0;
     case OPT_MICRO_BATCH:
-        o->micro_batch = (size_t)cli_i64(state, "micro-batch", text, 1, 1 << 20);
+        o->micro_auto = strcmp(text, "auto") == 0;
+        o->micro_batch =
+            o->micro_auto ? 0 : (size_t)cli_i64(state, "micro-batch", text, 1, 1 << 20);
         return 0;
     case OPT_EPOCHS:
         o->epochs = cli_i64(state, "epochs", text, 0, 99999999);

@@ -398,12 +398,18 @@ static int make_loader(struct trainer *t, struct err *e)
     return loader_new(&t->loader, &o, e);
 }
 
-/* Activations of a micro-batch, and the pixels of two batches in the loader. */
-static int check_memory(const struct trainer *t, struct err *e)
+/* Of the pixels of two batches in the loader. */
+static size_t loader_bytes(const struct trainer *t)
 {
     size_t frames = t->run.length[CLIP_LONG] + t->run.length[CLIP_SHORT];
     size_t pixels = frames * t->o.crop_size * t->o.crop_size * 3 * dtype_bytes(t->o.dtype);
-    return memory_check(t->backend, t->task->activation_bytes(&t->run) + 2 * t->o.batch * pixels,
+    return 2 * t->o.batch * pixels;
+}
+
+/* Activations of a micro-batch, and what the loader takes. */
+static int check_memory(const struct trainer *t, struct err *e)
+{
+    return memory_check(t->backend, t->task->activation_bytes(&t->run) + loader_bytes(t),
                         "a smaller --micro-batch, --batch or --crop-size", e);
 }
 
@@ -433,6 +439,41 @@ static int train(struct trainer *t, struct err *e)
     return rc < 0 ? rc : checkpoint_publish(&t->checkpoint, t->model, t->end, e);
 }
 
+/* Whether micro-batches of this size have room, with what is beside them. */
+static int try_micro_batch(struct trainer *t, struct err *e)
+{
+    void *beside;
+    int rc = t->task->open(&t->run, e);
+    if (rc == 0)
+        rc = check_memory(t, e);
+    size_t scratch =
+        rc == 0 ? t->task->activation_bytes(&t->run) / 4 : 0; /* operations take some, too */
+    if (rc == 0)
+        rc = t->backend->ops->alloc(t->backend, loader_bytes(t) + scratch, &beside, e);
+    if (rc == 0)
+        t->backend->ops->release(t->backend, beside);
+    t->task->close(&t->run);
+    return rc;
+}
+
+/* Of micro-batches that divide the batch, the largest that has room. */
+static int choose_micro_batch(struct trainer *t, struct err *e)
+{
+    struct err why = {0};
+    for (size_t parts = 1; parts <= t->o.batch && t->o.micro_auto; parts++) {
+        if (t->o.batch % parts != 0)
+            continue;
+        t->o.micro_batch = t->o.batch / parts;
+        if (try_micro_batch(t, &why) == 0) {
+            if (parts > 1)
+                ui_note(t->o.ui, "micro-batches of %zu: the largest that fit into memory",
+                        t->o.micro_batch);
+            return 0;
+        }
+    }
+    return t->o.micro_auto ? err_set(e, "%s", why.text) : 0; /* of one example */
+}
+
 static void trainer_release(struct trainer *t)
 {
     loader_free(t->loader);
@@ -459,6 +500,8 @@ int train_run(const struct train_options *o, struct err *e)
         rc = nn_device_open(&t.backend, &bo, o->out, e);
     if (rc == 0)
         rc = make_model(&t, e);
+    if (rc == 0)
+        rc = choose_micro_batch(&t, e);
     if (rc == 0)
         rc = describe(&t, e);
     if (rc == 0 && (rc = resume(&t, e)) == 0)

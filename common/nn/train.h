@@ -34,6 +34,7 @@ struct train_options {
     size_t head_width, head_dim;
     int head_layers;
     size_t batch, micro_batch; /* micro_batch 0: batch */
+    bool micro_auto;           /* the largest micro_batch that has room instead */
     size_t crop_size;
     enum dtype dtype;
     int64_t epochs; /* -1: as many as the samples store has; 0: write the untrained model */

@@ -253,6 +253,17 @@ heads --head-layers 2
 END
     trained whole_batch --epochs 3 --micro-batch 4
     cmp whole_batch.safetensors $base
+    trained room_for_all --epochs 3 --micro-batch auto
+    cmp room_for_all.safetensors $base
+}
+
+@test "micro-batches as large as fit" {
+    # Address space stands for memory: enough for half of the activations.
+    [ -z "${ASAN_OPTIONS:-}" ] || skip "the sanitizer needs the address space"
+    pairs contained large.lmdb --long 32x1 --short 16x1 --epochs 1
+    local big=(--samples large.lmdb --crop-size 256 --batch 8)
+    (ulimit -v 1800000 && train none "${big[@]}" && [[ $stderr == *"out of memory"* ]])
+    (ulimit -v 1800000 && train a "${big[@]}" --micro-batch auto && [[ $stderr == *"note: micro-batches of "*": the largest that fit into memory"* ]])
 }
 
 @test "a batch larger than the memory: micro-batches" {
