@@ -25,7 +25,7 @@ SHORT_SIDE ?= $(call preset,256,48)##          pixels of the stored frames
 CROP ?= $(call preset,224,40)##                pixels of the network's input in training
 TEST_CROP ?= $(call preset,256,48)##           in the test
 BATCH ?= $(call preset,1024,8)##               examples a step
-MICRO_BATCH ?=##             examples in memory at a time (all)
+MICRO_BATCH ?= $(call preset,auto,)##          examples in memory at a time (as many as fit)
 LR ?= $(call preset,,0.1)##  learning rate (that of the recipe, in proportion to BATCH)
 N_VIDEOS ?= 24##             generated videos
 
@@ -50,7 +50,7 @@ else
 ifneq ($(words $(VIDEOS)) $(words $(ANNOTATIONS)),1 1)
 $(error VIDEOS=DIR and ANNOTATIONS=PATH are needed, both, of names without blanks (a link will do))
 endif
-index_inputs = $(or $(shell find -L $(ANNOTATIONS) -type f | LC_ALL=C sort),$(error ANNOTATIONS=$(ANNOTATIONS): no such file or folder))
+index_inputs = $(or $(shell find -L $(ANNOTATIONS) -type f ! -name '* *' | LC_ALL=C sort),$(error ANNOTATIONS=$(ANNOTATIONS): no such file or folder))
 endif
 options.world = --dataset $(experiment) --videos $(N_VIDEOS) --size $(SHORT_SIDE) --seed 1 $(synth)
 options.index = --format $(experiment) --videos $(VIDEOS) --annotations $(ANNOTATIONS)

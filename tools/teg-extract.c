@@ -51,7 +51,8 @@ static const struct argp_option options[] = {
     {"crop-size", OPT_CROP_SIZE, "N", 0,
      "Side of the network's input, pixels (default: as the model was trained)", 0},
     {"batch", OPT_BATCH, "N", 0, "Clips at a time (default 8)", 0},
-    {"precision", OPT_PRECISION, "f32|bf16", 0, "Of activations (default f32)", 0},
+    {"precision", OPT_PRECISION, "f32|bf16|tf32", 0,
+     "Of activations; tf32: f32 whose products a GPU may round (default f32)", 0},
     {"device", OPT_DEVICE, "auto|cpu|cuda", 0, "Where to compute (default auto)", 0},
     {0},
 };
@@ -154,7 +155,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         o->batch = (size_t)cli_i64(state, "batch", text, 1, 1 << 16);
         return 0;
     case OPT_PRECISION:
-        o->dtype = (enum dtype)cli_choice(state, "precision", text, nn_precision_names);
+        nn_compute_parse(cli_choice(state, "precision", text, nn_compute_names), &o->dtype,
+                         &o->tf32);
         return 0;
     case OPT_DEVICE:
         o->device = nn_device_names[cli_choice(state, "device", text, nn_device_names)];

@@ -24,6 +24,7 @@ enum option_key {
     OPT_FREEZE_NORM,
     OPT_BATCH,
     OPT_MICRO_BATCH,
+    OPT_RECOMPUTE,
     OPT_CROP_SIZE,
     OPT_PRECISION,
     OPT_EPOCHS,
@@ -69,7 +70,8 @@ static const struct argp_option options[] = {
      0},
     {"model", OPT_MODEL, "NAME", 0, "r3d50 (default) or r3d-tiny", 0},
     {"crop-size", OPT_CROP_SIZE, "N", 0, "Side of the network's input, pixels (default 224)", 0},
-    {"precision", OPT_PRECISION, "f32|bf16", 0, "Of activations (default f32)", 0},
+    {"precision", OPT_PRECISION, "f32|bf16|tf32", 0,
+     "Of activations; tf32: f32 whose products a GPU may round (default f32)", 0},
     {"device", OPT_DEVICE, "auto|cpu|cuda", 0, "Where to compute (default auto)", 0},
     {0, 0, 0, 0, "Pre-training:", 3},
     {"objective", OPT_OBJECTIVE, "TEXT", 0,
@@ -97,6 +99,8 @@ static const struct argp_option options[] = {
      "Examples in memory at a time; the loss stays that of the batch (default the batch; auto: as "
      "many as fit)",
      0},
+    {"recompute", OPT_RECOMPUTE, 0, 0,
+     "Keep only what is between blocks in memory, compute the rest again; the same result", 0},
     {"epochs", OPT_EPOCHS, "N", 0,
      "Epochs of the samples store to train (default all; 0 writes the untrained model)", 0},
     {"lr", OPT_LR, "X", 0, "Learning rate of the batch (default that of --base-lr)", 0},
@@ -172,7 +176,8 @@ static error_t parse_model(int key, char *text, struct argp_state *state)
         r->o.crop_size = (size_t)cli_i64(state, "crop-size", text, 16, 2048);
         return 0;
     case OPT_PRECISION:
-        r->o.dtype = (enum dtype)cli_choice(state, "precision", text, nn_precision_names);
+        nn_compute_parse(cli_choice(state, "precision", text, nn_compute_names), &r->o.dtype,
+                         &r->o.tf32);
         return 0;
     case OPT_DEVICE:
         r->o.device = nn_device_names[cli_choice(state, "device", text, nn_device_names)];
@@ -195,6 +200,9 @@ static error_t parse_optimisation(int key, char *text, struct argp_state *state)
         o->micro_auto = strcmp(text, "auto") == 0;
         o->micro_batch =
             o->micro_auto ? 0 : (size_t)cli_i64(state, "micro-batch", text, 1, 1 << 20);
+        return 0;
+    case OPT_RECOMPUTE:
+        o->recompute = true;
         return 0;
     case OPT_EPOCHS:
         o->epochs = cli_i64(state, "epochs", text, 0, 99999999);

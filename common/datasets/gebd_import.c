@@ -2,8 +2,8 @@
 /*
  * Kinetics-GEBD: the prepared ground truth (k400_mr345_*) as JSON of the same shape as its pickle,
  * {ID: {"path_video": "CLASS/ID_START_END.mp4", "substages_timestamps": [[seconds, ...] of each
- * rater], "f1_consis": [of each rater], "f1_consis_avg": ..., ...}}. The raw annotations, intervals
- * with labels, have to be prepared first.
+ * rater], "f1_consis": [of each rater], "f1_consis_avg": ..., ...}}. Raw annotations, intervals
+ * with labels, are prepared on the way; what that leaves out is listed without boundaries.
  */
 #include <math.h>
 #include <string.h>
@@ -12,15 +12,13 @@
 #include "common/base/file.h"
 #include "common/base/json_items.h"
 #include "common/datasets/annotation_files.h"
+#include "common/datasets/gebd_prepare.h"
 #include "common/datasets/importer.h"
 
 static int take_time(const struct json *time, struct json *times, struct err *e)
 {
     enum json_kind kind = json_kind(time);
     double seconds = json_f64(time);
-    if (kind == JSON_OBJECT)
-        return err_set(e, "these are raw annotations, labelled intervals; teg-gebd-eval --prepare "
-                          "makes k400_mr345_* of them");
     if ((kind != JSON_INT && kind != JSON_REAL) || !isfinite(seconds) || seconds < 0)
         return err_set(e, "%s is no time", json_text((struct json *)time));
     return json_append(times, json_new_f64(seconds)) < 0 ? err_set(e, "out of memory") : 0;
@@ -104,6 +102,30 @@ static int take_path(const char *id, const struct json *entry, struct video *v, 
     return v->class_name ? 0 : err_set(e, "out of memory");
 }
 
+static bool is_raw(const struct json *entry)
+{
+    const struct json *raters = json_member(entry, "substages_timestamps");
+    bool raw = false;
+    for (size_t i = 0; json_kind(raters) == JSON_ARRAY && i < json_len(raters); i++) {
+        const struct json *marks = json_at(raters, i);
+        raw |= json_kind(marks) == JSON_ARRAY && json_kind(json_at(marks, 0)) == JSON_OBJECT;
+    }
+    return raw;
+}
+
+static int take_raw(const struct json *entry, struct video *v, struct err *e)
+{
+    enum gebd_prepared what;
+    struct json *prepared;
+    if (gebd_prepare_video(entry, &prepared, &what, e) < 0)
+        return ERR_FAIL;
+    int rc = prepared ? take_boundaries(prepared, v->extra, e) : 0;
+    if (prepared && rc == 0)
+        rc = take_consistency(prepared, v->extra, e);
+    json_free(prepared);
+    return rc;
+}
+
 static int take_entry(const char *id, const struct json *entry, struct video *v, struct err *e)
 {
     v->extra = json_new_object();
@@ -112,7 +134,11 @@ static int take_entry(const char *id, const struct json *entry, struct video *v,
         return err_set(e, "out of memory");
     if (json_kind(entry) != JSON_OBJECT)
         return err_set(e, "expected an object");
-    if (take_path(id, entry, v, e) < 0 || take_boundaries(entry, v->extra, e) < 0)
+    if (take_path(id, entry, v, e) < 0)
+        return ERR_FAIL;
+    if (is_raw(entry))
+        return take_raw(entry, v, e);
+    if (take_boundaries(entry, v->extra, e) < 0)
         return ERR_FAIL;
     return take_consistency(entry, v->extra, e);
 }
@@ -161,7 +187,7 @@ static int read_gebd(const struct import_options *options, struct video_list *ou
 
 const struct importer importer_gebd = {
     .name = "gebd",
-    .what = "Kinetics-GEBD: prepared JSON file or folder (--annotations)",
+    .what = "Kinetics-GEBD: JSON file or folder, prepared or raw (--annotations)",
     .needs_annotations = true,
     .finds_files = true,
     .read = read_gebd,

@@ -34,6 +34,7 @@ static int new_backbone(struct encoder *c, struct err *e)
                              .in = {o->length, o->size, o->size},
                              .dtype = o->dtype,
                              .keep = o->keep,
+                             .recompute = o->recompute,
                              .share = o->share ? o->share->backbone : NULL};
     size_t out[3];
     if (pass_new(&c->backbone, c->model, &c->model->backbone, &p, e) < 0)

@@ -21,6 +21,7 @@ struct encoder_options {
     size_t size;   /* pixels of a side */
     enum dtype dtype;
     bool keep;             /* for a backward pass */
+    bool recompute;        /* of the backbone: see pass.h */
     bool heads;            /* run the projection heads */
     struct encoder *share; /* of the same model for other clips, or NULL: see pass.h */
 };

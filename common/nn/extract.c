@@ -276,7 +276,8 @@ static int open_inputs(struct extractor *x, struct err *e)
         return ERR_FAIL;
     if ((x->o->samples ? open_samples(x, e) : make_plan(x, e)) < 0 || list_items(x, e) < 0)
         return ERR_FAIL;
-    struct backend_options bo = {.device = x->o->device, .n_threads = x->o->n_threads};
+    struct backend_options bo = {
+        .device = x->o->device, .n_threads = x->o->n_threads, .tf32 = x->o->tf32};
     if (nn_device_open(&x->backend, &bo, x->o->out, e) < 0)
         return ERR_FAIL;
     return load_model(x, e);
@@ -298,7 +299,7 @@ static struct json *settings_json(const struct extractor *x)
     json_add(j, "crop_size", json_new_i64((int64_t)x->crop_size));
     json_add(j, "form", json_new_str(extract_form_names[x->form]));
     json_add(j, "type", json_new_str(x->half ? "float16" : "float32"));
-    json_add(j, "precision", json_new_str(nn_precision_names[o->dtype]));
+    json_add(j, "precision", json_new_str(nn_compute_name(o->dtype, o->tf32)));
     json_add(j, "batch", json_new_i64((int64_t)o->batch));
     if (o->samples)
         json_add(j, "epoch", json_new_i64((int64_t)o->epoch));

@@ -48,6 +48,7 @@ struct extract_options {
     enum extract_form form;
     enum extract_type type; /* of the stored numbers */
     enum dtype dtype;
+    bool tf32; /* on a GPU, products of float32 may round their factors */
     bool force;
     const char *device;
     size_t n_threads;

@@ -22,7 +22,8 @@ static int new_parts(struct localize_step *s, struct err *e)
                                  .length = s->o.length,
                                  .size = s->o.size,
                                  .dtype = s->o.dtype,
-                                 .keep = true};
+                                 .keep = true,
+                                 .recompute = s->o.recompute};
     struct localizer_options lo = {
         .n = s->o.micro_batch, .boxes = s->o.boxes, .dtype = s->o.dtype, .keep = true};
     if (encoder_new(&s->encoder, s->model, &eo, e) < 0)

@@ -22,6 +22,7 @@ struct localize_options {
     size_t size;               /* pixels of a side */
     size_t boxes;              /* places for boxes in a clip */
     enum dtype dtype;
+    bool recompute;   /* keep less for the backward pass: see pass.h */
     bool frozen_norm; /* running statistics, as constants, instead of the batch's */
     double dropout;   /* share of the decoder's output that is dropped */
     uint64_t seed;    /* of what is dropped, with the number of the step and the place */

@@ -6,6 +6,19 @@
 const char *const nn_device_names[] = {"auto", "cpu", "cuda", NULL};
 const char *const nn_precision_names[] = {[DTYPE_F32] = "f32", [DTYPE_BF16] = "bf16", NULL};
 
+const char *const nn_compute_names[] = {"f32", "bf16", "tf32", NULL};
+
+void nn_compute_parse(int choice, enum dtype *dtype, bool *tf32)
+{
+    *dtype = choice == 1 ? DTYPE_BF16 : DTYPE_F32;
+    *tf32 = choice == 2;
+}
+
+const char *nn_compute_name(enum dtype dtype, bool tf32)
+{
+    return tf32 ? "tf32" : nn_precision_names[dtype];
+}
+
 int nn_device_open(struct backend **b, const struct backend_options *options, const char *out,
                    struct err *e)
 {

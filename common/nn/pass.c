@@ -26,6 +26,8 @@ struct pass {
     struct pass_options o;
     enum norm_mode mode; /* of the last forward */
     struct unit_plan unit[ARCH_MAX_UNITS];
+    bool cut[ARCH_MAX_UNITS]; /* behind this unit, nothing in front of it is read */
+    int held; /* recompute: last unit of the block whose inside is in memory; -1: none */
     void *activations, *vectors; /* the memory behind c, y, arg and the vectors */
     size_t activation_bytes, grad_bytes;
     void *grad_free[GRAD_BUFFERS]; /* gradient tensors not in use */
@@ -130,29 +132,97 @@ static int last_reader(const struct pass *p, int i)
     return i == n - 1 ? n : last;
 }
 
+/* Offsets of the units' tensors. */
+struct places {
+    size_t c[ARCH_MAX_UNITS], y[ARCH_MAX_UNITS], arg[ARCH_MAX_UNITS], end;
+};
+
 /* A pass that keeps nothing normalises in place; one that keeps needs c and y apart. */
-static int place_activations(struct pass *p, struct err *e)
+static bool is_apart(const struct pass *p, int i)
+{
+    const struct unit *u = unit_of(p, i);
+    return u->pool || (p->o.keep && u->norm_name[0] && !u->shortcut);
+}
+
+static size_t arg_bytes(const struct pass *p, int i)
+{
+    const struct unit *u = unit_of(p, i);
+    return u->pool && p->o.keep ? (p->unit[i].rows * u->c_out + 63) / 64 * 64 : 0;
+}
+
+static void place_all(const struct pass *p, struct places *at)
 {
     struct planner m = {.share = !p->o.keep};
-    size_t c[ARCH_MAX_UNITS], y[ARCH_MAX_UNITS], arg[ARCH_MAX_UNITS];
     int n = p->net->desc.n_units;
     for (int i = 0; i < n; i++) {
-        const struct unit *u = unit_of(p, i);
-        struct unit_plan *q = &p->unit[i];
-        bool apart = u->pool || (p->o.keep && u->norm_name[0] && !u->shortcut);
-        c[i] = place(&m, tensor_bytes(p, q->conv_rows, i), i, apart ? i : last_reader(p, i));
-        y[i] = apart ? place(&m, tensor_bytes(p, q->rows, i), i, last_reader(p, i)) : c[i];
-        arg[i] = u->pool && p->o.keep ? place(&m, (q->rows * u->c_out + 63) / 64 * 64, i, n) : 0;
+        const struct unit_plan *q = &p->unit[i];
+        bool apart = is_apart(p, i);
+        at->c[i] = place(&m, tensor_bytes(p, q->conv_rows, i), i, apart ? i : last_reader(p, i));
+        at->y[i] = apart ? place(&m, tensor_bytes(p, q->rows, i), i, last_reader(p, i)) : at->c[i];
+        at->arg[i] = arg_bytes(p, i) ? place(&m, arg_bytes(p, i), i, n) : 0;
     }
+    at->end = m.end;
+}
+
+static void find_cuts(struct pass *p)
+{
+    for (int i = 0; i < p->net->desc.n_units; i++)
+        p->cut[i] = true;
+    for (int j = 0; j < p->net->desc.n_units; j++) {
+        const int read[2] = {unit_of(p, j)->input, unit_of(p, j)->residual};
+        for (int k = 0; k < 2; k++)
+            for (int i = read[k] + 1; read[k] >= 0 && i < j; i++)
+                p->cut[i] = false;
+    }
+}
+
+static size_t take_bytes(size_t *end, size_t bytes)
+{
+    *end += bytes;
+    return *end - bytes;
+}
+
+/* Outputs of blocks have places of their own; the insides of all blocks share one behind them. */
+static void place_blocks(const struct pass *p, struct places *at)
+{
+    size_t kept = 0, inside = 0, most = 0;
+    for (int i = 0; i < p->net->desc.n_units; i++) {
+        const struct unit_plan *q = &p->unit[i];
+        bool apart = is_apart(p, i);
+        at->c[i] =
+            take_bytes(p->cut[i] && !apart ? &kept : &inside, tensor_bytes(p, q->conv_rows, i));
+        at->y[i] =
+            apart ? take_bytes(p->cut[i] ? &kept : &inside, tensor_bytes(p, q->rows, i)) : at->c[i];
+        at->arg[i] = take_bytes(&inside, arg_bytes(p, i));
+        most = inside > most ? inside : most;
+        inside = p->cut[i] ? 0 : inside;
+    }
+    for (int i = 0; i < p->net->desc.n_units; i++) {
+        bool apart = is_apart(p, i);
+        at->c[i] += p->cut[i] && !apart ? 0 : kept;
+        at->y[i] = apart ? at->y[i] + (p->cut[i] ? 0 : kept) : at->c[i];
+        at->arg[i] += kept;
+    }
+    at->end = kept + most;
+}
+
+static int place_activations(struct pass *p, struct err *e)
+{
+    struct places at;
+    find_cuts(p);
+    if (p->o.recompute)
+        place_blocks(p, &at);
+    else
+        place_all(p, &at);
     struct backend *b = p->model->backend;
-    if (b->ops->alloc(b, m.end, &p->activations, e) < 0)
-        return err_add(e, "activations of %zu bytes", m.end);
-    p->activation_bytes = m.end;
-    for (int i = 0; i < n; i++) {
-        p->unit[i].c = (char *)p->activations + c[i];
-        p->unit[i].y = (char *)p->activations + y[i];
-        if (unit_of(p, i)->pool && p->o.keep)
-            p->unit[i].arg = (uint8_t *)p->activations + arg[i];
+    if (b->ops->alloc(b, at.end, &p->activations, e) < 0)
+        return err_add(e, "activations of %zu bytes", at.end);
+    p->activation_bytes = at.end;
+    for (int i = 0; i < p->net->desc.n_units; i++) {
+        p->unit[i].c = (char *)p->activations + at.c[i];
+        p->unit[i].y = (char *)p->activations + at.y[i];
+        if (arg_bytes(p, i))
+            p->unit[i].arg = (uint8_t *)p->activations + at.arg[i];
     }
     return 0;
 }
@@ -191,6 +261,7 @@ int pass_new(struct pass **out, struct model *m, const struct net *net,
     p->model = m;
     p->net = net;
     p->o = *o;
+    p->o.recompute = o->recompute && o->keep;
     if (plan_units(p, e) < 0 || place_activations(p, e) < 0 || place_vectors(p, e) < 0) {
         pass_free(p);
         return err_add(e, "%s on %zu x [%zu, %zu, %zu]", net->desc.name, o->n, o->in[0], o->in[1],
@@ -316,22 +387,45 @@ static int apply_norm(struct pass *p, int i, const void *x)
     return b->ops->norm_apply(b, &args);
 }
 
+/* A unit's output from its inputs, with the statistics of its own or, `again`, those that it has.
+ */
+static int unit_forward(struct pass *p, int i, const void *x, bool again, struct err *e)
+{
+    const struct unit *u = unit_of(p, i);
+    struct unit_plan *q = &p->unit[i];
+    struct backend *b = p->model->backend;
+    bool norm = u->norm_name[0] != '\0';
+    struct conv_forward_args args = {.x = u->input == NET_INPUT ? x : p->unit[u->input].y,
+                                     .y = q->c,
+                                     .sums = norm && p->mode != NORM_RUNNING && !again ? q->sums
+                                                                                       : NULL};
+    if (b->ops->conv_forward(b, q->conv, &args, e) < 0)
+        return err_add(e, "%s", u->conv_name);
+    if (norm && ((!again && finish_norm(p, i) < 0) || (!u->shortcut && apply_norm(p, i, x) < 0)))
+        return err_set(e, "%s: not enough memory", u->norm_name);
+    return 0;
+}
+
 int pass_forward(struct pass *p, const void *x, enum norm_mode mode, struct err *e)
 {
-    struct backend *b = p->model->backend;
     p->mode = mode;
-    for (int i = 0; i < p->net->desc.n_units; i++) {
-        const struct unit *u = unit_of(p, i);
-        struct unit_plan *q = &p->unit[i];
-        bool norm = u->norm_name[0] != '\0';
-        struct conv_forward_args args = {.x = u->input == NET_INPUT ? x : p->unit[u->input].y,
-                                         .y = q->c,
-                                         .sums = norm && mode != NORM_RUNNING ? q->sums : NULL};
-        if (b->ops->conv_forward(b, q->conv, &args, e) < 0)
-            return err_add(e, "%s", u->conv_name);
-        if (norm && (finish_norm(p, i) < 0 || (!u->shortcut && apply_norm(p, i, x) < 0)))
-            return err_set(e, "%s: not enough memory", u->norm_name);
-    }
+    p->held = p->net->desc.n_units - 1;
+    for (int i = 0; i < p->net->desc.n_units; i++)
+        if (unit_forward(p, i, x, false, e) < 0)
+            return ERR_FAIL;
+    return 0;
+}
+
+/* The inside of the block that ends with this unit. */
+static int compute_again(struct pass *p, int last, const void *x, struct err *e)
+{
+    int first = last;
+    while (first > 0 && !p->cut[first - 1])
+        first--;
+    for (int i = first; i <= last; i++)
+        if (unit_forward(p, i, x, true, e) < 0)
+            return ERR_FAIL;
+    p->held = last;
     return 0;
 }
 
@@ -516,6 +610,8 @@ int pass_backward(struct pass *p, const void *x, const void *dy, void *dx, struc
         return ERR_FAIL;
     for (int i = p->net->desc.n_units - 1; i >= 0; i--) {
         void *dc;
+        if (p->o.recompute && p->cut[i] && p->held != i && compute_again(p, i, x, e) < 0)
+            return ERR_FAIL;
         if (unit_backward(p, i, &dc, e) < 0 || conv_backward(p, i, x, dc, e) < 0)
             return ERR_FAIL;
         if (i == 0 && dx && b->ops->conv_backward_data(b, p->unit[0].conv, dc, dx, e) < 0)

@@ -27,6 +27,8 @@ struct pass_options {
     size_t n, in[3]; /* input [n, in[0], in[1], in[2], desc.c_in] */
     enum dtype dtype;
     bool keep;       /* keep what the backward pass needs; otherwise activations share memory */
+    bool recompute;  /* of that, only the outputs of blocks; a block's inside is computed again
+                        before its backward pass, to the same bits */
     bool input_grad; /* backward also gives the gradient of the input */
     /* A pass of the same net for another shape, or NULL: packed weights are shared where that is
      * possible. Its weights are set before this one's, and it lives longer. */

@@ -24,6 +24,7 @@ static int new_roles(struct step *s, struct err *e)
                                     .size = s->o.size,
                                     .dtype = s->o.dtype,
                                     .keep = true,
+                                    .recompute = s->o.recompute,
                                     .heads = true,
                                     .share = r ? s->encoder[0] : NULL};
         if (encoder_new(&s->encoder[r], m, &o, e) < 0)

@@ -20,6 +20,7 @@ struct step_options {
     size_t length[N_ROLES];    /* frames of a clip, by role */
     size_t size;               /* pixels of a side */
     enum dtype dtype;
+    bool recompute;   /* keep less for the backward pass: see pass.h */
     bool frozen_norm; /* running statistics, as constants, instead of the batch's */
 };
 

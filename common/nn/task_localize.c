@@ -88,6 +88,7 @@ static int open_step(struct task_run *r, struct err *e)
                                  .size = r->o->crop_size,
                                  .boxes = clip_boxes_most(x->boxes),
                                  .dtype = r->o->dtype,
+                                 .recompute = r->o->recompute,
                                  .frozen_norm = r->o->frozen_norm,
                                  .dropout = r->o->dropout,
                                  .seed = r->o->seed};

@@ -69,7 +69,8 @@ static int open_step(struct task_run *r, struct err *e)
                              .micro_batch = task_micro_batch(r),
                              .length = {r->length[CLIP_LONG], r->length[CLIP_SHORT]},
                              .size = r->o->crop_size,
-                             .dtype = r->o->dtype};
+                             .dtype = r->o->dtype,
+                             .recompute = r->o->recompute};
     struct step *s;
     if (step_new(&s, r->model, &r->o->objective, &o, e) < 0)
         return ERR_FAIL;

@@ -69,6 +69,7 @@ static int open_step(struct task_run *r, struct err *e)
                              .length = r->length[CLIP_SINGLE],
                              .size = r->o->crop_size,
                              .dtype = r->o->dtype,
+                             .recompute = r->o->recompute,
                              .frozen_norm = r->o->frozen_norm,
                              .dropout = r->o->dropout,
                              .seed = r->o->seed};

@@ -162,7 +162,7 @@ static struct json *settings_json(const struct trainer *t)
     json_add(j, "batch", json_new_i64((int64_t)o->batch));
     json_add(j, "micro_batch", json_new_i64((int64_t)o->micro_batch));
     json_add(j, "crop_size", json_new_i64((int64_t)o->crop_size));
-    json_add(j, "precision", json_new_str(nn_precision_names[o->dtype]));
+    json_add(j, "precision", json_new_str(nn_compute_name(o->dtype, o->tf32)));
     json_add(j, "steps", json_new_i64((int64_t)t->end));
     json_add(j, "steps_per_epoch", json_new_i64((int64_t)t->steps_per_epoch));
     json_add(j, "lr", json_new_f64(t->schedule.base));
@@ -491,7 +491,7 @@ static void trainer_release(struct trainer *t)
 int train_run(const struct train_options *o, struct err *e)
 {
     struct trainer t = {.o = *o, .task = task_get(o->task), .run = {.o = &t.o}};
-    struct backend_options bo = {.device = o->device, .n_threads = o->n_threads};
+    struct backend_options bo = {.device = o->device, .n_threads = o->n_threads, .tf32 = o->tf32};
     complete(&t.o);
     int rc = open_inputs(&t, e);
     if (rc == 0)

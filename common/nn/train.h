@@ -34,9 +34,11 @@ struct train_options {
     size_t head_width, head_dim;
     int head_layers;
     size_t batch, micro_batch; /* micro_batch 0: batch */
+    bool recompute;            /* keep less in memory for the backward pass, compute it again */
     bool micro_auto;           /* the largest micro_batch that has room instead */
     size_t crop_size;
     enum dtype dtype;
+    bool tf32;      /* on a GPU, products of float32 may round their factors */
     int64_t epochs; /* -1: as many as the samples store has; 0: write the untrained model */
     double lr;      /* of the whole batch; < 0: base_lr * batch / 1024 */
     double base_lr, weight_decay, warmup_epochs, dropout; /* < 0: the task's (task.h) */

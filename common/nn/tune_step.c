@@ -23,7 +23,8 @@ static int new_parts(struct tune_step *s, struct err *e)
                                  .length = s->o.length,
                                  .size = s->o.size,
                                  .dtype = s->o.dtype,
-                                 .keep = true};
+                                 .keep = true,
+                                 .recompute = s->o.recompute};
     if (encoder_new(&s->encoder, s->model, &eo, e) < 0)
         return ERR_FAIL;
     struct classifier_options co = {

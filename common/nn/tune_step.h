@@ -20,6 +20,7 @@ struct tune_options {
     size_t length;             /* frames of a clip */
     size_t size;               /* pixels of a side */
     enum dtype dtype;
+    bool recompute;   /* keep less for the backward pass: see pass.h */
     bool frozen_norm; /* running statistics, as constants, instead of the batch's */
     double dropout;   /* share of the pooled features that is dropped */
     uint64_t seed;    /* of what is dropped, with the number of the step and the example's place */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A pre-training step without reading clips, its convolutions alone, and the linear layers of its
- * projection heads alone: each forward, backward to the data and to the weights as bare oneDNN
- * calls in the same layout.
+ * projection heads alone: each forward, backward to the data and to the weights as bare calls of
+ * oneDNN, or of cuDNN and cuBLASLt, in the same layout.
  *
- *     bench_step MODEL f32|bf16 BATCH LONG SHORT SIZE ROUNDS THREADS
+ *     bench_step MODEL f32|bf16|tf32 BATCH LONG SHORT SIZE ROUNDS THREADS [cpu|cuda [MICRO_BATCH]]
  *
  * Prints: seconds of a step, of its convolutions, of its linear layers (medians of alternating
- * rounds), peak memory in MB.
+ * rounds), peak of this process's host memory in MB, 1e12 operations of a step, 1e12 operations a
+ * second that the device can do.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,8 @@ static void *allocate(struct bench *t, size_t bytes)
         fprintf(stderr, "bench_step: %s\n", e.text);
         exit(1);
     }
-    memset(memory, 0, bytes);
+    if (t->b->ops->zero(t->b, memory, bytes, &e) < 0)
+        exit(1);
     return memory;
 }
 
@@ -64,13 +66,17 @@ static void make_input(struct bench *t)
         size_t n = t->o.batch * t->o.length[role] * t->o.size * t->o.size * 3;
         struct sample *rows = calloc(t->o.batch, sizeof *rows);
         void *pixels = allocate(t, n * dtype_bytes(t->o.dtype));
-        float *values = allocate(t, n * sizeof *values);
+        float *values = malloc(n * sizeof *values), *uploaded = allocate(t, n * sizeof *values);
+        struct err e = {0};
         struct rng r;
         rng_init(&r, 1, 1, (uint64_t)role);
         for (size_t i = 0; i < n; i++)
             values[i] = (float)rng_f64(&r);
-        t->b->ops->convert(t->b, pixels, t->o.dtype, values, DTYPE_F32, n);
-        t->b->ops->release(t->b, values);
+        check(t->b->ops->upload(t->b, uploaded, values, n * sizeof *values, &e), &e);
+        t->b->ops->convert(t->b, pixels, t->o.dtype, uploaded, DTYPE_F32, n);
+        check(t->b->ops->sync(t->b, &e), &e);
+        t->b->ops->release(t->b, uploaded);
+        free(values);
         for (size_t i = 0; i < t->o.batch; i++)
             rows[i] = (struct sample){.video = (uint32_t)i, .stride = role == ROLE_LONG ? 4 : 2};
         t->in.pixels[role] = pixels;
@@ -170,6 +176,7 @@ static double time_layers(struct bench *t, const struct layers *l)
             check(t->b->ops->conv_backward_data(t->b, l->conv[i], t->buffer[1], t->buffer[2], &e),
                   &e);
     }
+    check(t->b->ops->sync(t->b, &e), &e);
     return (ui_seconds() - begin) * (double)(t->o.batch / t->o.micro_batch);
 }
 
@@ -188,6 +195,7 @@ static double time_step(struct bench *t)
                                .momentum = 0.9f,
                                .weight_decay = 1e-6f};
     t->b->ops->optimizer_step(t->b, &a);
+    check(t->b->ops->sync(t->b, &e), &e);
     return ui_seconds() - begin;
 }
 
@@ -203,17 +211,19 @@ static double median(double *v, int n)
     return v[n / 2];
 }
 
-static void open_bench(struct bench *t, char **argv)
+static void open_bench(struct bench *t, int argc, char **argv)
 {
     struct err e = {0};
     struct objective objective;
     struct model_desc d = {.head_dim = 128, .head_layers = 3};
-    struct backend_options bo = {.device = "cpu", .n_threads = strtoul(argv[8], NULL, 10)};
+    struct backend_options bo = {.device = argc > 9 ? argv[9] : "cpu",
+                                 .n_threads = strtoul(argv[8], NULL, 10),
+                                 .tf32 = strcmp(argv[2], "tf32") == 0};
     t->o = (struct step_options){.batch = strtoul(argv[3], NULL, 10),
                                  .length = {strtoul(argv[4], NULL, 10), strtoul(argv[5], NULL, 10)},
                                  .size = strtoul(argv[6], NULL, 10),
                                  .dtype = strcmp(argv[2], "bf16") == 0 ? DTYPE_BF16 : DTYPE_F32};
-    t->o.micro_batch = t->o.batch;
+    t->o.micro_batch = argc > 10 ? strtoul(argv[10], NULL, 10) : t->o.batch;
     snprintf(d.backbone, sizeof d.backbone, "%s", argv[1]);
     check(objective_parse(&objective, "teg-fg", &e), &e);
     objective_heads(&objective, &d);
@@ -229,12 +239,14 @@ int main(int argc, char **argv)
 {
     struct bench t = {0};
     double step[MAX_ROUNDS], conv[MAX_ROUNDS], linear[MAX_ROUNDS];
-    int rounds = argc == 9 ? (int)strtol(argv[7], NULL, 10) : 0;
+    int rounds = argc >= 9 && argc <= 11 ? (int)strtol(argv[7], NULL, 10) : 0;
     if (rounds < 1 || rounds > MAX_ROUNDS) {
-        fprintf(stderr, "usage: bench_step MODEL f32|bf16 BATCH LONG SHORT SIZE ROUNDS THREADS\n");
+        fprintf(stderr,
+                "usage: bench_step MODEL f32|bf16|tf32 BATCH LONG SHORT SIZE ROUNDS THREADS "
+                "[cpu|cuda [MICRO_BATCH]]\n");
         return 2;
     }
-    open_bench(&t, argv);
+    open_bench(&t, argc, argv);
     time_step(&t);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage); /* before the bare convolutions take memory of their own */
@@ -246,7 +258,11 @@ int main(int argc, char **argv)
         conv[i] = time_layers(&t, &t.convolutions);
         linear[i] = time_layers(&t, &t.linear);
     }
-    printf("%.6f %.6f %.6f %.1f\n", median(step, rounds), median(conv, rounds),
-           median(linear, rounds), (double)usage.ru_maxrss / 1024.0);
+    struct err e = {0};
+    double peak;
+    check(backend_peak_flops(t.b, t.o.dtype, &peak, &e), &e);
+    printf("%.6f %.6f %.6f %.1f %.4f %.4f\n", median(step, rounds), median(conv, rounds),
+           median(linear, rounds), (double)usage.ru_maxrss / 1024.0, step_flops(t.step) / 1e12,
+           peak / 1e12);
     return 0;
 }

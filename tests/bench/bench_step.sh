@@ -12,7 +12,7 @@ rounds=${ROUNDS:-5}
 shape() {
     local precision ours conv linear memory peer peer_memory peer_rate=- peer_small=-
     for precision in f32 bf16; do
-        read -r ours conv linear memory < <("$TEG_BIN/tests/bench/bench_step" "$1" "$precision" "$2" "$3" "$4" "$5" "$rounds" "$threads")
+        read -r ours conv linear memory _ < <("$TEG_BIN/tests/bench/bench_step" "$1" "$precision" "$2" "$3" "$4" "$5" "$rounds" "$threads")
         if read -r peer peer_memory < <(python3 tests/bench/peer_step.py "$1" "$precision" "$2" "$3" "$4" "$5" "$rounds" "$threads" 2>>"$TMPDIR/peer.log"); then
             peer_rate=$(awk "BEGIN { print $2 / $peer }")
             peer_small=$(awk "BEGIN { print 1000 / $peer_memory }")

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same training step in PyTorch: same model, heads, objective, batch, precision and threads, channels_last_3d.
 
-    peer_step.py MODEL f32|bf16 BATCH LONG SHORT SIZE ROUNDS THREADS
+    peer_step.py MODEL f32|bf16|tf32 BATCH LONG SHORT SIZE ROUNDS THREADS [cpu|cuda]
 
-Prints: seconds of a step (median), peak memory in MB.
+Prints: seconds of a step (median), peak memory in MB. On a GPU: compiled, with tuned cuDNN, memory of the device.
 """
 import os
 import resource
@@ -43,15 +43,19 @@ def contrast(zs, zl, ks, kl):
     us, ul = aggregate(zs, ks), aggregate(zl, kl)
     n, ns, _ = us.shape
     nl = ul.shape[1]
-    centre = lambda start, stride, k, m: start + stride * (2 * k * torch.arange(m) + k - 0.5)
+    centre = lambda start, stride, k, m: start + stride * (2 * k * torch.arange(m, device=zs.device) + k - 0.5)
     match = (centre(0, 2, ks, ns)[:, None] - centre(0, 4, kl, nl)[None]).abs().argmin(1)
-    target = (torch.arange(n)[:, None] * nl + match[None]).reshape(-1)
+    target = (torch.arange(n, device=zs.device)[:, None] * nl + match[None]).reshape(-1)
     return nn.functional.cross_entropy(us.flatten(0, 1) @ ul.flatten(0, 1).T / TAU, target)
 
 
-def main(name, precision, batch, long, short, size, rounds, threads):
+def main(name, precision, batch, long, short, size, rounds, threads, device="cpu"):
+    gpu = device == "cuda"
     torch.set_num_threads(threads)
     torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.set_default_device(device)
     width, blocks = STAGES[name]
     channels = 32 * width
     net = R3D(width, blocks).to(memory_format=torch.channels_last_3d)
@@ -59,23 +63,31 @@ def main(name, precision, batch, long, short, size, rounds, threads):
     optimizer = torch.optim.SGD([*net.parameters(), *heads.parameters()], lr=1e-3, momentum=0.9, weight_decay=1e-6, fused=True)
     clips = {t: torch.rand(batch, 3, t, size, size).to(memory_format=torch.channels_last_3d) for t in (long, short)}
 
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+    def forward():
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             features = {t: net(x) for t, x in clips.items()}
             z = {(h, t): head(features[t]) for h, head in heads.items() for t in clips}
-        loss = (0.9 * contrast(z["fine", short], z["fine", long], 2, 1)
+        return (0.9 * contrast(z["fine", short], z["fine", long], 2, 1)
                 + 0.1 * contrast(z["persistent", short], z["persistent", long], short // 2, long // 2))
-        loss.backward()
-        optimizer.step()
 
-    step()
+    loss = torch.compile(forward) if gpu else forward
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss().backward()
+        optimizer.step()
+        if gpu:
+            torch.cuda.synchronize()
+
+    for _ in range(3 if gpu else 1):
+        step()
     times = []
     for _ in range(rounds):
         begin = time.perf_counter()
         step()
         times.append(time.perf_counter() - begin)
-    print("%.6f %.1f" % (np.median(times), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    peak = torch.cuda.max_memory_reserved() / 2**20 if gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print("%.6f %.1f" % (np.median(times), peak))
 
 
-main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:9]), *sys.argv[9:])

@@ -239,7 +239,7 @@ PY
     expect_error 1 "annotations: holds no verb_id_vocab.json"
 }
 
-@test "gebd: prepared ground truth, in a file or a folder; raw annotations are refused" {
+@test "gebd: prepared ground truth, in a file or a folder; raw annotations are prepared" {
     need_shared golden/gebd/r100/gt.json
     need_program python3
     cp "$SHARED/golden/gebd/r100/gt.json" annotations/k400_mr345_val_min_change_duration0.3.json
@@ -264,8 +264,19 @@ odd = json.loads(videos["-aaaaaaaaaa"])
 assert odd["path"] == "air drumming/-aaaaaaaaaa_000001_000011.mkv" and odd["split"] == "train"
 assert odd["extra"] == {"boundaries": [[1.5]], "consistency": [None], "consistency_mean": None}
 PY
-    tool teg-index --format gebd --annotations "$SHARED/golden/gebd_prepare/p000/raw.json" --videos videos -o none.lmdb
-    expect_error 1 "raw.json: EAWTot_cohg: substages_timestamps: rater 2: these are raw annotations"
+    local raw=$SHARED/golden/gebd_prepare/p000/raw.json
+    "$TEG_BIN/teg-gebd-eval" -q --prepare "$raw" -o prepared.json
+    "$TEG_BIN/teg-index" -q --format gebd --annotations "$raw" --videos videos -o raw.lmdb 2>/dev/null
+    records raw.lmdb >records
+    python3 - "$raw" prepared.json <<'PY'
+import json, sys
+videos = dict(line.rstrip("\n").split("\t") for line in open("records", encoding="utf-8"))
+raw, prepared = (json.load(open(name)) for name in sys.argv[1:])
+assert raw and prepared
+for name in raw:
+    extra = json.loads(videos[name]).get("extra", {})
+    assert extra.get("boundaries") == prepared.get(name, {}).get("substages_timestamps"), name
+PY
     tool teg-index --format gebd --annotations "$SHARED/golden/gebd/r100/gt.pkl" --videos videos -o none.lmdb
     expect_error 1 "gt.pkl: a pickle, not JSON"
 }

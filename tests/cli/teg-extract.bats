@@ -83,7 +83,7 @@ setting() {
 --type double|--type: expected one of float16, float32; got 'double'
 --crop-size 8|--crop-size: expected an integer from 16 to 2048, got '8'
 --batch 0|--batch: expected an integer from 1 to 65536, got '0'
---precision f16|--precision: expected one of f32, bf16; got 'f16'
+--precision f16|--precision: expected one of f32, bf16, tf32; got 'f16'
 --device gpu|--device: expected one of auto, cpu, cuda; got 'gpu'
 --epoch -1|--epoch: expected an integer
 --epoch 1|--epoch belongs to --samples

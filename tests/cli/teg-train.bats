@@ -89,7 +89,7 @@ value() {
 --aggregate 2,1|--aggregate belongs to --alpha
 --negatives none|--negatives: expected one of all, other; got 'none'
 --crop-size 4096|--crop-size: expected an integer from 16 to 2048, got '4096'
---precision f16|--precision: expected one of f32, bf16; got 'f16'
+--precision f16|--precision: expected one of f32, bf16, tf32; got 'f16'
 --device gpu|--device: expected one of auto, cpu, cuda; got 'gpu'
 --batch 0|--batch: expected an integer from 1 to 1048576, got '0'
 --batch 6 --micro-batch 4|--micro-batch 4 does not divide --batch 6
@@ -253,6 +253,8 @@ heads --head-layers 2
 END
     trained whole_batch --epochs 3 --micro-batch 4
     cmp whole_batch.safetensors $base
+    trained again --epochs 3 --recompute
+    cmp again.safetensors $base
     trained room_for_all --epochs 3 --micro-batch auto
     cmp room_for_all.safetensors $base
 }

@@ -39,9 +39,6 @@ static void test_refused(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"{\"a\":{\"substages_timestamps\":[[],[{\"start_time\":1,\"end_time\":1,\"label\":\"x\"}]]"
-         "}}",
-         "a: substages_timestamps: rater 2: these are raw annotations"},
         {"\x80\x04\x95", "a pickle, not JSON"},
         {"[]x", "unexpected text"},
         {"[1]", "an array, not an object of videos"},
