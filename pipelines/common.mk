@@ -114,7 +114,7 @@ share = $(if $(jobs),$(shell t=$(or $(THREADS),$$(nproc)) j=$(or $(jobs:-j%=%),$
 
 frames := $(call files,$(OUT)/frames.lmdb)
 embeddings := $(foreach m,$(models),$(foreach p,$(call plans_of,$m),$(call files,$(OUT)/$m/$p.lmdb)))
-metrics := $(foreach m,$(models),$(patsubst %,$(OUT)/$m/%.json,$(call probes_of,$m))) $(other_metrics)
+metrics := $(strip $(foreach m,$(models),$(patsubst %,$(OUT)/$m/%.json,$(call probes_of,$m))) $(other_metrics))
 
 $(call keep,$(OUT)/index.lmdb.settings,$(options.index))
 $(call keep,$(OUT)/frames.lmdb.settings,$(options.decode))

@@ -208,7 +208,7 @@ END
         [[ $(cat error) == "teg-extract: stopped: after "*" of 4800 clips; the same command goes on" ]]
         [ "$(echo $signal.*)" = "$signal.lmdb.part" ]
         extracted $signal --samples plan.lmdb --batch 7 --type float32
-        [[ $stderr == "teg-extract: note: going on behind clip "*" of 4800"* ]]
+        [[ $stderr == "teg-extract: note: going on behind "*" of 4800 clips"* ]]
         cmp $signal.lmdb many.lmdb
     done
 }

@@ -79,7 +79,7 @@ value() {
         # shellcheck disable=SC2086 # a list of words
         refused 2 "$expected" $arguments
     done <<END
---task detect|--task: expected one of pretrain, classify, supervised, boundary; got 'detect'
+--task detect|--task: expected one of pretrain, classify, supervised, boundary, localize; got 'detect'
 --model resnet|--model: expected one of r3d50, r3d-tiny; got 'resnet'
 --objective moco|--objective: "moco" is not teg-fg, teg-ps, cvrl or HEAD:K_SHORT,K_LONG,WEIGHT;...
 --objective fine:0,1,1|--objective: steps: expected an integer from 1
