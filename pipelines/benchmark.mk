@@ -73,8 +73,8 @@ rate = $(if $(LR),--lr $(LR),$1)
 pretraining = $(network) $(steps) $(call rate) --temperature $(TEMPERATURE)
 
 draws = $(if $(filter teg-ps teg-fg,$(methods)),samples) $(if $(filter cvrl,$(methods)),cvrl) $(labelled)
-options.draw.samples = --strategy contained --long $(LONG) --short $(SHORT) --labels none --split train --epochs $(EPOCHS)
-options.draw.cvrl = --strategy cvrl --long $(SHORT) --short $(SHORT) --labels none --split train --epochs $(EPOCHS)
+options.draw.samples = --strategy contained --long $(LONG) --short $(SHORT) --labels none --split train --epochs $(EPOCHS) $(augmentation)
+options.draw.cvrl = --strategy cvrl --long $(SHORT) --short $(SHORT) --labels none --split train --epochs $(EPOCHS) $(augmentation)
 options.model.teg-ps = $(pretraining) --objective teg-ps
 options.model.teg-fg = $(pretraining) --alpha $(ALPHA) --aggregate $(AGGREGATE)
 options.model.cvrl = $(pretraining) --objective cvrl

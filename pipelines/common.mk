@@ -37,6 +37,7 @@ SHARDS ?= 1##                 files that frames, and embeddings, are written to
 DEVICE ?= auto##              auto, cpu or cuda
 PRECISION ?= f32##            f32 or bf16
 MAX_BAD ?= 0##                videos that may be missing or broken
+AUGMENT ?= paper##            of the pre-training: paper, or gentle for small pictures and few steps
 
 # ---- What an experiment sets ------------------------------------------------------------------------
 #
@@ -61,6 +62,15 @@ MAX_BAD ?= 0##                videos that may be missing or broken
 #   other_metrics        files of metrics that the experiment has rules for, besides those of the probes
 
 # ---- Settings ---------------------------------------------------------------------------------------
+
+# A thousandth of the paper's steps is too little to learn to see through all of its crops and colours, and pictures of some
+# fifty pixels have nothing finer to lose than what a blur would take.
+ifeq ($(filter paper gentle,$(AUGMENT)),)
+$(error AUGMENT=$(AUGMENT): want paper or gentle)
+endif
+, := ,
+augmentation := $(if $(filter gentle,$(AUGMENT)),--crop-area 0.7$(,)1 --crop-aspect 0.9$(,)1.1 --blur-probability 0 \
+    --brightness 0.4 --contrast 0.4 --saturation 0.4 --hue 0.1)
 
 pipelines := $(dir $(lastword $(MAKEFILE_LIST)))
 run = $(BIN)/teg-$1$(addprefix $() --threads ,$(if $(shard),$(share),$(THREADS)))

@@ -17,12 +17,10 @@ index_inputs := $(world)/done
 options.index := --format annotations --videos $(world)/videos --annotations $(world)/annotations.jsonl
 options.decode := --short-side 48
 
-# The class of a scene is the direction of its stripes, which neither mirroring nor much stretching leaves as it is. The
-# rest is gentler than in the paper: a thousandth of its steps is too little to learn to see through all of its crops and
-# colours, and pictures of 40 pixels have nothing finer to lose than what a blur would take.
-options.draw.samples := --strategy contained --long 32x4 --short 16x2 --split train --epochs $(EPOCHS) \
-    --flip-probability 0 --crop-area 0.7,1 --crop-aspect 0.9,1.1 --blur-probability 0 \
-    --brightness 0.4 --contrast 0.4 --saturation 0.4 --hue 0.1
+# The class of a scene is the direction of its stripes, which neither mirroring nor much stretching leaves as it is.
+AUGMENT ?= gentle
+options.draw.samples = --strategy contained --long 32x4 --short 16x2 --split train --epochs $(EPOCHS) \
+    --flip-probability 0 $(augmentation)
 
 methods := untrained teg-ps teg-fg
 train := --model r3d-tiny --crop-size 40 --batch $(BATCH) --lr 0.2

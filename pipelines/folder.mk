@@ -9,7 +9,7 @@
 #
 # The defaults are those of the paper but for the batch. For a processor without a GPU:
 #
-#     make -f pipelines/folder.mk VIDEOS=DIR OUT=DIR MODEL=r3d-tiny SHORT_SIDE=64 CROP=56 EPOCHS=50
+#     make -f pipelines/folder.mk VIDEOS=DIR OUT=DIR MODEL=r3d-tiny SHORT_SIDE=64 CROP=56 AUGMENT=gentle LR=0.2
 
 experiment := folder
 here := $(dir $(lastword $(MAKEFILE_LIST)))
@@ -45,8 +45,8 @@ has_splits := $(and $(filter train,$(splits)),$(filter val test,$(splits)))
 index_inputs = $(SPLIT) $(OUT)/videos.list
 options.index := --format folder --videos $(VIDEOS) $(if $(SPLIT),--split $(SPLIT))
 options.decode := --short-side $(SHORT_SIDE)
-options.draw.samples := --strategy contained --long $(LONG) --short $(SHORT) --epochs $(EPOCHS) \
-    $(if $(filter train,$(splits)),--split train)
+options.draw.samples = --strategy contained --long $(LONG) --short $(SHORT) --epochs $(EPOCHS) \
+    $(if $(filter train,$(splits)),--split train) $(augmentation)
 
 methods := teg-ps teg-fg
 train := --model $(MODEL) --crop-size $(CROP) --batch $(BATCH) $(if $(LR),--lr $(LR))

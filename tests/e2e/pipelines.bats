@@ -145,6 +145,16 @@ metric() {
     [ "$(cat "$BATS_TEST_TMPDIR/mine/world/thesis.txt")" = text ]
 }
 
+@test "AUGMENT: the paper's, or gentle crops and colours" {
+    demo -n OUT="$BATS_TEST_TMPDIR/new"
+    [[ $output == *"--strategy contained "*"--crop-area 0.7,1 "* ]]
+    demo -n OUT="$BATS_TEST_TMPDIR/new" AUGMENT=paper
+    [[ $output == *"--strategy contained "* && $output != *--crop-area* ]]
+    demo -n AUGMENT=none
+    expect_status 2
+    [[ $stderr == *"AUGMENT=none: want paper or gentle"* ]]
+}
+
 @test "make -n shows the options that would be used" {
     demo -n options.probe.videos='--labels class --method knn'
     expect_status 0
