@@ -12,12 +12,19 @@
 DATA ?= vidsitu##                       vidsitu or kinetics
 FIGURES ?= alpha grid sampling##        what is made
 ALPHAS ?= 0 0.25 0.5 0.75 0.9 1##       weights of the fine-grained loss
-GRID ?= 1,1 2,1 4,1 2,2 4,2 4,4##       feature steps, of the short and the long clip
-OUT ?= runs/ablation
+GRID ?= $(foreach s,1 2 4 8,$(foreach l,1 2 4 8 16,$s$(comma)$l))##  feature steps, of the short and the long clip
+OUT ?= runs/ablation-$(DATA)
+comma := ,
 OBJECTIVE := teg-fg
 EPOCHS ?= $(call preset,200,4)
 ifeq ($(filter vidsitu kinetics,$(DATA)),)
 $(error DATA=$(DATA): want vidsitu or kinetics)
+endif
+ifneq ($(if $(strip $(FIGURES)),,none)$(filter-out alpha grid sampling,$(FIGURES)),)
+$(error FIGURES=$(FIGURES): want some of alpha grid sampling)
+endif
+ifneq ($(PRETRAINED),)
+$(error PRETRAINED=$(PRETRAINED): an ablation trains its own models)
 endif
 experiment := $(DATA)
 here := $(dir $(lastword $(MAKEFILE_LIST)))
@@ -30,7 +37,6 @@ include $(here)$(if $(filter vidsitu,$(DATA)),linear_events.mk,linear.mk)
 published := $(if $(filter vidsitu,$(DATA)),ablation)
 
 # The method as it is, alpha-$(ALPHA), is a point of all three.
-comma := ,
 chosen := alpha-$(ALPHA)
 points.alpha := $(ALPHAS:%=alpha-%)
 points.grid := $(patsubst steps-$(subst $(comma),-,$(AGGREGATE)),$(chosen),$(patsubst %,steps-%,$(subst $(comma),-,$(GRID))))

@@ -26,10 +26,11 @@ CROP ?= $(call preset,224,40)##                pixels of the network's input in 
 TEST_CROP ?= $(call preset,256,48)##           in the test
 BATCH ?= $(call preset,1024,8)##               examples a step
 MICRO_BATCH ?= $(call preset,auto,)##          examples in memory at a time (as many as fit)
-LR ?= $(call preset,,0.1)##  learning rate (that of the recipe, in proportion to BATCH)
+LR ?= $(call preset,,0.1)##       learning rate of the pre-training (that of the recipe, in proportion to BATCH)
+TUNE_LR ?= $(call preset,,0.1)##  of the training with labels (that of the recipe, in proportion to TUNE_BATCH)
 N_VIDEOS ?= 24##             generated videos
 
-ifneq ($(filter-out teg-ps teg-fg cvrl supervised,$(OBJECTIVE)),)
+ifneq ($(if $(strip $(OBJECTIVE)),,none)$(filter-out teg-ps teg-fg cvrl supervised,$(OBJECTIVE)),)
 $(error OBJECTIVE=$(OBJECTIVE): want some of teg-ps teg-fg cvrl supervised)
 endif
 methods := $(OBJECTIVE)
@@ -37,7 +38,7 @@ pretrained := $(filter-out supervised,$(methods))
 
 # -- videos --
 
-world := $(OUT)/world
+world := $(abspath $(OUT)/world)
 ifeq ($(VIDEOS)$(ANNOTATIONS),)
 ifeq ($(smoke),)
 $(error VIDEOS=DIR and ANNOTATIONS=PATH are needed; PRESET=smoke makes its own)
@@ -50,10 +51,10 @@ else
 ifneq ($(words $(VIDEOS)) $(words $(ANNOTATIONS)),1 1)
 $(error VIDEOS=DIR and ANNOTATIONS=PATH are needed, both, of names without blanks (a link will do))
 endif
-index_inputs = $(or $(shell find -L $(ANNOTATIONS) -type f ! -name '* *' | LC_ALL=C sort),$(error ANNOTATIONS=$(ANNOTATIONS): no such file or folder))
+index_inputs = $(or $(shell find -L $(ANNOTATIONS) -type f ! -name '* *' 2>/dev/null | LC_ALL=C sort),$(error ANNOTATIONS=$(ANNOTATIONS): no such file, or a folder without files))
 endif
 options.world = --dataset $(experiment) --videos $(N_VIDEOS) --size $(SHORT_SIDE) --seed 1 $(synth)
-options.index = --format $(experiment) --videos $(VIDEOS) --annotations $(ANNOTATIONS)
+options.index = --format $(experiment) --videos $(abspath $(VIDEOS)) --annotations $(abspath $(ANNOTATIONS))
 options.decode = --short-side $(SHORT_SIDE)
 options.embeddings = --crop-size $(TEST_CROP)
 # Classes of the test that training lacks count as wrong, as the official programs have it.
@@ -69,8 +70,7 @@ ALPHA ?= 0.9##               weight of the fine-grained loss in teg-fg
 TEMPERATURE ?= 0.1
 network = --model $(MODEL) --crop-size $(CROP)
 steps = --batch $(BATCH) $(addprefix --micro-batch ,$(MICRO_BATCH))
-rate = $(if $(LR),--lr $(LR),$1)
-pretraining = $(network) $(steps) $(call rate) --temperature $(TEMPERATURE)
+pretraining = $(network) $(steps) $(addprefix --lr ,$(LR)) --temperature $(TEMPERATURE)
 
 draws = $(if $(filter teg-ps teg-fg,$(methods)),samples) $(if $(filter cvrl,$(methods)),cvrl) $(labelled)
 options.draw.samples = --strategy contained --long $(LONG) --short $(SHORT) --labels none --split train --epochs $(EPOCHS) $(augmentation)
@@ -86,5 +86,8 @@ endif
 
 # -- training with labels: `labelled` names its draws, TUNE_EPOCHS says how long --
 
-TUNE_BATCH ?= $(BATCH)
-tuning = $(network) --batch $(TUNE_BATCH) $(addprefix --micro-batch ,$(MICRO_BATCH))
+TUNE_BATCH ?= $(BATCH)##      examples a step
+TUNE_CROP ?= $(CROP)##        pixels of the network's input
+# $(call rate,OPTIONS): TUNE_LR, or else these, or else the task's own.
+rate = $(if $(TUNE_LR),--lr $(TUNE_LR),$1)
+tuning = --model $(MODEL) --crop-size $(TUNE_CROP) --batch $(TUNE_BATCH) $(addprefix --micro-batch ,$(MICRO_BATCH))

@@ -35,7 +35,8 @@ SEEDS ?= 1##                  one run each: draws of the pre-training, initial w
 THREADS ?=##                  threads of each tool (all processors)
 SHARDS ?= 1##                 files that frames, and embeddings, are written to
 DEVICE ?= auto##              auto, cpu or cuda
-PRECISION ?= f32##            f32 or bf16
+PRECISION ?= f32##            f32, bf16 or tf32
+RECOMPUTE ?=##                1: training keeps less in memory and computes it again
 MAX_BAD ?= 0##                videos that may be missing or broken
 AUGMENT ?= paper##            of the pre-training: paper, or gentle for small pictures and few steps
 
@@ -73,6 +74,11 @@ augmentation := $(if $(filter gentle,$(AUGMENT)),--crop-area 0.7$(,)1 --crop-asp
     --brightness 0.4 --contrast 0.4 --saturation 0.4 --hue 0.1)
 
 pipelines := $(dir $(lastword $(MAKEFILE_LIST)))
+hash := \#
+odd_out := $(strip $(foreach c,= : % $(hash) $$ ',$(findstring $c,$(OUT))))
+ifneq ($(words $(OUT))$(odd_out),1)
+$(error OUT=$(OUT): want a folder whose name has no blanks and none of = : % $(hash) $$ ')
+endif
 run = $(BIN)/teg-$1$(addprefix $() --threads ,$(if $(shard),$(share),$(THREADS)))
 device := --device $(DEVICE) --precision $(PRECISION)
 
@@ -130,6 +136,12 @@ $(call keep,$(OUT)/index.lmdb.settings,$(options.index))
 $(call keep,$(OUT)/frames.lmdb.settings,$(options.decode))
 $(foreach p,$(all_plans),$(call keep,$(OUT)/plans/$p.lmdb.settings,$(options.plan.$p)))
 $(foreach s,$(SEEDS),$(foreach d,$(draws),$(call keep,$(OUT)/seed-$s/$d.lmdb.settings,$(options.draw.$d) --seed $s)))
+# What is taken from another run, or how it is trained here.
+taken_file = $(source.$(call method,$1))/$1/model.safetensors
+$(foreach m,$(taken),$(if $(wildcard $(call taken_file,$m)),$(call keep,$(call model_file,$m).settings,taken from $(call taken_file,$m)),\
+    $(error $(source.$(call method,$m)): that run has no model $m)))
+$(foreach m,$(trained),$(if $(strip $(options.model.$(call method,$m))),,\
+    $(error $(experiment): no way to train $(call method,$m) is known here (options.model.$(call method,$m)))))
 $(foreach m,$(trained),$(call keep,$(call model_file,$m).settings,\
     $(options.model.$(call method,$m)) --seed $(call seed,$m) $(device)))
 $(foreach m,$(models),$(foreach p,$(call plans_of,$m),\
@@ -162,11 +174,10 @@ $(drawn): %: $(clips) %.settings | $(BIN)/teg-sample
 # --force replaces an earlier model; a checkpoint of the same run is gone on from all the same.
 folder = $(patsubst $(OUT)/%/,%,$(dir $@))
 $(foreach m,$(trained),$(call model_file,$m)): %: $$(call draw_file,$$(folder)) $$(call init_file,$$(folder)) $(frames) %.settings | $(BIN)/teg-train
-	$(call run,train) --frames $(OUT)/frames.lmdb --samples $<$(addprefix $() --init ,$(call init_file,$(folder))) $(options) \
+	$(call run,train) --frames $(OUT)/frames.lmdb --samples $<$(addprefix $() --init ,$(call init_file,$(folder))) $(options)$(if $(filter-out 0,$(RECOMPUTE)), --recompute) \
 	    --log $(@D)/train.jsonl --force -o $@
 
-$(foreach m,$(taken),$(call model_file,$m)): %: $$(source.$$(call method,$$(folder)))/$$(folder)/model.safetensors
-	mkdir -p $(@D)
+$(foreach m,$(taken),$(call model_file,$m)): %: $$(call taken_file,$$(folder)) %.settings
 	cp $< $@
 
 $(embeddings): $$(dir $$@)model.safetensors $(OUT)/plans/$$(notdir $$(store)) $(frames) $$(store).settings \

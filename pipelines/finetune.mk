@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fine-tuning on the classes of videos (RECIPE section 4): end to end from each pre-trained model, and `supervised` the same
-# from new weights; the test over TEST_CLIPS clips with TEST_CROPS crops each. Included behind benchmark.mk (and linear.mk).
+# network from new weights with the settings that suit those (teg-train(1)); the test over TEST_CLIPS clips with TEST_CROPS crops each. Included behind benchmark.mk (and linear.mk).
 #
 #   test            name of the split for the test
 #   base_lr         learning rate of a batch of 1024

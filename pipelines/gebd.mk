@@ -47,12 +47,12 @@ draw.supervised := labelled
 # -- annotations, prepared as the data set's notebook does --
 
 prepared = k400_mr345_$1_min_change_duration0.3
-truth := $(if $(generated),$(ANNOTATIONS),$(OUT)/annotations)
+truth := $(if $(generated),$(ANNOTATIONS),$(abspath $(OUT)/annotations))
 truths := $(foreach s,train val,$(truth)/$(call prepared,$s).json)
 val_truth := $(lastword $(truths))
 ifndef generated
 index_inputs := $(truths)
-options.index = --format gebd --videos $(VIDEOS) --annotations $(truth)
+options.index = --format gebd --videos $(abspath $(VIDEOS)) --annotations $(truth)
 endif
 other_metrics := $(OUT)/baselines/shots/gebd.json
 
@@ -65,10 +65,11 @@ released = $(firstword $(wildcard $(foreach n,$(call prepared,$1) k400_$1_raw_an
 $(foreach s,train val,$(if $(call released,$s),,$(error ANNOTATIONS=$(ANNOTATIONS): no $(call prepared,$s) nor k400_$s_raw_annotation, .json or .pkl)))
 $(truth)/$(call prepared,train).json: $(call released,train)
 $(truth)/$(call prepared,val).json: $(call released,val)
-$(truths): | $(BIN)/teg-gebd-eval
-	mkdir -p $(@D)
-	$(if $(filter %.pkl,$<),python3 $(pipelines)pkl2json.py -o $@.tmp $<,cp $< $@.tmp)
-	$(if $(findstring _raw_annotation,$<),$(call run,gebd-eval) --prepare $@.tmp -o $@ && rm $@.tmp,mv $@.tmp $@)
+from = $(filter-out %.settings,$^)
+$(foreach s,train val,$(call keep,$(truth)/$(call prepared,$s).json.settings,from $(abspath $(call released,$s))))
+$(truths): %: %.settings | $(BIN)/teg-gebd-eval
+	$(if $(filter %.pkl,$(from)),python3 $(pipelines)pkl2json.py -o $@.tmp $(from),cp $(from) $@.tmp)
+	$(if $(findstring _raw_annotation,$(from)),$(call run,gebd-eval) --prepare $@.tmp -o $@ && rm $@.tmp,mv $@.tmp $@)
 endif
 
 # -- measures --

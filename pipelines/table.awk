@@ -50,6 +50,7 @@ FNR == 1 {
     if (depth == 2 && member[1] == "mAP") measured[FILENAME] = member[2]
     if (depth == 6 && member[1] == "f1" && !n_f1++) measured[FILENAME] = member[2]
     if (depth == 6 && member[1] == "Per_Ev_Top_1" && rules ~ /min_agree_2/) measured[FILENAME] = member[2]
+    if (depth == 2 && member[1] ~ /^n_(missing|bad)$/ && member[2] > 0) lacking[method, probe] += member[2]
     if (depth == 2 && member[1] == "chance") chance[probe] = 100 * member[2]
     if (depth == 2 && member[1] == "within_video_cosine" && probe == probes[1]) { note(member[2], method, "cosine"); n_cosines++ }
 }
@@ -92,7 +93,7 @@ END {
     for (m = 1; m <= n_methods; m++) {
         shown[m] = methods[m] in names ? names[methods[m]] : methods[m]
         if (length(shown[m]) > width) width = length(shown[m])
-        for (i = 1; i <= n_probes; i++) if ((methods[m], probes[i]) in published) in_paper[i]
+        for (i = 1; i <= n_probes; i++) if ((methods[m], probes[i]) in published) { in_paper[i]; n_compared++ }
     }
     for (q = 1; q <= n_quoted; q++) if (length(quoted[q]) > width) width = length(quoted[q])
     label = "%-" width "s"
@@ -113,7 +114,7 @@ END {
         print ""
     }
     for (q = 1; q <= n_quoted; q++) {
-        if (quoted[q] in has_method || quoted[q] in names) continue
+        if (!n_compared || quoted[q] in has_method || quoted[q] in names) continue
         printf label, quoted[q]
         for (i = 1; i <= n_probes; i++)
             if (i in in_paper) printf "  %15s  %7s", "", (quoted[q], probes[i]) in published ? "(" published[quoted[q], probes[i]] ")" : ""
@@ -121,11 +122,16 @@ END {
         print ""
     }
     for (i = 1; i <= n_probes; i++) if (probes[i] in chance) n_chances++
-    if (!n_chances) exit
-    printf label, "chance"
-    for (i = 1; i <= n_probes; i++) {
-        printf "  %15s", probes[i] in chance ? sprintf("%.1f", chance[probes[i]]) : "-"
-        if (i in in_paper) printf "  %7s", ""
+    if (n_chances) {
+        printf label, "chance"
+        for (i = 1; i <= n_probes; i++) {
+            printf "  %15s", probes[i] in chance ? sprintf("%.1f", chance[probes[i]]) : "-"
+            if (i in in_paper) printf "  %7s", ""
+        }
+        print ""
     }
-    print ""
+    for (m = 1; m <= n_methods; m++)
+        for (i = 1; i <= n_probes; i++)
+            if ((methods[m], probes[i]) in lacking)
+                print "without " lacking[methods[m], probes[i]] " that are missing or bad: " shown[m] ", " probes[i]
 }

@@ -293,6 +293,8 @@ static void complete(struct argp_state *state)
                        augment_names[o->augment.kind]);
         apply(&g, key, &q->sampling);
     }
+    if (q->text[KEY_BOX_SCORE - FIRST_KEY] && o->boxes.kind != BOXES_DETECTED)
+        argp_error(state, "--box-score belongs to --boxes detected");
     struct err e = {0};
     if (sampling_check(o, &e) < 0)
         argp_error(state, "%s", e.text);

@@ -98,7 +98,7 @@ static int set_split(struct key_video *v, const struct reading *r, struct err *e
 static int take_corners(struct key_row *row, const char *const *field, struct err *e)
 {
     for (int i = 0; i < N_CORNERS; i++)
-        if (num_f64(field[i], -1, 2, &row->corner[i], e) < 0)
+        if (num_f64(field[i], -0.1, 1.1, &row->corner[i], e) < 0)
             return err_add(e, "a corner is no share of the picture");
     if (row->corner[0] > row->corner[2] || row->corner[1] > row->corner[3])
         return err_set(e, "the box ends before it begins");

@@ -77,8 +77,8 @@ static int open_model(struct extractor *x, struct err *e)
 {
     if (model_open(&x->file, x->o->model, &x->desc, e) < 0)
         return ERR_FAIL;
-    x->crop_size = x->o->crop_size ? x->o->crop_size : model_crop_size(x->file);
-    if (x->crop_size == 0)
+    x->crop_size = x->o->crop_size ? x->o->crop_size : model_setting(x->file, "crop_size");
+    if (x->crop_size < 16 || x->crop_size > 2048)
         return err_set(e, "%s: does not say what clips it was trained on (--crop-size)",
                        x->o->model);
     bool scores = x->desc.n_classes > 0;

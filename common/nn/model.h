@@ -123,8 +123,8 @@ int model_open(struct safetensors **f, const char *path, struct model_desc *d, s
  * caller frees it; NULL: it is not there, or no such list. */
 struct json *model_classes(const struct safetensors *f, size_t n, struct err *e);
 
-/* Side of the clips that it was trained on, from the metadata's settings; 0: it does not say. */
-size_t model_crop_size(const struct safetensors *f);
+/* A number of the settings that it was trained with ("crop_size"); 0: the metadata does not say. */
+size_t model_setting(const struct safetensors *f, const char *name);
 
 /* What is behind the backbone: projection heads and classifier. */
 enum model_tops {

@@ -267,17 +267,17 @@ struct json *model_classes(const struct safetensors *f, size_t n, struct err *e)
     return NULL;
 }
 
-size_t model_crop_size(const struct safetensors *f)
+size_t model_setting(const struct safetensors *f, const char *name)
 {
     const char *text;
-    int64_t side = 0;
+    int64_t number = 0;
     if (json_get_str(safetensors_metadata(f), "settings", &text, NULL) < 0)
         return 0;
     struct json *settings = json_parse(text, strlen(text), NULL);
-    if (settings && json_get_i64(settings, "crop_size", &side, NULL) < 0)
-        side = 0;
+    if (settings && json_get_i64(settings, name, &number, NULL) < 0)
+        number = 0;
     json_free(settings);
-    return side >= 16 && side <= 2048 ? (size_t)side : 0;
+    return number > 0 ? (size_t)number : 0;
 }
 
 static int check_finite(const char *name, const float *values, size_t n, struct err *e)

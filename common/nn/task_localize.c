@@ -23,8 +23,14 @@ struct localizing {
 static int begin(struct task_run *r, struct err *e)
 {
     struct json *classes = samples_classes(r->samples);
-    const char *labels = "";
-    json_get_str(store_meta(samples_store(r->samples))->settings, "labels", &labels, NULL);
+    const struct json *how = store_meta(samples_store(r->samples))->settings;
+    const char *labels = "", *boxes = "";
+    json_get_str(how, "labels", &labels, NULL);
+    json_get_str(how, "boxes", &boxes, NULL);
+    if (strcmp(boxes, "detected") == 0)
+        return err_set(e,
+                       "%s: its boxes are a detector's, who knows no actions (teg-sample --boxes)",
+                       r->o->samples);
     if (strcmp(labels, "actions") != 0 || !classes)
         return err_set(e,
                        "%s: holds no actions of boxes; training needs those of teg-sample "

@@ -96,7 +96,9 @@ static void add_clip(struct lister *l, size_t video, size_t clip)
         .width = (uint16_t)info->width,
         .height = (uint16_t)info->height,
     };
+    int64_t at = frame_at(info, moment.time);
     l->list->n_without_target += target < 0;
+    l->list->n_outside += at < 0 || at >= info->n_frames;
 }
 
 static int add_video(struct lister *l, const struct selected *v, size_t video, struct err *e)

@@ -36,7 +36,7 @@ struct labeller {
     enum labels kind;
     double tolerance;           /* seconds, LABELS_BOUNDARIES */
     const struct index *index;  /* NULL: no targets but the class numbers of the selection */
-    const struct json *actions; /* LABELS_ACTIONS: those of the index; may be NULL */
+    const struct json *actions; /* of the index, for boxes; may be NULL */
     const struct selected *video;
     double *boundary; /* seconds; of the rater with the highest consistency (the first such one) */
     size_t n_boundaries;

@@ -224,6 +224,9 @@ static void report_clips(const struct sampling_request *r, const struct clip_lis
     if (clips->n_too_short)
         ui_note(r->ui, "%zu of %zu videos are shorter than a clip and fill it by repeating frames",
                 clips->n_too_short, n_videos);
+    if (clips->n_outside)
+        ui_warn(r->ui, "%zu of %zu clips are of moments outside of their video and show its end",
+                clips->n_outside, clips->n);
     if (labels != LABELS_EVENTS && labels != LABELS_BOUNDARIES)
         return;
     if (clips->n_without_target == clips->n)

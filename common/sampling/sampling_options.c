@@ -78,6 +78,8 @@ int sampling_check(const struct sampling_options *o, struct err *e)
     if (o->labels == LABELS_ACTIONS && o->strategy != STRATEGY_KEYFRAMES)
         return err_set(e, "actions labels belong to the boxes of strategy keyframes, not of %s",
                        strategy_names[o->strategy]);
+    if (o->strategy == STRATEGY_KEYFRAMES && o->augment.n_crops > 1)
+        return err_set(e, "strategy keyframes takes one crop a clip: a person has one score");
     if (o->balance && o->labels != LABELS_BOUNDARIES)
         return err_set(e, "only boundaries labels can be balanced, not %s",
                        labels_names[o->labels]);

@@ -67,6 +67,28 @@ evaluated() {
     expect_error 2 "actions labels belong to the boxes of strategy keyframes, not of uniform"
     tool teg-sample --index index.lmdb --frames frames.lmdb --strategy uniform --boxes detected -o none.lmdb
     expect_error 2 "--boxes means nothing with --strategy uniform"
+    tool teg-sample --index index.lmdb --frames frames.lmdb --strategy keyframes --box-score 0.5 -o none.lmdb
+    expect_error 2 "--box-score belongs to --boxes detected"
+    tool teg-sample --index index.lmdb --frames frames.lmdb --strategy keyframes --crops 3 -o none.lmdb
+    expect_error 2 "strategy keyframes takes one crop a clip: a person has one score"
+    tool teg-sample --index index.lmdb --frames frames.lmdb --strategy keyframes --labels none -o none.lmdb
+    expect_status 0
+}
+
+@test "key frames outside of the video, boxes outside of the picture" {
+    cp -r world odd
+    local val=odd/annotations/ava_val_v2.2.csv id
+    id=$(head -n 1 $val | cut -d, -f1)
+    echo "$id,1798,0.1,0.1,0.5,0.5,$(head -n 1 $val | cut -d, -f7),1" >>$val
+    tool teg-index --format ava --videos odd/videos --annotations odd/annotations -o odd.lmdb
+    expect_status 0
+    tool teg-decode --index odd.lmdb --short-side 48 -o odd_frames.lmdb
+    tool teg-sample --index odd.lmdb --frames odd_frames.lmdb --strategy keyframes --split val -o odd_samples.lmdb
+    expect_status 0
+    [[ $stderr == *"warning: 1 of "*" clips are of moments outside of their video and show its end"* ]]
+    echo "$id,0902,10,20,110,220,$(head -n 1 $val | cut -d, -f7),1" >>$val
+    tool teg-index --format ava --videos odd/videos --annotations odd/annotations -o bad.lmdb
+    expect_error 1 "a corner is no share of the picture"
 }
 
 @test "an interrupted samples store ends with the same bytes" {
@@ -130,6 +152,8 @@ evaluated() {
     "$TEG_BIN/teg-sample" -q --index index.lmdb --frames frames.lmdb --strategy uniform --labels none --clips 1 --clip 8x2 -o plain.lmdb
     train a --samples plain.lmdb
     expect_error 1 "plain.lmdb: holds no actions of boxes; training needs those of teg-sample --strategy keyframes"
+    train a --samples people.lmdb
+    expect_error 1 "people.lmdb: its boxes are a detector's, who knows no actions (teg-sample --boxes)"
     tool teg-extract --model whole.safetensors --frames frames.lmdb -o a.lmdb
     expect_error 1 "whole.safetensors scores people: it needs clips with boxes (--samples)"
     tool teg-extract --model whole.safetensors --frames frames.lmdb --samples plain.lmdb -o a.lmdb

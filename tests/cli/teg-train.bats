@@ -268,6 +268,16 @@ END
     (ulimit -v 1800000 && train a "${big[@]}" --micro-batch auto && [[ $stderr == *"note: micro-batches of "*": the largest that fit into memory"* ]])
 }
 
+@test "a run goes on with the micro-batches that it began with, and a checkpoint that is dropped is told of" {
+    trained whole_run --batch 8 --micro-batch 4
+    train a --batch 8 --micro-batch 4 --stop-at 3
+    trained a --batch 8 --micro-batch auto
+    same_as whole_run a
+    train b --batch 8 --micro-batch 4 --stop-at 3
+    trained b --batch 8 --micro-batch 2 --force
+    [[ $stderr == *"warning: a checkpoint is dropped: b.safetensors.part: "*"micro_batch 4, this run has 2"* ]]
+}
+
 @test "a batch larger than the memory: micro-batches" {
     trained a --batch 8 --micro-batch 4 --log a.jsonl
     [ "$(wc -l <a.jsonl)" -eq 4 ]

@@ -39,6 +39,15 @@ cell() {
     [ "$(rows diving48)" = "TeG-PS TeG-FG CVRL supervised TimeSformer-L chance " ]
     cmp "$BATS_TEST_TMPDIR"/{kinetics,diving48}/seed-1/teg-fg/model.safetensors
     [ ! -e "$BATS_TEST_TMPDIR/diving48/seed-1/samples.lmdb" ]
+    # Another run's models, though they are older, are other inputs.
+    mkdir -p "$BATS_TEST_TMPDIR/other"
+    cp -r "$BATS_TEST_TMPDIR/kinetics/seed-1" "$BATS_TEST_TMPDIR/other"
+    find "$BATS_TEST_TMPDIR/other" -exec touch -d '2 days ago' {} +
+    benchmark diving48 -n N_VIDEOS=12 TUNE_EPOCHS=1 PRETRAINED="$BATS_TEST_TMPDIR/other"
+    [ "$(grep -c "^cp $BATS_TEST_TMPDIR/other" <<<"$output")" = 3 ]
+    benchmark diving48 N_VIDEOS=12 PRETRAINED="$BATS_TEST_TMPDIR/none"
+    expect_status 2
+    [[ $stderr == *"none: that run has no model seed-1/teg-ps"* ]]
 }
 
 @test "Something-Something v2: fine-tuning without mirrors" {
@@ -78,7 +87,7 @@ cell() {
         "$BATS_TEST_TMPDIR/made/annotations/$name.json" "$released/$name.pkl"
     benchmark gebd VIDEOS="$BATS_TEST_TMPDIR/made/videos" ANNOTATIONS="$released" TUNE_EPOCHS=1 OBJECTIVE=supervised
     expect_status 0
-    [ "$(rows gebd)" = "supervised shot PC " ]
+    [ "$(rows gebd)" = "supervised shot " ]
     benchmark gebd VIDEOS="$BATS_TEST_TMPDIR/made/videos" ANNOTATIONS="$BATS_TEST_TMPDIR/made/videos"
     expect_status 2
     [[ $stderr == *"no k400_mr345_train_min_change_duration0.3 nor k400_train_raw_annotation, .json or .pkl"* ]]
@@ -127,11 +136,39 @@ PRESET=full|PRESET=full: want paper or smoke
 PRESET=paper|VIDEOS=DIR and ANNOTATIONS=PATH are needed; PRESET=smoke makes its own
 OBJECTIVE=moco|OBJECTIVE=moco: want some of teg-ps teg-fg cvrl supervised
 VIDEOS=here|VIDEOS=DIR and ANNOTATIONS=PATH are needed, both
-VIDEOS=here ANNOTATIONS=/nowhere|ANNOTATIONS=/nowhere: no such file or folder
+VIDEOS=here ANNOTATIONS=/nowhere|ANNOTATIONS=/nowhere: no such file, or a folder without files
 END
-    benchmark ablation DATA=ava
-    expect_status 2
-    [[ $stderr == *"DATA=ava: want vidsitu or kinetics"* ]]
+    while IFS='|' read -r name variables expected; do
+        # shellcheck disable=SC2086 # a list of words
+        benchmark $name $variables
+        expect_status 2
+        [[ $stderr == *"$expected"* ]] || { echo "$variables: $stderr" >&2 && return 1; }
+    done <<END
+ablation|DATA=ava|DATA=ava: want vidsitu or kinetics
+ablation|FIGURES=beta|FIGURES=beta: want some of alpha grid sampling
+ablation|PRETRAINED=x|PRETRAINED=x: an ablation trains its own models
+similarity|OBJECTIVE=supervised|no way to train supervised is known here
+vidsitu|OBJECTIVE=|OBJECTIVE=: want some of
+vidsitu|OUT=a=b|OUT=a=b: want a folder whose name has no blanks and none of
+END
+}
+
+@test "another folder of annotations is another input, though its files are older; videos that lack are told of" {
+    local made=$BATS_TEST_TMPDIR/made
+    "$TEG_BIN/teg-synth" -q --dataset gebd --videos 12 --size 48 -o "$made"
+    cp -r "$made/annotations" "$BATS_TEST_TMPDIR/older"
+    find "$BATS_TEST_TMPDIR/older" -exec touch -d '2 days ago' {} +
+    benchmark gebd VIDEOS="$made/videos" ANNOTATIONS="$made/annotations" TUNE_EPOCHS=1 OBJECTIVE=supervised
+    expect_status 0
+    benchmark gebd -n VIDEOS="$made/videos/" ANNOTATIONS="$made/annotations/" TUNE_EPOCHS=1 OBJECTIVE=supervised
+    [[ $output != *teg-* ]]
+    benchmark gebd -n VIDEOS="$made/videos" ANNOTATIONS="$BATS_TEST_TMPDIR/older" TUNE_EPOCHS=1 OBJECTIVE=supervised
+    [[ $output == *"cp $BATS_TEST_TMPDIR/older/"* ]]
+    rm "$(find "$made/videos" -name "$(grep -o '"path_video":"[^"]*"' "$made"/annotations/*_val_* | head -n 1 | sed 's/.*\///; s/"//')")"
+    benchmark gebd VIDEOS="$made/videos" ANNOTATIONS="$made/annotations" TUNE_EPOCHS=1 OBJECTIVE=supervised MAX_BAD=1 \
+        OUT="$BATS_TEST_TMPDIR/lacking"
+    expect_status 0
+    [[ $output == *"without 1 that are missing or bad: supervised, gebd"* ]]
 }
 
 @test "AVA, AVA-Kinetics: people, fine-tuned and from scratch" {
