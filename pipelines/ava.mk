@@ -6,7 +6,8 @@
 #     make -f pipelines/ava.mk DATA=ava VIDEOS=DIR ANNOTATIONS=DIR DETECTIONS=FILE OUT=DIR
 #     make -f pipelines/ava.mk PRESET=smoke
 #
-# DETECTIONS is a CSV file "video,timestamp,x1,y1,x2,y2,[class],score" of the validation videos. PRETRAINED is the folder of a
+# DETECTIONS is a CSV file "video,timestamp,x1,y1,x2,y2,[class],score" of the validation videos, or a pickle of proposals
+# {"video,timestamp": [[x1, y1, x2, y2, score], ...]}, which python3 then converts. PRETRAINED is the folder of a
 # run of kinetics.mk; without it models are pre-trained on the training videos. In the test clips are shown whole, drawn to a
 # square, so that nobody is cut off. Every setting of benchmark.mk can be given too. AVA-Kinetics is measured by ActivityNet's
 # rules, AVA by SlowFast's; the paper's numbers are of AVA-Kinetics.
@@ -36,9 +37,10 @@ else
 ifneq ($(words $(DETECTIONS)),1)
 $(error DETECTIONS=FILE is needed, a file whose name has no blanks)
 endif
-index_inputs += $(DETECTIONS)
+found := $(if $(filter %.pkl,$(DETECTIONS)),$(abspath $(OUT)/$(patsubst %.pkl,%.json,$(notdir $(DETECTIONS)))),$(abspath $(DETECTIONS)))
+index_inputs += $(found)
 endif
-options.index += --detections $(abspath $(DETECTIONS))
+options.index += --detections $(or $(found),$(DETECTIONS))
 
 plans :=
 probes :=
@@ -68,6 +70,13 @@ $(error ANNOTATIONS=$(ANNOTATIONS): no ava_val_v2.2.csv, or no ava_action_list_v
 endif
 
 include $(here)benchmark_end.mk
+
+ifneq ($(filter %.pkl,$(DETECTIONS)),)
+$(call keep,$(found).settings,from $(abspath $(DETECTIONS)))
+$(found): $(DETECTIONS) $(found).settings
+	python3 $(pipelines)pkl2json.py -o $@.tmp $<
+	mv $@.tmp $@
+endif
 
 # -- what the boxes are held to --
 

@@ -2,6 +2,8 @@
 # Linear classification of VidSitu's events on frozen features (RECIPE section 4): one clip in the middle of each event.
 # Included behind benchmark.mk, for the methods without labels.
 
+include $(here)vidsitu_annotations.mk
+
 PROBE_EPOCHS ?= $(call preset,100,20)##    of the linear classifier
 
 plans := train val

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/json_items.h"
 #include "common/datasets/annotation_files.h"
 
 typedef int rows_fn(struct key_frames *k, const char *text, size_t len, const char *split,
@@ -84,10 +85,68 @@ int ava_files_read_boxes(const char *path, struct key_frames *k, struct err *e)
     return annotation_files_read(path, read_file, &r, e);
 }
 
+static bool is_number(const struct json *j)
+{
+    enum json_kind kind = json_kind(j);
+    return kind == JSON_INT || kind == JSON_REAL;
+}
+
+/* "ID,SECONDS": [[x1, y1, x2, y2, score], ...] as rows of the CSV file that it would be. */
+static int append_proposals(struct buf *csv, const char *frame, const struct json *boxes,
+                            struct err *e)
+{
+    if (!frame || json_kind(boxes) != JSON_ARRAY)
+        return err_set(e, "not an object of lists of boxes");
+    for (size_t i = 0; i < json_len(boxes); i++) {
+        const struct json *box = json_at(boxes, i);
+        if (json_kind(box) != JSON_ARRAY || json_len(box) != 5)
+            return err_set(e, "%s: box %zu: want x1, y1, x2, y2 and the score", frame, i);
+        if (buf_printf(csv, e, "%s", frame) < 0)
+            return ERR_FAIL;
+        for (size_t k = 0; k < 5; k++)
+            if (!is_number(json_at(box, k)))
+                return err_set(e, "%s: box %zu: number %zu is none", frame, i, k);
+        for (size_t k = 0; k < 5; k++)
+            if (buf_printf(csv, e, "%s%.17g", k == 4 ? ",," : ",", json_f64(json_at(box, k))) < 0)
+                return ERR_FAIL;
+        if (buf_printf(csv, e, "\n") < 0)
+            return ERR_FAIL;
+    }
+    return 0;
+}
+
+int ava_files_proposals_to_csv(const char *text, size_t len, struct buf *csv, struct err *e)
+{
+    struct json_items items;
+    int rc;
+    json_items_init(&items, text, len);
+    while ((rc = json_items_next(&items, e)) == 1)
+        if (append_proposals(csv, items.name, items.value, e) < 0) {
+            rc = ERR_FAIL;
+            break;
+        }
+    json_items_release(&items);
+    return rc;
+}
+
+/* CSV, or JSON of the shape of mmaction's pickles of proposals. */
+static int read_detections(struct key_frames *k, const char *text, size_t len, const char *split,
+                           struct err *e)
+{
+    struct buf csv = {0};
+    if (len == 0 || text[0] != '{')
+        return key_frames_read_detections(k, text, len, split, e);
+    int rc = ava_files_proposals_to_csv(text, len, &csv, e);
+    if (rc == 0)
+        rc = key_frames_read_detections(k, (const char *)csv.data, csv.len, split, e);
+    buf_release(&csv);
+    return rc;
+}
+
 int ava_files_read_detections(const char *path, struct key_frames *k, struct err *e)
 {
     const char *split = annotation_files_split(path);
-    struct reading r = {k, key_frames_read_detections, split ? split : "test"};
+    struct reading r = {k, read_detections, split ? split : "test"};
     return annotation_files_read(path, read_file, &r, e);
 }
 

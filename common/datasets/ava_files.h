@@ -3,6 +3,7 @@
 #ifndef TEG_DATASETS_AVA_FILES_H
 #define TEG_DATASETS_AVA_FILES_H
 
+#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/datasets/importer.h"
 #include "common/datasets/key_frames.h"
@@ -15,7 +16,9 @@ int ava_files_read_films(const char *folder, struct key_frames *k, struct err *e
 int ava_files_read_clips(const char *folder, struct key_frames *k, struct err *e);
 /* One file of annotated boxes; its name may tell the split. */
 int ava_files_read_boxes(const char *path, struct key_frames *k, struct err *e);
-/* Boxes of a detector; of videos that are in no other file, the split is test. */
+/* Proposals as JSON, {"ID,SECONDS": [[x1, y1, x2, y2, score], ...]}, as rows of a CSV file. */
+int ava_files_proposals_to_csv(const char *text, size_t len, struct buf *csv, struct err *e);
+/* Boxes of a detector, CSV or JSON; of videos that are in no other file, the split is test. */
 int ava_files_read_detections(const char *path, struct key_frames *k, struct err *e);
 /* The label map, where there is one in the folder, into the list's settings. */
 int ava_files_read_actions(const char *folder, struct video_list *out, struct err *e);

@@ -182,3 +182,28 @@ END
     expect_status 0
     grep -q '"rules": "slowfast"' "$BATS_TEST_TMPDIR/ava/seed-1/supervised/ava.json"
 }
+
+@test "VidSitu's vocabulary and AVA's proposals as they are released, pickled" {
+    need_program python3
+    local made=$BATS_TEST_TMPDIR/made
+    "$TEG_BIN/teg-synth" -q --dataset vidsitu --videos 8 --size 48 -o "$made/vidsitu"
+    (cd "$made/vidsitu/annotations/vsitu_vocab" && python3 -c 'import json, pickle
+pickle.dump(json.load(open("verb_id_vocab.json")), open("verb_id_vocab.pkl", "wb"), 3)' && rm verb_id_vocab.json)
+    benchmark vidsitu VIDEOS="$made/vidsitu/videos" ANNOTATIONS="$made/vidsitu/annotations" BATCH=4 OBJECTIVE=teg-ps
+    expect_status 0
+    [ "$(cell vidsitu TeG-PS 3)" = "(28.3)" ]
+    "$TEG_BIN/teg-synth" -q --dataset ava --videos 6 --frames 150 --size 48 -o "$made/ava"
+    python3 - "$made/ava/annotations/ava_val_predicted_boxes.csv" "$made/found.pkl" <<'PYTHON'
+import csv, pickle, sys
+frames = {}
+for row in csv.reader(open(sys.argv[1])):
+    frames.setdefault(f"{row[0]},{row[1]}", []).append([*map(float, row[2:6]), float(row[7])])
+pickle.dump(frames, open(sys.argv[2], "wb"), 3)
+PYTHON
+    for found in "$made/found.pkl" "$made/ava/annotations/ava_val_predicted_boxes.csv"; do
+        benchmark ava DATA=ava VIDEOS="$made/ava/videos" ANNOTATIONS="$made/ava/annotations" DETECTIONS="$found" BATCH=4 \
+            TUNE_BATCH=4 TUNE_EPOCHS=1 OBJECTIVE=supervised OUT="$BATS_TEST_TMPDIR/$(basename "$found")"
+        expect_status 0
+    done
+    [ "$(cat "$BATS_TEST_TMPDIR/found.pkl/table.txt")" = "$(cat "$BATS_TEST_TMPDIR/ava_val_predicted_boxes.csv/table.txt")" ]
+}

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# VidSitu's vocabulary is released as a pickle, verb_id_vocab.pkl. Where ANNOTATIONS has it in no other form, python3 converts
+# it, and the index is made of OUT/annotations, which holds it beside links to the files of ANNOTATIONS. Included behind
+# benchmark.mk.
+
+vocabulary = $(firstword $(wildcard $(foreach f,. vsitu_vocab ../vsitu_vocab,$(ANNOTATIONS)/$f/verb_id_vocab.$1)))
+ifeq ($(if $(generated),made,$(call vocabulary,json)),)
+ifneq ($(call vocabulary,pkl),)
+pickle := $(call vocabulary,pkl)
+linked := $(abspath $(OUT)/annotations)
+converted := $(linked)/vsitu_vocab/verb_id_vocab.json
+index_inputs += $(converted)
+options.index = --format vidsitu --videos $(abspath $(VIDEOS)) --annotations $(linked)
+
+$(converted): $(pickle)
+	mkdir -p $(@D)
+	ln -sfn $(filter-out %/vsitu_vocab,$(abspath $(wildcard $(ANNOTATIONS)/*))) $(linked)/
+	python3 $(pipelines)pkl2json.py -o $@.tmp $<
+	mv $@.tmp $@
+endif
+endif
