@@ -18,6 +18,23 @@ struct conv_geometry {
 };
 
 #if DNNL_VERSION_MAJOR >= 3
+/*
+ * oneDNN 3.7's first choice for bfloat16 weight gradients reads memory that is not its own where
+ * the kernel is longer than the clip (seen with 4 frames under a kernel of 5): its second choice
+ * then.
+ */
+static bool first_choice_is_wrong(const struct conv_geometry *g)
+{
+    dnnl_dims_t *x = NULL, *w = NULL;
+    dnnl_data_type_t type = dnnl_f32;
+    int n_dims = 0;
+    dnnl_memory_desc_query(md_ref(&g->x), dnnl_query_ndims_s32, &n_dims);
+    dnnl_memory_desc_query(md_ref(&g->x), dnnl_query_data_type, &type);
+    dnnl_memory_desc_query(md_ref(&g->x), dnnl_query_dims, &x);
+    dnnl_memory_desc_query(md_ref(&g->w_grad), dnnl_query_dims, &w);
+    return type == dnnl_bf16 && n_dims == 5 && (*x)[2] < (*w)[2];
+}
+
 static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                          const struct conv_geometry *g, enum pass pass,
                                          dnnl_primitive_desc_t hint)
@@ -32,9 +49,12 @@ static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_
         return dnnl_convolution_backward_data_primitive_desc_create(
             pd, engine, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w), md_ref(&g->y),
             g->stride, g->dilation, g->pad, g->pad, hint, NULL);
-    return dnnl_convolution_backward_weights_primitive_desc_create(
+    dnnl_status_t rc = dnnl_convolution_backward_weights_primitive_desc_create(
         pd, engine, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w_grad), bias, md_ref(&g->y),
         g->stride, g->dilation, g->pad, g->pad, hint, NULL);
+    if (rc == dnnl_success && first_choice_is_wrong(g))
+        rc = dnnl_primitive_desc_next_impl(*pd);
+    return rc;
 }
 #else
 static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
