@@ -40,20 +40,19 @@ published := $(if $(filter vidsitu,$(DATA)),ablation)
 chosen := alpha-$(ALPHA)
 points.alpha := $(ALPHAS:%=alpha-%)
 points.grid := $(patsubst steps-$(subst $(comma),-,$(AGGREGATE)),$(chosen),$(patsubst %,steps-%,$(subst $(comma),-,$(GRID))))
-pairs := short-short-random short-short-contained long-short-random
-points.sampling := $(pairs) $(chosen)
+choices := short-short-random short-short-contained long-short-random
+points.sampling := $(choices) $(chosen)
 points := $(foreach f,$(FIGURES),$(points.$f))
 methods := $(filter $(sort $(points)),$(chosen)) $(filter-out $(chosen),$(sort $(points)))
 
 point = $(pretraining) --alpha $1 --aggregate $2
 $(foreach a,$(ALPHA) $(ALPHAS),$(eval options.model.alpha-$a = $$(call point,$a,$$(AGGREGATE))))
 $(foreach g,$(GRID),$(eval options.model.steps-$(subst $(comma),-,$g) = $$(pretraining) --alpha $$(ALPHA) --aggregate $g))
-clips_of = --strategy $1 --long $2 --short $(SHORT) --labels none --split train --epochs $(EPOCHS) $(augmentation)
-options.draw.short-short-random = $(call clips_of,random,$(SHORT))
-options.draw.short-short-contained = $(call clips_of,contained,$(SHORT))
-options.draw.long-short-random = $(call clips_of,random,$(LONG))
-$(foreach p,$(pairs),$(eval draw.$p := $p)$(eval options.model.$p = $$(call point,$$(ALPHA),$$(AGGREGATE))))
-draws := samples $(filter $(pairs),$(methods))
+options.draw.short-short-random = $(call pairs,random,$(SHORT))
+options.draw.short-short-contained = $(call pairs,contained,$(SHORT))
+options.draw.long-short-random = $(call pairs,random,$(LONG))
+$(foreach p,$(choices),$(eval draw.$p := $p)$(eval options.model.$p = $$(call point,$$(ALPHA),$$(AGGREGATE))))
+draws := samples $(filter $(choices),$(methods))
 curved :=
 
 include $(here)benchmark_end.mk

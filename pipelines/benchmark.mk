@@ -73,8 +73,10 @@ steps = --batch $(BATCH) $(addprefix --micro-batch ,$(MICRO_BATCH))
 pretraining = $(network) $(steps) $(addprefix --lr ,$(LR)) --temperature $(TEMPERATURE)
 
 draws = $(if $(filter teg-ps teg-fg,$(methods)),samples) $(if $(filter cvrl,$(methods)),cvrl) $(labelled)
-options.draw.samples = --strategy contained --long $(LONG) --short $(SHORT) --labels none --split train --epochs $(EPOCHS) $(augmentation)
-options.draw.cvrl = --strategy cvrl --long $(SHORT) --short $(SHORT) --labels none --split train --epochs $(EPOCHS) $(augmentation)
+# $(call pairs,STRATEGY,LONG): clips of the pre-training.
+pairs = --strategy $1 --long $2 --short $(SHORT) --labels none --split train --epochs $(EPOCHS) $(augmentation)
+options.draw.samples = $(call pairs,contained,$(LONG))
+options.draw.cvrl = $(call pairs,cvrl,$(SHORT))
 options.model.teg-ps = $(pretraining) --objective teg-ps
 options.model.teg-fg = $(pretraining) --alpha $(ALPHA) --aggregate $(AGGREGATE)
 options.model.cvrl = $(pretraining) --objective cvrl
@@ -91,3 +93,5 @@ TUNE_CROP ?= $(CROP)##        pixels of the network's input
 # $(call rate,OPTIONS): TUNE_LR, or else these, or else the task's own.
 rate = $(if $(TUNE_LR),--lr $(TUNE_LR),$1)
 tuning = --model $(MODEL) --crop-size $(TUNE_CROP) --batch $(TUNE_BATCH) $(addprefix --micro-batch ,$(MICRO_BATCH))
+draw.supervised := labelled
+draw.fine-tuned := labelled

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # UCF101 and HMDB51 are divided three times into training and test, and what is reported is the mean. FOLD=n is one of
 # these, in OUT; without it all of FOLDS are run, in OUT/fold-n, and their tables end in the mean of each row.
-# Included in the place of benchmark_end.mk.
+# Linear and fine-tuned; base_lr as in finetune.mk. Included in the place of benchmark_end.mk.
 
 FOLDS ?= 1 2 3
+test := test
+options.index += $(addprefix --fold ,$(FOLD))
+include $(here)linear.mk
+include $(here)finetune.mk
 ifdef FOLD
 include $(here)benchmark_end.mk
 else

@@ -41,8 +41,6 @@ labelled := labelled
 options.draw.labelled := $(window) --labels boundaries --balance --augment linear --split train --epochs $(TUNE_EPOCHS)
 options.model.fine-tuned = $(tuning) $(call rate) --task boundary
 options.model.supervised = $(options.model.fine-tuned)
-draw.fine-tuned := labelled
-draw.supervised := labelled
 
 # -- annotations, prepared as the data set's notebook does --
 

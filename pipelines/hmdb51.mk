@@ -11,9 +11,5 @@ experiment := hmdb51
 here := $(dir $(lastword $(MAKEFILE_LIST)))
 include $(here)benchmark.mk
 
-test := test
 base_lr := 0.32
-options.index += $(addprefix --fold ,$(FOLD))
-include $(here)linear.mk
-include $(here)finetune.mk
 include $(here)folds.mk

@@ -20,7 +20,6 @@ include $(here)linear.mk
 LABEL_EPOCHS ?= $(call preset,44,4)##    of the supervised training
 labelled := $(if $(filter supervised,$(methods)),labelled)
 options.draw.labelled := --strategy single --clip 32x2 --labels class --split train --epochs $(LABEL_EPOCHS)
-draw.supervised := labelled
 options.model.supervised = $(tuning) $(call rate) --task supervised
 plans.supervised := test
 probes.supervised := scores

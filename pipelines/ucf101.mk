@@ -11,9 +11,5 @@ experiment := ucf101
 here := $(dir $(lastword $(MAKEFILE_LIST)))
 include $(here)benchmark.mk
 
-test := test
 base_lr := 0.64
-options.index += $(addprefix --fold ,$(FOLD))
-include $(here)linear.mk
-include $(here)finetune.mk
 include $(here)folds.mk

@@ -17,7 +17,6 @@ include $(here)linear_events.mk
 LABEL_EPOCHS ?= $(call preset,100,4)##    of the supervised training
 labelled := $(if $(filter supervised,$(methods)),labelled)
 options.draw.labelled := --strategy events --clip 32x2 --augment linear --shuffle --labels events --split train --epochs $(LABEL_EPOCHS)
-draw.supervised := labelled
 options.model.supervised = $(tuning) $(call rate) --task supervised
 plans.supervised := val
 probes.supervised := scores

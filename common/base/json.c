@@ -179,6 +179,12 @@ const char *json_pretty(struct json *v)
 
 /* -- looking -- */
 
+bool json_is_finite(const struct json *v)
+{
+    enum json_kind kind = json_kind(v);
+    return (kind == JSON_INT || kind == JSON_REAL) && isfinite(json_f64(v));
+}
+
 enum json_kind json_kind(const struct json *v)
 {
     switch (json_object_get_type(unwrap(v))) {

@@ -37,6 +37,7 @@ const char *json_text(struct json *v);
 const char *json_pretty(struct json *v);
 
 enum json_kind json_kind(const struct json *v);
+bool json_is_finite(const struct json *v); /* a number, and not NaN or infinite */
 bool json_equal(struct json *a, struct json *b);
 
 struct json *json_member(const struct json *object, const char *name); /* NULL where absent */

@@ -85,12 +85,6 @@ int ava_files_read_boxes(const char *path, struct key_frames *k, struct err *e)
     return annotation_files_read(path, read_file, &r, e);
 }
 
-static bool is_number(const struct json *j)
-{
-    enum json_kind kind = json_kind(j);
-    return kind == JSON_INT || kind == JSON_REAL;
-}
-
 /* "ID,SECONDS": [[x1, y1, x2, y2, score], ...] as rows of the CSV file that it would be. */
 static int append_proposals(struct buf *csv, const char *frame, const struct json *boxes,
                             struct err *e)
@@ -104,7 +98,7 @@ static int append_proposals(struct buf *csv, const char *frame, const struct jso
         if (buf_printf(csv, e, "%s", frame) < 0)
             return ERR_FAIL;
         for (size_t k = 0; k < 5; k++)
-            if (!is_number(json_at(box, k)))
+            if (!json_is_finite(json_at(box, k)))
                 return err_set(e, "%s: box %zu: number %zu is none", frame, i, k);
         for (size_t k = 0; k < 5; k++)
             if (buf_printf(csv, e, "%s%.17g", k == 4 ? ",," : ",", json_f64(json_at(box, k))) < 0)

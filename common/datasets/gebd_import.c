@@ -17,9 +17,8 @@
 
 static int take_time(const struct json *time, struct json *times, struct err *e)
 {
-    enum json_kind kind = json_kind(time);
     double seconds = json_f64(time);
-    if ((kind != JSON_INT && kind != JSON_REAL) || !isfinite(seconds) || seconds < 0)
+    if (!json_is_finite(time) || seconds < 0)
         return err_set(e, "%s is no time", json_text((struct json *)time));
     return json_append(times, json_new_f64(seconds)) < 0 ? err_set(e, "out of memory") : 0;
 }

@@ -93,6 +93,17 @@ void checkpoint_close(struct checkpoint *c)
 
 /* -- resuming -- */
 
+size_t checkpoint_setting(const char *path, const char *name)
+{
+    char *part = part_path(&(struct checkpoint){.path = path}, NULL);
+    struct safetensors *f = NULL;
+    struct model_desc d;
+    size_t n = part && model_open(&f, part, &d, NULL) == 0 ? model_setting(f, name) : 0;
+    safetensors_close(f);
+    free(part);
+    return n;
+}
+
 static int differs(const char *name, struct json *theirs, struct json *mine, struct err *e)
 {
     return err_set(e, "it was begun with %s %s, this run has %s", name,

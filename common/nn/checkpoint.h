@@ -28,6 +28,10 @@ struct progress_mark {
     struct json *window; /* train_window.h: steps behind the log's last record */
 };
 
+/* A number of the settings that the checkpoint of the model `path` was begun with; 0: there is
+ * none, or it does not say. */
+size_t checkpoint_setting(const char *path, const char *name);
+
 /* Keeps other runs away from the output, and fails early where it could not be written. */
 int checkpoint_open(struct checkpoint *c, struct err *e);
 void checkpoint_close(struct checkpoint *c);

@@ -209,11 +209,12 @@ static void place_blocks(const struct pass *p, struct places *at)
 static int place_activations(struct pass *p, struct err *e)
 {
     struct places at;
-    find_cuts(p);
-    if (p->o.recompute)
+    if (p->o.recompute) {
+        find_cuts(p);
         place_blocks(p, &at);
-    else
+    } else {
         place_all(p, &at);
+    }
     struct backend *b = p->model->backend;
     if (b->ops->alloc(b, at.end, &p->activations, e) < 0)
         return err_add(e, "activations of %zu bytes", at.end);

@@ -28,6 +28,13 @@ const struct task_recipe *task_recipe(enum train_task task)
     return &tasks[task].recipe;
 }
 
+void task_class_settings(const struct task_run *r, struct json *j)
+{
+    json_add(j, "n_classes", json_new_i64((int64_t)r->desc.n_classes));
+    json_add(j, "dropout", json_new_f64(r->o->dropout));
+    json_add(j, "normalisation", json_new_str(r->o->frozen_norm ? "frozen" : "batch"));
+}
+
 int task_class_tops(const struct task_run *r, const struct safetensors *f,
                     const struct model_desc *theirs, struct err *e)
 {

@@ -67,7 +67,9 @@ struct task {
     void (*record)(const struct task_run *r, const double *mean, struct json *record);
 };
 
-/* As `tops`: a head of the same task and classes is gone on with, any other is left behind. */
+/* As `settings` and `tops`, of the tasks with labels: a head of the same task and classes is gone
+ * on with, any other is left behind. */
+void task_class_settings(const struct task_run *r, struct json *j);
 int task_class_tops(const struct task_run *r, const struct safetensors *f,
                     const struct model_desc *theirs, struct err *e);
 

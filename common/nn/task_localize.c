@@ -5,14 +5,14 @@
 
 #include "common/base/buf.h"
 #include "common/nn/clip_boxes.h"
-#include "common/nn/localize_step.h"
 #include "common/nn/task.h"
+#include "common/nn/tune_step.h"
 #include "common/store/safetensors.h"
 
 /* Behind task_run.step. */
 struct localizing {
     struct clip_boxes *boxes;
-    struct localize_step *step;
+    struct tune_step *step;
     size_t n_places;  /* of the batch */
     float *box;       /* [n_places, 4] */
     uint8_t *target;  /* [n_places, n_classes] */
@@ -50,19 +50,12 @@ static const char *wrong(const struct task_run *r, const struct sample *row, siz
     return row->role == SAMPLE_SINGLE ? NULL : "is half of a long-short pair";
 }
 
-static void settings(const struct task_run *r, struct json *j)
-{
-    json_add(j, "n_classes", json_new_i64((int64_t)r->desc.n_classes));
-    json_add(j, "dropout", json_new_f64(r->o->dropout));
-    json_add(j, "normalisation", json_new_str(r->o->frozen_norm ? "frozen" : "batch"));
-}
-
 static void close_step(struct task_run *r)
 {
     struct localizing *x = r->step;
     if (!x)
         return;
-    localize_step_free(x->step);
+    tune_step_free(x->step);
     clip_boxes_free(x->boxes);
     free(x->box);
     free(x->target);
@@ -88,24 +81,24 @@ static int open_step(struct task_run *r, struct err *e)
     r->step = x;
     if (clip_boxes_open(&x->boxes, r->samples, r->frames, e) < 0)
         return ERR_FAIL;
-    struct localize_options o = {.batch = r->o->batch,
-                                 .micro_batch = task_micro_batch(r),
-                                 .length = r->length[CLIP_SINGLE],
-                                 .size = r->o->crop_size,
-                                 .boxes = clip_boxes_most(x->boxes),
-                                 .dtype = r->o->dtype,
-                                 .recompute = r->o->recompute,
-                                 .frozen_norm = r->o->frozen_norm,
-                                 .dropout = r->o->dropout,
-                                 .seed = r->o->seed};
+    struct tune_options o = {.batch = r->o->batch,
+                             .micro_batch = task_micro_batch(r),
+                             .length = r->length[CLIP_SINGLE],
+                             .size = r->o->crop_size,
+                             .boxes = clip_boxes_most(x->boxes),
+                             .dtype = r->o->dtype,
+                             .recompute = r->o->recompute,
+                             .frozen_norm = r->o->frozen_norm,
+                             .dropout = r->o->dropout,
+                             .seed = r->o->seed};
     if (new_places(x, o.batch * o.boxes, r->desc.n_classes, e) < 0)
         return ERR_FAIL;
-    return localize_step_new(&x->step, r->model, &o, e);
+    return tune_step_new(&x->step, r->model, &o, e);
 }
 
 static int set_weights(struct task_run *r, struct err *e)
 {
-    return localize_step_set_weights(((struct localizing *)r->step)->step, e);
+    return tune_step_set_weights(((struct localizing *)r->step)->step, e);
 }
 
 /* The boxes of an example, in the places from `first` on. */
@@ -136,22 +129,25 @@ static int run_step(struct task_run *r, const struct task_step *in, struct task_
     x->n_shown = 0;
     for (size_t i = 0; i < r->o->batch; i++)
         place_boxes(x, &in->batch->rows[CLIP_SINGLE][i], i * per_clip, n_classes);
-    struct localize_input li = {in->batch->pixels[CLIP_SINGLE], x->box, x->target, x->weight,
-                                in->number};
-    if (localize_step_run(x->step, &li, &out->loss, e) < 0)
+    struct tune_input ti = {.pixels = in->batch->pixels[CLIP_SINGLE],
+                            .number = in->number,
+                            .people = {x->box, x->target, x->weight}};
+    struct tune_result result;
+    if (tune_step_run(x->step, &ti, &result, e) < 0)
         return ERR_FAIL;
+    out->loss = result.loss;
     out->value[0] = (double)x->n_shown / (double)r->o->batch;
     return 0;
 }
 
 static double flops(const struct task_run *r)
 {
-    return localize_step_flops(((struct localizing *)r->step)->step);
+    return tune_step_flops(((struct localizing *)r->step)->step);
 }
 
 static size_t activation_bytes(const struct task_run *r)
 {
-    return localize_step_activation_bytes(((struct localizing *)r->step)->step);
+    return tune_step_activation_bytes(((struct localizing *)r->step)->step);
 }
 
 static void record(const struct task_run *r, const double *mean, struct json *j)
@@ -164,7 +160,7 @@ const struct task task_localize = {
     .n_roles = 1,
     .begin = begin,
     .wrong = wrong,
-    .settings = settings,
+    .settings = task_class_settings,
     .tops = task_class_tops,
     .open = open_step,
     .close = close_step,

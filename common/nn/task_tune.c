@@ -55,13 +55,6 @@ static const char *wrong(const struct task_run *r, const struct sample *row, siz
     return NULL;
 }
 
-static void settings(const struct task_run *r, struct json *j)
-{
-    json_add(j, "n_classes", json_new_i64((int64_t)r->desc.n_classes));
-    json_add(j, "dropout", json_new_f64(r->o->dropout));
-    json_add(j, "normalisation", json_new_str(r->o->frozen_norm ? "frozen" : "batch"));
-}
-
 static int open_step(struct task_run *r, struct err *e)
 {
     struct tune_options o = {.batch = r->o->batch,
@@ -94,8 +87,9 @@ static int set_weights(struct task_run *r, struct err *e)
 static int run_step(struct task_run *r, const struct task_step *in, struct task_result *out,
                     struct err *e)
 {
-    struct tune_input ti = {in->batch->pixels[CLIP_SINGLE], in->batch->rows[CLIP_SINGLE],
-                            in->number};
+    struct tune_input ti = {.pixels = in->batch->pixels[CLIP_SINGLE],
+                            .rows = in->batch->rows[CLIP_SINGLE],
+                            .number = in->number};
     struct tune_result result;
     if (tune_step_run(r->step, &ti, &result, e) < 0)
         return ERR_FAIL;
@@ -124,7 +118,7 @@ const struct task task_tune = {
     .n_roles = 1,
     .begin = begin,
     .wrong = wrong,
-    .settings = settings,
+    .settings = task_class_settings,
     .tops = task_class_tops,
     .open = open_step,
     .close = close_step,

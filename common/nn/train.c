@@ -459,27 +459,11 @@ static int try_micro_batch(struct trainer *t, struct err *e)
     return rc;
 }
 
-/* What the checkpoint that is there was begun with; 0: there is none that says it. */
-static size_t begun_micro_batch(const struct trainer *t)
-{
-    struct buf part = {0};
-    struct safetensors *f = NULL;
-    struct model_desc d;
-    size_t n = 0;
-    if (buf_printf(&part, NULL, "%s.part", t->o.out) == 0 &&
-        model_open(&f, (char *)part.data, &d, NULL) == 0)
-        n = model_setting(f, "micro_batch");
-    if (f)
-        safetensors_close(f);
-    buf_release(&part);
-    return n;
-}
-
 /* That of the checkpoint, or of those that divide the batch the largest that has room. */
 static int choose_micro_batch(struct trainer *t, struct err *e)
 {
     struct err why = {0};
-    size_t begun = t->o.micro_auto ? begun_micro_batch(t) : 0;
+    size_t begun = t->o.micro_auto ? checkpoint_setting(t->o.out, "micro_batch") : 0;
     if (begun && t->o.batch % begun == 0) {
         t->o.micro_batch = begun;
         return 0;

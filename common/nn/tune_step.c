@@ -7,15 +7,36 @@
 #include "common/base/buf.h"
 #include "common/nn/classifier.h"
 #include "common/nn/finite.h"
+#include "common/nn/localizer.h"
 
 struct tune_step {
     struct model *model;
     struct tune_options o;
     struct encoder *encoder;
-    struct classifier *classifier;
-    int32_t *target; /* [batch] */
-    float *weight;   /* [batch] */
+    struct classifier *classifier; /* of clips */
+    int32_t *target;               /* [batch] */
+    float *weight;                 /* [batch] */
+    struct localizer *localizer;   /* of people, in the place of these */
 };
+
+static int new_classifier(struct tune_step *s, struct err *e)
+{
+    struct classifier_options o = {
+        .n = s->o.micro_batch, .steps = encoder_steps(s->encoder), .keep = true};
+    if (classifier_new(&s->classifier, s->model, &o, e) < 0)
+        return ERR_FAIL;
+    s->target = mem_new(s->o.batch, sizeof *s->target, e);
+    s->weight = mem_new(s->o.batch, sizeof *s->weight, e);
+    return s->target && s->weight ? 0 : ERR_FAIL;
+}
+
+static int new_localizer(struct tune_step *s, struct err *e)
+{
+    struct localizer_options o = {
+        .n = s->o.micro_batch, .boxes = s->o.boxes, .dtype = s->o.dtype, .keep = true};
+    encoder_map(s->encoder, o.map);
+    return localizer_new(&s->localizer, s->model, &o, e);
+}
 
 static int new_parts(struct tune_step *s, struct err *e)
 {
@@ -27,13 +48,7 @@ static int new_parts(struct tune_step *s, struct err *e)
                                  .recompute = s->o.recompute};
     if (encoder_new(&s->encoder, s->model, &eo, e) < 0)
         return ERR_FAIL;
-    struct classifier_options co = {
-        .n = s->o.micro_batch, .steps = encoder_steps(s->encoder), .keep = true};
-    if (classifier_new(&s->classifier, s->model, &co, e) < 0)
-        return ERR_FAIL;
-    s->target = mem_new(s->o.batch, sizeof *s->target, e);
-    s->weight = mem_new(s->o.batch, sizeof *s->weight, e);
-    return s->target && s->weight ? 0 : ERR_FAIL;
+    return s->o.boxes ? new_localizer(s, e) : new_classifier(s, e);
 }
 
 int tune_step_new(struct tune_step **out, struct model *m, const struct tune_options *o,
@@ -59,6 +74,7 @@ void tune_step_free(struct tune_step *s)
     if (!s)
         return;
     classifier_free(s->classifier);
+    localizer_free(s->localizer);
     encoder_free(s->encoder);
     free(s->target);
     free(s->weight);
@@ -67,8 +83,10 @@ void tune_step_free(struct tune_step *s)
 
 int tune_step_set_weights(struct tune_step *s, struct err *e)
 {
-    return encoder_set_weights(s->encoder, e) < 0 ? ERR_FAIL
-                                                  : classifier_set_weights(s->classifier, e);
+    if (encoder_set_weights(s->encoder, e) < 0)
+        return ERR_FAIL;
+    return s->localizer ? localizer_set_weights(s->localizer, e)
+                        : classifier_set_weights(s->classifier, e);
 }
 
 /* Looks for the reason of a loss that is not finite. */
@@ -83,17 +101,26 @@ static int not_finite(const struct tune_step *s, struct err *e)
                                                                      : ", nor are the features");
 }
 
-/* Adds micro-batch i's share of the loss; the logits become their gradient. */
-static int run_loss(struct tune_step *s, size_t i, struct tune_result *out, struct err *e)
+/* One micro-batch. */
+struct micro {
+    const struct tune_input *in;
+    const void *pixels;
+    size_t first; /* example */
+    float scale;  /* what a clip, or a class of a box, is of the batch's loss */
+};
+
+/* Adds the micro-batch's share of the loss; the logits become their gradient. */
+static int clip_loss(struct tune_step *s, const struct micro *m, struct tune_result *out,
+                     struct err *e)
 {
     struct backend *b = s->model->backend;
     float *logits = classifier_logits(s->classifier);
     struct softmax_xent_args a = {.rows = s->o.micro_batch,
                                   .classes = s->model->desc.n_classes,
                                   .logits = logits,
-                                  .target = s->target + i * s->o.micro_batch,
-                                  .weight = s->weight + i * s->o.micro_batch,
-                                  .scale = 1.0f / (float)s->o.batch,
+                                  .target = s->target + m->first,
+                                  .weight = s->weight + m->first,
+                                  .scale = m->scale,
                                   .d_logits = logits};
     if (b->ops->softmax_xent(b, &a) < 0)
         return err_set(e, "a target is not one of the %zu classes", a.classes);
@@ -102,37 +129,84 @@ static int run_loss(struct tune_step *s, size_t i, struct tune_result *out, stru
     return isfinite(a.loss) ? 0 : not_finite(s, e);
 }
 
-static int run_micro(struct tune_step *s, const struct tune_input *in, size_t i,
-                     struct tune_result *out, struct err *e)
+static int run_clips(struct tune_step *s, const struct micro *m, struct tune_result *out,
+                     struct err *e)
 {
-    size_t clip = s->o.length * s->o.size * s->o.size * 3 * dtype_bytes(s->o.dtype);
-    const void *pixels = (const char *)in->pixels + i * s->o.micro_batch * clip;
     struct classifier_dropout dropout = {s->o.dropout, s->o.seed,
-                                         in->number * s->o.batch + i * s->o.micro_batch};
-    enum norm_mode mode = s->o.frozen_norm ? NORM_RUNNING : NORM_BATCH_UPDATE;
-    if (encoder_forward(s->encoder, pixels, mode, e) < 0 ||
-        classifier_forward(s->classifier, encoder_features(s->encoder), &dropout, e) < 0 ||
-        run_loss(s, i, out, e) < 0 ||
+                                         m->in->number * s->o.batch + m->first};
+    if (classifier_forward(s->classifier, encoder_features(s->encoder), &dropout, e) < 0 ||
+        clip_loss(s, m, out, e) < 0 ||
         classifier_backward(s->classifier, classifier_logits(s->classifier),
                             encoder_features_grad(s->encoder), e) < 0)
         return ERR_FAIL;
-    return encoder_backward_features(s->encoder, pixels, e);
+    return encoder_backward_features(s->encoder, m->pixels, e);
+}
+
+static int people_loss(struct tune_step *s, const struct micro *m, struct tune_result *out,
+                       struct err *e)
+{
+    struct backend *b = s->model->backend;
+    size_t first = m->first * s->o.boxes, n_classes = s->model->desc.n_classes;
+    float *logits = localizer_logits(s->localizer);
+    struct sigmoid_xent_args a = {.rows = s->o.micro_batch * s->o.boxes,
+                                  .classes = n_classes,
+                                  .logits = logits,
+                                  .target = m->in->people.target + first * n_classes,
+                                  .weight = m->in->people.weight + first,
+                                  .scale = m->scale,
+                                  .d_logits = logits};
+    if (b->ops->sigmoid_xent(b, &a) < 0)
+        return err_set(e, "the loss of the boxes failed");
+    out->loss += a.loss * (double)m->scale;
+    return isfinite(a.loss) ? 0 : not_finite(s, e);
+}
+
+static int run_people(struct tune_step *s, const struct micro *m, struct tune_result *out,
+                      struct err *e)
+{
+    size_t map[3];
+    const float *box = m->in->people.box + m->first * s->o.boxes * 4;
+    struct classifier_dropout dropout = {s->o.dropout, s->o.seed,
+                                         (m->in->number * s->o.batch + m->first) * s->o.boxes};
+    if (localizer_forward(s->localizer, encoder_map(s->encoder, map), box, &dropout, e) < 0 ||
+        people_loss(s, m, out, e) < 0 ||
+        localizer_backward(s->localizer, box, localizer_logits(s->localizer),
+                           encoder_map_grad(s->encoder), e) < 0)
+        return ERR_FAIL;
+    return encoder_backward_map(s->encoder, m->pixels, e);
+}
+
+/* Of the gradient, see struct micro. Takes up the targets of clips. */
+static float loss_scale(struct tune_step *s, const struct tune_input *in)
+{
+    double n_boxes = 0.0;
+    for (size_t i = 0; i < s->o.batch && !s->localizer; i++) {
+        s->target[i] = in->rows[i].target;
+        s->weight[i] = in->rows[i].weight;
+    }
+    for (size_t i = 0; i < s->o.batch * s->o.boxes; i++)
+        n_boxes += (double)in->people.weight[i];
+    if (!s->localizer)
+        return 1.0f / (float)s->o.batch;
+    return n_boxes > 0.0 ? (float)(1.0 / (n_boxes * (double)s->model->desc.n_classes)) : 0.0f;
 }
 
 int tune_step_run(struct tune_step *s, const struct tune_input *in, struct tune_result *out,
                   struct err *e)
 {
     struct backend *b = s->model->backend;
+    size_t clip = s->o.length * s->o.size * s->o.size * 3 * dtype_bytes(s->o.dtype);
+    enum norm_mode mode = s->o.frozen_norm ? NORM_RUNNING : NORM_BATCH_UPDATE;
+    struct micro m = {.in = in, .scale = loss_scale(s, in)};
     *out = (struct tune_result){0};
-    for (size_t i = 0; i < s->o.batch; i++) {
-        s->target[i] = in->rows[i].target;
-        s->weight[i] = in->rows[i].weight;
-    }
     if (b->ops->zero(b, s->model->grads, s->model->n_values * sizeof(float), e) < 0)
         return ERR_FAIL;
-    for (size_t i = 0; i < s->o.batch / s->o.micro_batch; i++)
-        if (run_micro(s, in, i, out, e) < 0)
+    for (; m.first < s->o.batch; m.first += s->o.micro_batch) {
+        m.pixels = (const char *)in->pixels + m.first * clip;
+        if (encoder_forward(s->encoder, m.pixels, mode, e) < 0 ||
+            (s->localizer ? run_people(s, &m, out, e) : run_clips(s, &m, out, e)) < 0)
             return ERR_FAIL;
+    }
     return finite_grads(s->model, e);
 }
 

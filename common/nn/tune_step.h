@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One step of training backbone and classifier end to end over a batch of single clips: class
- * scores, softmax cross-entropy with the rows' targets and weights, gradients of the parameters.
- * Gradients of micro-batches add up to those of the batch (batch statistics are those of the
- * micro-batches).
+ * One step of training with labels, end to end over a batch of single clips, and the gradients of
+ * the parameters. Of clips: class scores, softmax cross-entropy with the rows' targets and weights.
+ * Of people in them (MODEL_LOCALIZE; RECIPE section 4, AVA-Kinetics): class scores of each box,
+ * binary cross-entropy of every class, its mean over the classes and the batch's boxes. Gradients
+ * of micro-batches add up to those of the batch (batch statistics are those of the micro-batches).
  *
  *     tune_step_new(&s, model, &options, &e);
  *     tune_step_set_weights(s, &e);                       after every change of the parameters
@@ -22,19 +23,28 @@ struct tune_options {
     enum dtype dtype;
     bool recompute;   /* keep less for the backward pass: see pass.h */
     bool frozen_norm; /* running statistics, as constants, instead of the batch's */
-    double dropout;   /* share of the pooled features that is dropped */
-    uint64_t seed;    /* of what is dropped, with the number of the step and the example's place */
+    double dropout;   /* share of what the last linear layer reads that is dropped */
+    uint64_t seed;    /* of what is dropped, with the number of the step and the place */
+    size_t boxes;     /* places for boxes in a clip, where people are looked at; else 0 */
+};
+
+/* All in host memory. */
+struct tune_people {
+    const float *box;      /* [batch, boxes, 4], as in localizer.h */
+    const uint8_t *target; /* [batch, boxes, n_classes]: 0 or 1 */
+    const float *weight;   /* [batch, boxes]: 1, or 0 where the place is empty */
 };
 
 struct tune_input {
     const void *pixels;        /* [batch, length, size, size, 3] of dtype */
     const struct sample *rows; /* [batch], host memory; targets below model->desc.n_classes */
     uint64_t number;           /* of the step within the run */
+    struct tune_people people; /* instead of rows, where there are boxes */
 };
 
 struct tune_result {
-    double loss;     /* mean over the batch, weighted */
-    double accuracy; /* share of the examples whose best class is the target, after dropout */
+    double loss;     /* mean over the batch, weighted; 0 where there is no box in it */
+    double accuracy; /* share of the clips whose best class is the target, after dropout */
 };
 
 struct tune_step;

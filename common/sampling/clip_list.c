@@ -16,19 +16,16 @@ struct lister {
     struct key_clips keys; /* of the video at hand */
 };
 
-/* Frame at which a clip is centred that belongs to a moment, and its number within the video. */
+/* What a clip is centred on, by its number within the video. */
 struct moment {
     double time;
     size_t number;
 };
 
-static struct moment moment_of(const struct lister *l, size_t clip)
+static struct moment moment_of(const struct lister *l, const struct selected *v, size_t clip)
 {
-    const struct selected *v = l->labels->video;
     if (l->plan->strategy == STRATEGY_KEYFRAMES)
         return (struct moment){l->keys.clip[clip].time, l->keys.clip[clip].number};
-    if (l->plan->strategy != STRATEGY_EVENTS)
-        return (struct moment){0, clip};
     const struct event *ev = &v->record->events[clip];
     return (struct moment){(ev->start + ev->end) / 2, clip};
 }
@@ -41,24 +38,16 @@ static int64_t frame_at(const struct frames_info *info, double time)
     return (int64_t)floor(fmin(fmax(at, -1), (double)info->n_frames));
 }
 
-static size_t count_clips(const struct lister *l)
+/* Takes up a video's key frames, where these are asked for; how many clips it has. */
+static int count_clips(struct lister *l, const struct selected *v, size_t *n, struct err *e)
 {
-    const struct selected *v = l->labels->video;
-    if (strategy_is_pair(l->plan->strategy))
-        return 1;
+    bool keys = l->plan->strategy == STRATEGY_KEYFRAMES;
     size_t n_events = v->record ? v->record->n_events : 0;
-    return clip_plan_count(l->plan, v->info->n_frames,
-                           l->plan->strategy == STRATEGY_KEYFRAMES ? l->keys.n : n_events);
-}
-
-/* Takes up a video; how many clips it has. */
-static int take_video(struct lister *l, const struct selected *v, size_t *n, struct err *e)
-{
-    if (labeller_video(l->labels, v, e) < 0 ||
-        (l->plan->strategy == STRATEGY_KEYFRAMES &&
-         key_clips_video(&l->keys, l->boxes, v, l->labels->actions, e) < 0))
+    if (keys && key_clips_video(&l->keys, l->boxes, v, l->labels->index, e) < 0)
         return ERR_FAIL;
-    *n = count_clips(l);
+    *n = strategy_is_pair(l->plan->strategy)
+             ? 1
+             : clip_plan_count(l->plan, v->info->n_frames, keys ? l->keys.n : n_events);
     return 0;
 }
 
@@ -67,7 +56,7 @@ static int make_room(struct lister *l, const struct selection *selection, struct
 {
     size_t total = 0, n;
     for (size_t i = 0; i < selection->n; i++) {
-        if (take_video(l, &selection->video[i], &n, e) < 0)
+        if (count_clips(l, &selection->video[i], &n, e) < 0)
             return ERR_FAIL;
         if (n > max_clips - total)
             return err_set(e, "more than %zu clips an epoch", max_clips);
@@ -79,32 +68,37 @@ static int make_room(struct lister *l, const struct selection *selection, struct
 
 static void add_clip(struct lister *l, size_t video, size_t clip)
 {
-    const struct frames_info *info = l->labels->video->info;
-    struct moment moment = moment_of(l, clip);
-    bool event = l->plan->strategy == STRATEGY_EVENTS;
-    int64_t start = 0;
-    if (strategy_is_fixed(l->plan->strategy))
-        start = clip_plan_start(l->plan, info->n_frames, clip, frame_at(info, moment.time));
+    const struct selected *v = l->labels->video;
+    enum strategy strategy = l->plan->strategy;
+    bool event = strategy == STRATEGY_EVENTS;
+    int64_t centre = 0, start = 0;
+    size_t number = clip;
+    if (event || strategy == STRATEGY_KEYFRAMES) {
+        struct moment moment = moment_of(l, v, clip);
+        number = moment.number;
+        centre = frame_at(v->info, moment.time);
+        l->list->n_outside += centre < 0 || centre >= v->info->n_frames;
+    }
+    if (strategy_is_fixed(strategy))
+        start = clip_plan_start(l->plan, v->info->n_frames, clip, centre);
     int32_t target =
         labeller_target(l->labels, clip_centre(l->plan->shape, start), event ? (int64_t)clip : -1);
     l->list->clip[l->list->n++] = (struct listed_clip){
         .video = (uint32_t)video,
-        .clip = (uint32_t)moment.number,
+        .clip = (uint32_t)number,
         .start = (int32_t)start,
         .target = target,
-        .n_frames = (int32_t)info->n_frames,
-        .width = (uint16_t)info->width,
-        .height = (uint16_t)info->height,
+        .n_frames = (int32_t)v->info->n_frames,
+        .width = (uint16_t)v->info->width,
+        .height = (uint16_t)v->info->height,
     };
-    int64_t at = frame_at(info, moment.time);
     l->list->n_without_target += target < 0;
-    l->list->n_outside += at < 0 || at >= info->n_frames;
 }
 
 static int add_video(struct lister *l, const struct selected *v, size_t video, struct err *e)
 {
     size_t n;
-    if (take_video(l, v, &n, e) < 0)
+    if (labeller_video(l->labels, v, e) < 0 || count_clips(l, v, &n, e) < 0)
         return ERR_FAIL;
     l->list->n_without_clips += n == 0;
     l->list->n_too_short += v->info->n_frames <= clip_span(l->plan->shape);

@@ -88,9 +88,7 @@ int epochs_new(struct epochs **out, const struct sampling_options *o,
     x->n_crops = o->augment.kind == AUGMENT_TEST ? (size_t)o->augment.n_crops : 1;
     struct labeller labels = {.kind = o->labels, .tolerance = o->tolerance, .index = index};
     struct clip_plan plan = {o->strategy, o->shape[0], o->n_clips, o->step};
-    struct json *actions = NULL;
-    int rc = o->strategy == STRATEGY_KEYFRAMES && index ? key_clips_actions(index, &actions, e) : 0;
-    labels.actions = actions;
+    int rc = o->strategy == STRATEGY_KEYFRAMES && index ? key_clips_check(index, e) : 0;
     if (rc >= 0)
         rc = clip_list_init(&x->clips, &plan, &o->boxes, selection, &labels, e);
     labeller_release(&labels);

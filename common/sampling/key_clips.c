@@ -7,12 +7,12 @@
 
 const char *const box_kind_names[] = {"annotated", "detected", NULL};
 
-int key_clips_actions(const struct index *index, struct json **actions, struct err *e)
+int key_clips_check(const struct index *index, struct err *e)
 {
-    *actions = json_member(store_meta(index_store(index))->settings, "actions");
-    if (json_len(*actions) > SAMPLE_MAX_LABELS)
-        return err_set(e, "%s: %zu actions, at most %d", store_path(index_store(index)),
-                       json_len(*actions), SAMPLE_MAX_LABELS);
+    size_t n = json_len(index_actions(index));
+    if (n > SAMPLE_MAX_LABELS)
+        return err_set(e, "%s: %zu actions, at most %d", store_path(index_store(index)), n,
+                       SAMPLE_MAX_LABELS);
     return 0;
 }
 
@@ -122,12 +122,14 @@ static void set_timestamps(struct key_clips *k, const struct json *key_frame)
 }
 
 int key_clips_video(struct key_clips *k, const struct key_boxes *choice, const struct selected *v,
-                    const struct json *actions, struct err *e)
+                    const struct index *index, struct err *e)
 {
-    const struct json *extra = v->record ? v->record->extra : NULL;
-    const struct json *frames = extra ? json_member(extra, "key_frames") : NULL;
-    const struct json *boxes = extra ? json_member(extra, "boxes") : NULL;
     k->n = k->n_boxes = 0;
+    if (!v->record || !v->record->extra)
+        return 0;
+    const struct json *frames = json_member(v->record->extra, "key_frames");
+    const struct json *boxes = json_member(v->record->extra, "boxes");
+    const struct json *actions = index_actions(index);
     for (size_t i = 0; i < json_len(frames); i++) {
         int rc = open_clip(k, json_at(frames, i), i, e);
         if (rc > 0)

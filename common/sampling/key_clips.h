@@ -5,7 +5,7 @@
  *
  *     struct key_boxes choice = {.kind = BOXES_DETECTED, .min_score = 0.2};
  *     struct key_clips k = {0};
- *     key_clips_video(&k, &choice, &video, actions, &e);     again for every video
+ *     key_clips_video(&k, &choice, &video, index, &e);       again for every video
  *     k.clip[i].number, k.clip[i].time, k.box + k.clip[i].first_box
  *     key_clips_release(&k);
  */
@@ -41,16 +41,15 @@ struct key_clips {
     size_t n_boxes, cap_boxes;
 };
 
-/* The labels of boxes: an array of {"id", "name"} of the index; NULL where it lists none. Fails
- * where there are more than SAMPLE_MAX_LABELS. */
-int key_clips_actions(const struct index *index, struct json **actions, struct err *e);
+/* Fails where the index has more actions than a box can hold labels. */
+int key_clips_check(const struct index *index, struct err *e);
 
 /*
- * Key frames and boxes of a video; none where it has no annotations. `actions` (borrowed, may be
- * NULL) gives the positions that ids of labels become; a label that it lacks fails.
+ * Key frames and boxes of a video; none where it has no annotations. The index's actions give the
+ * positions that ids of labels become; a label that they lack fails.
  */
 int key_clips_video(struct key_clips *k, const struct key_boxes *choice, const struct selected *v,
-                    const struct json *actions, struct err *e);
+                    const struct index *index, struct err *e);
 void key_clips_release(struct key_clips *k);
 
 #endif

@@ -9,24 +9,19 @@ const char *const labels_names[] = {"class", "events", "boundaries", "actions", 
 
 static const char *const boundary_classes[] = {"no boundary", "boundary"};
 
-static const struct json *actions_of(const struct index *index)
-{
-    return json_member(store_meta(index_store(index))->settings, "actions");
-}
-
 size_t labels_n_classes(enum labels kind, const struct index *index)
 {
     if (kind == LABELS_BOUNDARIES)
         return sizeof boundary_classes / sizeof *boundary_classes;
     if (index && kind == LABELS_ACTIONS)
-        return json_len(actions_of(index));
+        return json_len(index_actions(index));
     return index && kind != LABELS_NONE ? index_n_classes(index, kind == LABELS_EVENTS) : 0;
 }
 
 const char *labels_class(enum labels kind, const struct index *index, size_t target)
 {
     if (kind == LABELS_ACTIONS)
-        return json_str(json_member(json_at(actions_of(index), target), "name"));
+        return json_str(json_member(json_at(index_actions(index), target), "name"));
     return kind == LABELS_BOUNDARIES ? boundary_classes[target]
                                      : index_class(index, kind == LABELS_EVENTS, target);
 }

@@ -34,9 +34,8 @@ const char *labels_class(enum labels kind, const struct index *index, size_t tar
 
 struct labeller {
     enum labels kind;
-    double tolerance;           /* seconds, LABELS_BOUNDARIES */
-    const struct index *index;  /* NULL: no targets but the class numbers of the selection */
-    const struct json *actions; /* of the index, for boxes; may be NULL */
+    double tolerance;          /* seconds, LABELS_BOUNDARIES */
+    const struct index *index; /* NULL: no targets but the class numbers of the selection */
     const struct selected *video;
     double *boundary; /* seconds; of the rater with the highest consistency (the first such one) */
     size_t n_boundaries;

@@ -103,14 +103,13 @@ static int append_boxes(struct buf *table, const struct key_clips *k, size_t vid
 static int put_boxes(struct writing *w, struct err *e)
 {
     const struct sampling_options *o = &w->request->options;
-    struct json *actions = NULL;
     struct key_clips k = {0};
     struct buf table = {0};
     if (o->strategy != STRATEGY_KEYFRAMES)
         return 0;
-    int rc = key_clips_actions(w->index, &actions, e);
+    int rc = 0;
     for (size_t i = 0; rc == 0 && i < w->selection->n; i++) {
-        rc = key_clips_video(&k, &o->boxes, &w->selection->video[i], actions, e);
+        rc = key_clips_video(&k, &o->boxes, &w->selection->video[i], w->index, e);
         if (rc == 0)
             rc = append_boxes(&table, &k, i, e);
     }

@@ -478,6 +478,11 @@ int index_class_number(const struct index *x, bool of_events, const char *name)
     return number_of(list_of(x, of_events), name);
 }
 
+struct json *index_actions(const struct index *x)
+{
+    return json_member(store_meta(x->store)->settings, "actions");
+}
+
 const struct store *index_store(const struct index *x)
 {
     return x->store;

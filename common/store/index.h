@@ -74,6 +74,9 @@ size_t index_n_classes(const struct index *x, bool of_events);
 const char *index_class(const struct index *x, bool of_events, size_t i);
 /* Number of a class name, or -1. */
 int index_class_number(const struct index *x, bool of_events, const char *name);
+/* What `boxes` may be labelled with, an array of {"id", "name"}; NULL where the index lists none.
+ */
+struct json *index_actions(const struct index *x);
 const struct store *index_store(const struct index *x);
 /* The folder with the videos: settings.root seen from the index file's own folder. Caller frees. */
 char *index_root(const struct index *x);

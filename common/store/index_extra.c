@@ -17,20 +17,15 @@ static int check_list(const struct json *list, item_check *check, struct err *e)
     return 0;
 }
 
-static bool is_number(const struct json *j)
-{
-    enum json_kind kind = json_kind(j);
-    return (kind == JSON_INT || kind == JSON_REAL) && isfinite(json_f64(j));
-}
-
 static int check_number(const struct json *j, struct err *e)
 {
-    return is_number(j) ? 0 : err_set(e, "expected a finite number");
+    return json_is_finite(j) ? 0 : err_set(e, "expected a finite number");
 }
 
 static int check_seconds(const struct json *j, struct err *e)
 {
-    return is_number(j) && json_f64(j) >= 0 ? 0 : err_set(e, "expected a number from 0 upwards");
+    return json_is_finite(j) && json_f64(j) >= 0 ? 0
+                                                 : err_set(e, "expected a number from 0 upwards");
 }
 
 static int check_rater(const struct json *times, struct err *e)

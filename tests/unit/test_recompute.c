@@ -17,10 +17,9 @@ static float *gradients(const char *backbone, enum dtype dtype, bool recompute, 
     struct encoder_options o = {.n = N,
                                 .length = LENGTH,
                                 .size = SIZE,
-                                .dtype = DTYPE_F32,
+                                .dtype = dtype,
                                 .keep = true,
                                 .recompute = recompute};
-    o.dtype = dtype;
     support_ok(model_support_new(&m, b, backbone, 3, &e), &e);
     support_ok(model_make_trainable(m, &e), &e);
     support_ok(encoder_new(&c, m, &o, &e), &e);
