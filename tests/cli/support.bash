@@ -32,6 +32,12 @@ expect_status() {
     return 1
 }
 
+# Becomes a command that is to be killed. Where it is built with ASan, it does not look for leaks in the end: that check, killed
+# half-way, has words of its own for stderr.
+unleaked() {
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 exec "$@"
+}
+
 # Kills a command after so many seconds and waits until it is gone, which timeout(1) does not.
 killed_after() {
     local seconds=$1 pid

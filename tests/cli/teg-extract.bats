@@ -180,7 +180,7 @@ END
     local pid
     RANDOM=2
     for _ in {1..20}; do
-        "$TEG_BIN/teg-extract" -q "${small[@]}" --samples uniform.lmdb -o a.lmdb 2>error &
+        unleaked "$TEG_BIN/teg-extract" -q "${small[@]}" --samples uniform.lmdb -o a.lmdb 2>error &
         pid=$!
         sleep 0."$(printf %03d $((RANDOM % 300)))"
         kill -KILL $pid 2>killed || true

@@ -131,7 +131,7 @@ END
     local pid
     RANDOM=1
     for _ in {1..20}; do
-        start -q -o a.safetensors --log a.jsonl --checkpoint-minutes 0 2>error &
+        unleaked "$TEG_BIN/teg-train" "${small[@]}" -q -o a.safetensors --log a.jsonl --checkpoint-minutes 0 2>error &
         pid=$!
         sleep 0."$(printf %03d $((RANDOM % 400)))"
         kill -KILL $pid 2>killed || true
