@@ -287,7 +287,7 @@ $(emulated)/libcublasLt.so.%: tests/emulator/emulated_blas.c $(BUILD)/flags
 
 $(emulated)/tests/%: $(BUILD)/tests/%.o $(emulated_kernels) $(BUILD)/tests/emulator/emulated_runtime.o $(BUILD)/libtest.a $(BUILD)/libteg.a $(BUILD)/flags.link
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) -Wl,-rpath,$(abspath $(emulated)) $(LDFLAGS) $(filter %.o %.a,$^) -lcmocka $(LDLIBS) -lstdc++ -o $@
+	$(call say,LINK,$@)$(CC) -rdynamic -Wl,-rpath,$(abspath $(emulated)) $(LDFLAGS) $(filter %.o %.a,$^) -lcmocka $(LDLIBS) -lstdc++ -o $@
 
 -include $(emulated_kernels:.o=.d)
 

@@ -16,9 +16,12 @@
  * (sums float64) whatever the precision.
  *
  * Operations take effect in the order of the calls, but a device may still be computing when one
- * returns. Those that give values to the host (download, contrast, softmax_xent, sigmoid_xent,
- * all_finite), and upload and sync, wait for all before them. `render` waits for itself alone:
- * before it writes over memory, whatever reads that memory must have been waited for.
+ * returns. Only upload, download, sync and release wait for all before them. `render` waits for
+ * itself alone: before it writes over memory, whatever reads that memory must have been waited for.
+ *
+ * What is the same step after step is given to `repeat`: a device that can records what the
+ * function puts on it, and from then on does that again without calling it. What changes from step
+ * to step is therefore in device memory, also labels, boxes, learning rates and results.
  */
 #ifndef TEG_KERNELS_BACKEND_H
 #define TEG_KERNELS_BACKEND_H
@@ -224,17 +227,21 @@ struct contrast_args {
     size_t n_anchors, n_keys, dim;
     const float *anchors; /* [n_anchors, D], unit length: short-clip embeddings of this process */
     const float *keys;    /* [n_keys, D], unit length: long-clip embeddings of the global batch */
-    const uint32_t *positive; /* [n_anchors]: key of the matched step (host memory) */
-    const uint32_t *anchor_video, *key_video; /* video number of each (host memory) */
+    const uint32_t *positive;                 /* [n_anchors]: key of the matched step */
+    const uint32_t *anchor_video, *key_video; /* video number of each */
     bool other_only; /* --negatives other: no key of the anchor's own video but the positive */
     float temperature;
     float scale; /* weight of the loss / number of anchors of the global batch */
     float *d_anchors,
-        *d_keys; /* gradients of scale * sum of the anchors' losses, accumulated; may be NULL */
-    /* out, host memory: sums over the anchors */
-    double loss; /* of -log p(positive), not scaled */
-    double positive_sim,
-        negative_sim; /* cosine of the positive; mean cosine of an anchor's other candidates */
+        *d_keys;  /* gradients of scale * sum of the anchors' losses, accumulated; may be NULL */
+    double *sums; /* [CONTRAST_SUMS] out: sums over the anchors, in the order below */
+};
+
+enum {
+    CONTRAST_LOSS,     /* -log p(positive), not scaled */
+    CONTRAST_POSITIVE, /* cosine of the positive */
+    CONTRAST_NEGATIVE, /* mean cosine of an anchor's other candidates */
+    CONTRAST_SUMS
 };
 
 /* -- classification -- */
@@ -243,12 +250,17 @@ struct softmax_xent_args {
     size_t rows, classes;
     size_t stride;       /* elements from one row to the next, of logits and d_logits; 0: classes */
     const float *logits; /* [rows, classes] */
-    const int32_t *target; /* [rows], host memory; 0 .. classes-1, anything else fails */
-    const float *weight;   /* [rows] or NULL (host memory) */
+    const int32_t *target; /* [rows]: 0 .. classes-1; anything else makes the loss NaN */
+    const float *weight;   /* [rows] or NULL */
     float scale;           /* of the gradient */
     float *d_logits;       /* [rows, classes], overwritten; may be logits; NULL: not wanted */
-    double loss;           /* out: weighted sum */
-    size_t n_correct;      /* out: rows whose first maximum is the target */
+    double *sums;          /* [XENT_SUMS] out, in the order below */
+};
+
+enum {
+    XENT_LOSS,    /* weighted sum over the rows */
+    XENT_CORRECT, /* rows whose first maximum is the target */
+    XENT_SUMS
 };
 
 /* to[i] = from[row[i]] for rows of row_bytes bytes. */
@@ -256,7 +268,7 @@ struct gather_rows_args {
     const void *from;
     void *to;
     size_t row_bytes, n_rows;
-    const uint32_t *row; /* [n_rows], host memory */
+    const uint32_t *row; /* [n_rows] */
 };
 
 /* -- optimiser -- */
@@ -267,13 +279,20 @@ struct param_span { /* consecutive elements of the flat parameter vector that ma
     bool adapt; /* LARS's local learning rate applies */
 };
 
-struct optimizer_args {
-    float *params, *grads, *velocity; /* flat vectors */
-    const struct param_span *spans;   /* host memory */
+struct optimizer; /* a plan for the tensors of one model */
+
+struct optimizer_desc {
+    const struct param_span *spans; /* host memory, read by optimizer_new alone */
     size_t n_spans;
-    float lr, momentum, weight_decay;
+    float momentum, weight_decay;
     bool lars;
     float trust; /* LARS coefficient */
+};
+
+struct optimizer_args {
+    float *params, *grads, *velocity; /* flat vectors; the gradients may be overwritten */
+    const float *lr;                  /* [1] */
+    const uint32_t *skip;             /* [1]: not 0: nothing is changed; NULL: always a step */
 };
 
 /* -- input pixels (RECIPE section 3; kernels/render.h says what exactly is computed) -- */
@@ -320,6 +339,7 @@ struct dropout_args {
     uint64_t seed;
     uint32_t stream;
     uint64_t first_item;
+    const uint64_t *base; /* [1]: added to first_item; NULL: nothing is */
 };
 
 /* y = (x - mean) / sqrt(variance + eps) * gamma + beta, of each row over its columns. */
@@ -344,7 +364,7 @@ struct layer_norm_grad_args {
  */
 struct attention_args {
     size_t n_queries, n_items, positions, dim;
-    const uint32_t *item; /* [n_queries], host memory: below n_items */
+    const uint32_t *item; /* [n_queries]: below n_items */
     float scale;
     const float *q;     /* [n_queries, D] */
     const float *k, *v; /* [n_items, positions, D] */
@@ -368,8 +388,8 @@ enum { ROI_GRID = 4 };
 struct roi_max_args {
     size_t n_boxes, n_items, height, width, channels;
     const float *map;     /* [n_items, H, W, C] */
-    const uint32_t *item; /* [n_boxes], host memory */
-    const float *box;     /* [n_boxes, 4], host memory: left, top, right, bottom as shares 0..1 */
+    const uint32_t *item; /* [n_boxes] */
+    const float *box;     /* [n_boxes, 4]: left, top, right, bottom as shares 0..1 */
     float *y;             /* [n_boxes, C]; backward: its gradient, read */
     uint8_t *arg;         /* [n_boxes, C]: the cell of the maximum; out, backward: read */
     float *d_map;         /* backward: [n_items, H, W, C], overwritten */
@@ -387,14 +407,17 @@ struct copy_columns_args {
 struct sigmoid_xent_args {
     size_t rows, classes;
     const float *logits;   /* [rows, classes] */
-    const uint8_t *target; /* [rows, classes], host memory: 0 or 1 */
-    const float *weight;   /* [rows], host memory, or NULL */
+    const uint8_t *target; /* [rows, classes]: 0 or 1 */
+    const float *weight;   /* [rows] or NULL */
     float scale;           /* of the gradient */
     float *d_logits;       /* [rows, classes], overwritten; may be logits; NULL: not wanted */
-    double loss;           /* out: weighted sum over rows and classes */
+    double *loss;          /* [1] out: weighted sum over rows and classes */
 };
 
 /* -- the table -- */
+
+/* What a device recorded of a function, see `repeat`; NULL until it has. */
+struct recording;
 
 struct backend_ops {
 #define OP(name, args) int(*name) args;

@@ -26,8 +26,6 @@ struct linear {
     size_t padded;              /* classes and padding */
     float *w, *grad, *velocity; /* [padded, width] */
     void *w_cast;               /* w in the type of the products; w itself where that is float32 */
-    struct param_span *spans;   /* for weight decay: channels and bias of each class */
-    size_t n_spans;
 };
 
 /* What a pass does besides the logits: nothing, write the gradient to m->grad, add it there. */
@@ -44,24 +42,6 @@ struct pass {
 static size_t n_weights(const struct linear *m)
 {
     return m->shape.width * m->padded;
-}
-
-/* Only with weight decay are there spans to tell apart. */
-static int make_spans(struct linear *m, bool decay, struct err *e)
-{
-    const struct linear_shape *s = &m->shape;
-    m->n_spans = decay ? 2 * s->n_classes : 1;
-    m->spans = mem_grow(m->spans, m->n_spans, sizeof *m->spans, e);
-    if (!m->spans)
-        return ERR_FAIL;
-    m->spans[0] = (struct param_span){.len = n_weights(m)};
-    for (size_t k = 0; decay && k < s->n_classes; k++) {
-        m->spans[2 * k] =
-            (struct param_span){.offset = k * s->width, .len = s->n_channels, .decay = true};
-        m->spans[2 * k + 1] = (struct param_span){.offset = k * s->width + s->n_channels,
-                                                  .len = s->width - s->n_channels};
-    }
-    return 0;
 }
 
 static int alloc_zero(struct linear *m, void **memory, size_t n, enum dtype dtype, struct err *e)
@@ -106,7 +86,6 @@ void linear_free(struct linear *m)
     m->ops->release(m->b, m->w);
     m->ops->release(m->b, m->grad);
     m->ops->release(m->b, m->velocity);
-    free(m->spans);
     free(m);
 }
 
@@ -159,22 +138,73 @@ static int pass_init(struct linear *m, struct pass *p, size_t rows, enum pass_ki
     return rc;
 }
 
-/* Loss of x [rows, width]; its gradient times `scale` goes to m->grad. */
-static int pass_gradient(struct linear *m, struct pass *p, const void *x,
-                         struct softmax_xent_args *loss, struct err *e)
+/* The examples' labels in the device's memory, and what the losses of batches go to. */
+struct losses {
+    int32_t *label; /* [n] */
+    double *sums;   /* [n_batches, XENT_SUMS] */
+    size_t n_batches;
+};
+
+static void losses_release(struct linear *m, struct losses *l)
 {
-    if (m->ops->matmul_run(m->b, p->forward, x, m->w_cast, p->logits, e) < 0)
+    m->ops->release(m->b, l->label);
+    m->ops->release(m->b, l->sums);
+    *l = (struct losses){0};
+}
+
+static int losses_init(struct linear *m, struct losses *l, const struct linear_examples *x,
+                       size_t n_batches, struct err *e)
+{
+    size_t bytes = x->n * sizeof *l->label;
+    *l = (struct losses){.n_batches = n_batches};
+    for (size_t i = 0; i < x->n; i++)
+        if (x->label[i] < 0 || (size_t)x->label[i] >= m->shape.n_classes)
+            return err_set(e, "a label is not a class number");
+    if (m->ops->alloc(m->b, bytes, (void **)&l->label, e) < 0 ||
+        m->ops->alloc(m->b, n_batches * XENT_SUMS * sizeof *l->sums, (void **)&l->sums, e) < 0)
         return ERR_FAIL;
-    loss->rows = p->rows;
-    loss->classes = m->shape.n_classes;
-    loss->stride = m->padded;
-    loss->logits = loss->d_logits = p->logits;
-    if (m->ops->softmax_xent(m->b, loss) < 0)
-        return err_set(e, "a label is not a class number");
+    return m->ops->upload(m->b, l->label, x->label, bytes, e);
+}
+
+/* Waits for all of them: [n_batches, XENT_SUMS], for the caller to free. */
+static double *losses_fetch(struct linear *m, const struct losses *l, struct err *e)
+{
+    double *sums = mem_new(l->n_batches * XENT_SUMS, sizeof *sums, e);
+    if (sums &&
+        m->ops->download(m->b, sums, l->sums, l->n_batches * XENT_SUMS * sizeof *sums, e) < 0) {
+        free(sums);
+        return NULL;
+    }
+    return sums;
+}
+
+/* One batch in the device's memory. */
+struct batch {
+    const void *x;        /* [rows, width] */
+    const int32_t *label; /* [rows] */
+    float scale;          /* of the gradient */
+    double *sums;         /* [XENT_SUMS] */
+};
+
+/* Loss of a batch; its gradient times the scale goes to m->grad. */
+static int pass_gradient(struct linear *m, struct pass *p, const struct batch *batch, struct err *e)
+{
+    struct softmax_xent_args loss = {.rows = p->rows,
+                                     .classes = m->shape.n_classes,
+                                     .stride = m->padded,
+                                     .logits = p->logits,
+                                     .target = batch->label,
+                                     .scale = batch->scale,
+                                     .d_logits = p->logits,
+                                     .sums = batch->sums};
+    if (m->ops->matmul_run(m->b, p->forward, batch->x, m->w_cast, p->logits, e) < 0)
+        return ERR_FAIL;
+    if (m->ops->softmax_xent(m->b, &loss) < 0)
+        return err_set(e, "the loss of a batch failed");
     if (p->grad_cast != p->logits && m->ops->convert(m->b, p->grad_cast, m->shape.dtype, p->logits,
                                                      DTYPE_F32, p->rows * m->padded) < 0)
         return err_set(e, "a conversion failed");
-    return m->ops->matmul_run(m->b, p->backward, p->grad_cast, x, m->grad, e);
+    return m->ops->matmul_run(m->b, p->backward, p->grad_cast, batch->x, m->grad, e);
 }
 
 /* -- SGD -- */
@@ -185,23 +215,58 @@ struct sgd {
     const struct sgd_options *options;
     struct pass pass;
     struct schedule schedule;
+    struct optimizer *optimizer;
+    struct losses losses; /* of an epoch */
     uint32_t *order;      /* [n] */
-    int32_t *batch_label; /* [batch] */
-    void *batch;          /* [batch, width] */
+    /* in the device's memory: */
+    uint32_t *device_order; /* [n] */
+    int32_t *batch_label;   /* [batch] */
+    void *batch;            /* [batch, width] */
+    float *lr;              /* [1] */
     uint64_t step;
 };
 
 static void sgd_release(struct sgd *s)
 {
+    struct linear *m = s->m;
+    void *memory[] = {s->device_order, s->batch_label, s->batch, s->lr};
+    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
+        m->ops->release(m->b, memory[i]);
+    m->ops->optimizer_free(m->b, s->optimizer);
+    losses_release(m, &s->losses);
+    pass_release(m, &s->pass);
     free(s->order);
-    free(s->batch_label);
-    s->m->ops->release(s->m->b, s->batch);
-    pass_release(s->m, &s->pass);
+}
+
+/* Only with weight decay are there spans to tell apart: channels and bias of each class. */
+static int make_optimizer(struct sgd *s, struct err *e)
+{
+    const struct linear_shape *shape = &s->m->shape;
+    float decay = (float)s->options->weight_decay;
+    size_t n_spans = decay > 0 ? 2 * shape->n_classes : 1;
+    struct param_span *spans = mem_new(n_spans, sizeof *spans, e);
+    if (!spans)
+        return ERR_FAIL;
+    spans[0] = (struct param_span){.len = n_weights(s->m)};
+    for (size_t k = 0; decay > 0 && k < shape->n_classes; k++) {
+        spans[2 * k] = (struct param_span){
+            .offset = k * shape->width, .len = shape->n_channels, .decay = true};
+        spans[2 * k + 1] = (struct param_span){.offset = k * shape->width + shape->n_channels,
+                                               .len = shape->width - shape->n_channels};
+    }
+    struct optimizer_desc desc = {.spans = spans,
+                                  .n_spans = n_spans,
+                                  .momentum = (float)s->options->momentum,
+                                  .weight_decay = decay};
+    int rc = s->m->ops->optimizer_new(s->m->b, &desc, &s->optimizer, e);
+    free(spans);
+    return rc;
 }
 
 static int sgd_init(struct sgd *s, struct err *e)
 {
     const struct sgd_options *o = s->options;
+    struct linear *m = s->m;
     size_t n = s->examples->n, batch = n < o->batch ? n : o->batch;
     if (!batch || n > UINT32_MAX || o->warmup_epochs >= o->epochs)
         return err_set(e, "the warm-up must be shorter than the training");
@@ -209,73 +274,95 @@ static int sgd_init(struct sgd *s, struct err *e)
                                     .warmup_steps = o->warmup_epochs * (n / batch),
                                     .total_steps = o->epochs * (n / batch)};
     s->order = mem_new(n, sizeof *s->order, e);
-    s->batch_label = mem_new(batch, sizeof *s->batch_label, e);
-    size_t row_bytes = s->m->shape.width * dtype_bytes(s->m->shape.dtype);
-    if (make_spans(s->m, o->weight_decay > 0, e) < 0)
+    size_t row_bytes = m->shape.width * dtype_bytes(m->shape.dtype);
+    if (!s->order || losses_init(m, &s->losses, s->examples, n / batch, e) < 0 ||
+        m->ops->alloc(m->b, n * sizeof *s->order, (void **)&s->device_order, e) < 0 ||
+        m->ops->alloc(m->b, batch * sizeof *s->batch_label, (void **)&s->batch_label, e) < 0 ||
+        m->ops->alloc(m->b, batch * row_bytes, &s->batch, e) < 0 ||
+        m->ops->alloc(m->b, sizeof *s->lr, (void **)&s->lr, e) < 0 || make_optimizer(s, e) < 0)
         return ERR_FAIL;
-    if (!s->order || !s->batch_label ||
-        s->m->ops->alloc(s->m->b, batch * row_bytes, &s->batch, e) < 0)
-        return ERR_FAIL;
-    return pass_init(s->m, &s->pass, batch, PASS_GRADIENT, e);
+    return pass_init(m, &s->pass, batch, PASS_GRADIENT, e);
 }
 
-static int sgd_step(struct sgd *s, const uint32_t *rows, struct softmax_xent_args *loss,
-                    struct err *e)
+/* Rows of the batch and their labels, side by side. */
+static int gather(struct sgd *s, size_t i, struct err *e)
 {
     struct linear *m = s->m;
-    const struct linear_shape *shape = &m->shape;
-    struct gather_rows_args gather = {.from = s->examples->x,
-                                      .to = s->batch,
-                                      .row_bytes = shape->width * dtype_bytes(shape->dtype),
-                                      .n_rows = s->pass.rows,
-                                      .row = rows};
-    if (m->ops->gather_rows(m->b, &gather) < 0)
+    const uint32_t *row = s->device_order + i * s->pass.rows;
+    struct gather_rows_args x = {.from = s->examples->x,
+                                 .to = s->batch,
+                                 .row_bytes = m->shape.width * dtype_bytes(m->shape.dtype),
+                                 .n_rows = s->pass.rows,
+                                 .row = row};
+    struct gather_rows_args label = {.from = s->losses.label,
+                                     .to = s->batch_label,
+                                     .row_bytes = sizeof *s->batch_label,
+                                     .n_rows = s->pass.rows,
+                                     .row = row};
+    if (m->ops->gather_rows(m->b, &x) < 0 || m->ops->gather_rows(m->b, &label) < 0)
         return err_set(e, "a batch could not be gathered");
-    for (size_t i = 0; i < s->pass.rows; i++)
-        s->batch_label[i] = s->examples->label[rows[i]];
-    *loss =
-        (struct softmax_xent_args){.target = s->batch_label, .scale = 1.0f / (float)s->pass.rows};
-    if (pass_gradient(m, &s->pass, s->batch, loss, e) < 0)
+    return 0;
+}
+
+/* Puts batch i of the epoch on the device. */
+static int sgd_step(struct sgd *s, size_t i, struct err *e)
+{
+    struct linear *m = s->m;
+    float lr = (float)schedule_lr(&s->schedule, s->step++);
+    struct batch batch = {.x = s->batch,
+                          .label = s->batch_label,
+                          .scale = 1.0f / (float)s->pass.rows,
+                          .sums = s->losses.sums + i * XENT_SUMS};
+    struct optimizer_args update = {
+        .params = m->w, .grads = m->grad, .velocity = m->velocity, .lr = s->lr};
+    if (gather(s, i, e) < 0 || pass_gradient(m, &s->pass, &batch, e) < 0 ||
+        m->ops->post(m->b, s->lr, &lr, sizeof lr, e) < 0)
         return ERR_FAIL;
-    struct optimizer_args step = {.params = m->w,
-                                  .grads = m->grad,
-                                  .velocity = m->velocity,
-                                  .spans = m->spans,
-                                  .n_spans = m->n_spans,
-                                  .lr = (float)schedule_lr(&s->schedule, s->step++),
-                                  .momentum = (float)s->options->momentum,
-                                  .weight_decay = (float)s->options->weight_decay};
-    if (m->ops->optimizer_step(m->b, &step) < 0 || refresh_weights(m) < 0)
+    if (m->ops->optimizer_step(m->b, s->optimizer, &update) < 0 || refresh_weights(m) < 0)
         return err_set(e, "a step of the optimiser failed");
+    return 0;
+}
+
+static int add_up(const struct sgd *s, const double *sums, uint64_t epoch, struct linear_fit *fit,
+                  struct err *e)
+{
+    size_t n_batches = s->losses.n_batches;
+    double loss = 0, correct = 0, n = (double)(n_batches * s->pass.rows);
+    for (size_t i = 0; i < n_batches; i++, sums += XENT_SUMS) {
+        if (!isfinite(sums[XENT_LOSS]))
+            return err_set(
+                e, "epoch %llu, batch %zu: the loss is not a finite number; try a lower --lr",
+                (unsigned long long)epoch, i);
+        loss += sums[XENT_LOSS];
+        correct += sums[XENT_CORRECT];
+    }
+    fit->loss = loss / n;
+    fit->accuracy = correct / n;
+    fit->steps += n_batches;
     return 0;
 }
 
 static int sgd_epoch(struct sgd *s, uint64_t epoch, struct linear_fit *fit, struct err *e)
 {
-    size_t n = s->examples->n, batch = s->pass.rows, n_batches = n / batch, n_correct = 0;
-    double loss_sum = 0;
+    struct linear *m = s->m;
+    size_t n = s->examples->n;
     struct rng rng;
     for (size_t i = 0; i < n; i++)
         s->order[i] = (uint32_t)i;
     rng_init(&rng, s->options->seed, RNG_STREAM_PROBE_ORDER, epoch);
     rng_shuffle_u32(&rng, s->order, n);
-    for (size_t i = 0; i < n_batches; i++) {
-        struct softmax_xent_args loss;
+    if (m->ops->upload(m->b, s->device_order, s->order, n * sizeof *s->order, e) < 0)
+        return ERR_FAIL;
+    for (size_t i = 0; i < s->losses.n_batches; i++) {
         if (stop_requested())
             return err_code(e, ERR_STOPPED, "stopped in epoch %llu", (unsigned long long)epoch);
-        if (sgd_step(s, s->order + i * batch, &loss, e) < 0)
+        if (sgd_step(s, i, e) < 0)
             return ERR_FAIL;
-        if (!isfinite(loss.loss))
-            return err_set(
-                e, "epoch %llu, batch %zu: the loss is not a finite number; try a lower --lr",
-                (unsigned long long)epoch, i);
-        loss_sum += loss.loss;
-        n_correct += loss.n_correct;
     }
-    fit->loss = loss_sum / (double)(n_batches * batch);
-    fit->accuracy = (double)n_correct / (double)(n_batches * batch);
-    fit->steps += n_batches;
-    return 0;
+    double *sums = losses_fetch(m, &s->losses, e);
+    int rc = sums ? add_up(s, sums, epoch, fit, e) : ERR_FAIL;
+    free(sums);
+    return rc;
 }
 
 static void log_progress(struct ui *ui, const char *unit, uint64_t number,
@@ -314,44 +401,59 @@ struct objective {
     const struct linear_examples *examples;
     const struct lbfgs_options *options;
     struct pass block, rest; /* rest.rows may be 0 */
+    struct losses losses;    /* of all blocks */
     struct linear_fit at;    /* of the last evaluation */
     struct linear_fit best;  /* of the last iteration, before it of the start */
     bool started;
 };
 
-/* Loss and gradient of rows first .. first + pass->rows, added up. */
-static int add_block(struct objective *o, struct pass *pass, size_t first, struct err *e)
+/* Loss and gradient of block i, from row `first` on, added up. */
+static int add_block(struct objective *o, struct pass *pass, size_t i, size_t first, struct err *e)
 {
     const struct linear_examples *x = o->examples;
-    struct softmax_xent_args loss = {.target = x->label + first,
-                                     .scale = (float)(1.0 / (double)x->n)};
-    const char *rows =
-        (const char *)x->x + first * o->m->shape.width * dtype_bytes(o->m->shape.dtype);
-    if (pass_gradient(o->m, pass, rows, &loss, e) < 0)
+    size_t row_bytes = o->m->shape.width * dtype_bytes(o->m->shape.dtype);
+    struct batch batch = {.x = (const char *)x->x + first * row_bytes,
+                          .label = o->losses.label + first,
+                          .scale = (float)(1.0 / (double)x->n),
+                          .sums = o->losses.sums + i * XENT_SUMS};
+    return pass_gradient(o->m, pass, &batch, e);
+}
+
+/* All of them. */
+static int add_blocks(struct objective *o, struct err *e)
+{
+    size_t done = 0, i = 0;
+    for (; o->block.rows && done + o->block.rows <= o->examples->n; done += o->block.rows, i++) {
+        if (stop_requested())
+            return err_code(e, ERR_STOPPED, "stopped in iteration %llu",
+                            (unsigned long long)o->at.steps);
+        if (add_block(o, &o->block, i, done, e) < 0)
+            return ERR_FAIL;
+    }
+    if (o->rest.rows && add_block(o, &o->rest, i, done, e) < 0)
         return ERR_FAIL;
-    o->at.loss += loss.loss;
-    o->at.accuracy += (double)loss.n_correct;
-    return 0;
+    double *sums = losses_fetch(o->m, &o->losses, e);
+    int rc = sums ? 0 : ERR_FAIL;
+    for (i = 0; sums && i < o->losses.n_batches; i++) {
+        o->at.loss += sums[i * XENT_SUMS + XENT_LOSS];
+        o->at.accuracy += sums[i * XENT_SUMS + XENT_CORRECT];
+    }
+    free(sums);
+    return rc;
 }
 
 static int evaluate(void *user, const float *w, float *grad, double *value, struct err *e)
 {
     struct objective *o = user;
     struct linear *m = o->m;
-    size_t n = n_weights(m), done = 0;
+    size_t n = n_weights(m);
     o->at.loss = o->at.accuracy = 0;
     if (m->ops->upload(m->b, m->w, w, n * sizeof *w, e) < 0 || refresh_weights(m) < 0 ||
         m->ops->zero(m->b, m->grad, n * sizeof *grad, e) < 0)
         return ERR_FAIL;
-    for (; o->block.rows && done + o->block.rows <= o->examples->n; done += o->block.rows) {
-        if (stop_requested())
-            return err_code(e, ERR_STOPPED, "stopped in iteration %llu",
-                            (unsigned long long)o->at.steps);
-        if (add_block(o, &o->block, done, e) < 0)
-            return ERR_FAIL;
-    }
-    if (o->rest.rows && add_block(o, &o->rest, done, e) < 0)
-        return ERR_FAIL;
+    int rc = add_blocks(o, e);
+    if (rc < 0)
+        return rc;
     if (m->ops->download(m->b, grad, m->grad, n * sizeof *grad, e) < 0)
         return ERR_FAIL;
     double penalty = 0;
@@ -389,7 +491,8 @@ int linear_fit_lbfgs(struct linear *m, const struct linear_examples *examples,
                                     .tolerance = options->tolerance};
     size_t rest = examples->n % BLOCK_ROWS;
     float *w = mem_new(problem.n, sizeof *w, e);
-    int rc = w ? 0 : ERR_FAIL;
+    int rc = w ? losses_init(m, &o.losses, examples, (examples->n + BLOCK_ROWS - 1) / BLOCK_ROWS, e)
+               : ERR_FAIL;
     if (rc == 0 && examples->n >= BLOCK_ROWS)
         rc = pass_init(m, &o.block, BLOCK_ROWS, PASS_ADD_GRADIENT, e);
     if (rc == 0 && rest)
@@ -405,6 +508,7 @@ int linear_fit_lbfgs(struct linear *m, const struct linear_examples *examples,
     *fit = o.best;
     pass_release(m, &o.block);
     pass_release(m, &o.rest);
+    losses_release(m, &o.losses);
     free(w);
     return rc;
 }

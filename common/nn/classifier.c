@@ -89,7 +89,8 @@ int classifier_drop(struct model *m, const struct classifier_dropout *dropout, f
                              .rate = (float)dropout->rate,
                              .seed = dropout->seed,
                              .stream = RNG_STREAM_DROPOUT,
-                             .first_item = dropout->first_item};
+                             .first_item = dropout->first_item,
+                             .base = dropout->base};
     return dropout->rate > 0.0 ? b->ops->dropout(b, &a) : 0;
 }
 

@@ -19,10 +19,11 @@ struct classifier_options {
     bool keep;       /* for a backward pass */
 };
 
-/* The masks of clip i follow from (seed, first_item + i). */
+/* The masks of clip i follow from (seed, first_item + *base + i). */
 struct classifier_dropout {
     double rate;
     uint64_t seed, first_item;
+    const uint64_t *base; /* device memory; NULL: 0 */
 };
 
 /* Drops numbers of x [rows, columns], or of its gradient, in place; none where the rate is 0. */

@@ -50,7 +50,7 @@ struct extractor {
     struct encoder *encoder;
     struct classifier *classifier; /* behind the encoder, for logits of clips */
     struct localizer *localizer;   /* of people */
-    float *places;                 /* [batch, boxes, 4] */
+    float *places, *device_places; /* [batch, boxes, 4] */
     size_t encoder_n, encoder_length;
     struct loader *loader;
     float *pooled; /* [C] */
@@ -519,13 +519,27 @@ static int classifier_for(struct extractor *x, size_t n, struct err *e)
     return classifier_set_weights(x->classifier, e);
 }
 
+static void free_places(struct extractor *x)
+{
+    if (x->device_places)
+        x->backend->ops->release(x->backend, x->device_places);
+    free(x->places);
+    x->places = x->device_places = NULL;
+}
+
 static int localizer_for(struct extractor *x, size_t n, struct err *e)
 {
     struct localizer_options o = {.n = n, .boxes = clip_boxes_most(x->boxes), .dtype = x->o->dtype};
     encoder_map(x->encoder, o.map);
-    free(x->places);
-    x->places = mem_new(n * o.boxes * 4, sizeof *x->places, e);
-    if (!x->places || localizer_new(&x->localizer, x->model, &o, e) < 0)
+    free_places(x);
+    void *memory;
+    size_t n_values = n * o.boxes * 4;
+    x->places = mem_new(n_values, sizeof *x->places, e);
+    if (!x->places ||
+        x->backend->ops->alloc(x->backend, n_values * sizeof *x->places, &memory, e) < 0)
+        return ERR_FAIL;
+    x->device_places = memory;
+    if (localizer_new(&x->localizer, x->model, &o, e) < 0)
         return ERR_FAIL;
     return localizer_set_weights(x->localizer, e);
 }
@@ -573,7 +587,12 @@ static const float *people_output(struct extractor *x, const struct clip_batch *
         for (size_t k = 0; k < n; k++)
             clip_boxes_in_crop(x->boxes, row, &box[k], x->places + (i * most + k) * 4);
     }
-    return localizer_forward(x->localizer, encoder_map(x->encoder, map), x->places, NULL, e) < 0
+    struct backend *b = x->backend;
+    size_t bytes = batch->n * most * 4 * sizeof *x->places;
+    if (b->ops->post(b, x->device_places, x->places, bytes, e) < 0)
+        return NULL;
+    return localizer_forward(x->localizer, encoder_map(x->encoder, map), x->device_places, NULL,
+                             e) < 0
                ? NULL
                : localizer_logits(x->localizer);
 }
@@ -686,7 +705,7 @@ static void extractor_release(struct extractor *x)
     free(x->pooled);
     free(x->rows);
     free(x->items);
-    free(x->places);
+    free_places(x);
     plan_release(&x->plan);
     index_close(x->index);
     samples_close(x->samples);

@@ -5,18 +5,11 @@
 #include <stdlib.h>
 
 #include "common/base/buf.h"
-#include "common/nn/pass.h"
 #include "common/nn/positions.h"
-
-/* One linear layer of a net, run by itself. */
-struct linear_pass {
-    struct net view;
-    struct pass *pass;
-};
 
 /* A head of a layer; all [Q, DECODER_DIM] but p [Q, S]. */
 struct decoder_head {
-    struct linear_pass unit[HEAD_UNITS];
+    struct linear_layer unit[HEAD_UNITS];
     float *p, *attended, *mean, *inv_std, *normed, *active;
 };
 
@@ -25,13 +18,13 @@ struct localizer {
     struct localizer_options o;
     size_t queries, rows, plane, positions; /* Q = n boxes; n S; H' W'; S = T' H' W' */
     size_t channels, width;                 /* C; C + 2 POSITION_DIM */
-    uint32_t *item;                         /* [Q]: the clip of a place */
+    uint32_t *item;                         /* [Q]: the clip of a place; device memory */
     struct positions time, space;
     struct decoder_head head[DECODER_LAYERS][DECODER_HEADS];
-    struct linear_pass classifier;
+    struct linear_layer classifier;
     struct classifier_dropout dropout;
     float *memory, *d_memory, *d_part; /* [n S, width] */
-    float *time_y, *space_y;           /* [T', POSITION_DIM], [H' W', POSITION_DIM] */
+    float *d_time, *d_space;           /* [T', POSITION_DIM], [H' W', POSITION_DIM] */
     float *pooled, *d_pooled;          /* [n, H' W', width]: the memory's mean over time */
     uint8_t *arg;                      /* [Q, width] */
     float *x[DECODER_LAYERS + 1],
@@ -62,20 +55,6 @@ static int take_floats(struct localizer *l, float **pointer, size_t n, struct er
     return take(l, pointer, n, sizeof(float), e);
 }
 
-static int new_linear(struct localizer *l, struct linear_pass *p, const struct net *net, int unit,
-                      size_t rows, struct err *e)
-{
-    struct pass_options o = {
-        .n = rows, .in = {1, 1, 1}, .dtype = DTYPE_F32, .keep = l->o.keep, .input_grad = l->o.keep};
-    p->view.desc.unit[0] = net->desc.unit[unit];
-    p->view.desc.unit[0].input = NET_INPUT;
-    p->view.desc.unit[0].norm_name[0] = '\0';
-    p->view.desc.n_units = 1;
-    snprintf(p->view.desc.name, sizeof p->view.desc.name, "%s", net->desc.unit[unit].conv_name);
-    p->view.at[0] = net->at[unit];
-    return pass_new(&p->pass, l->model, &p->view, &o, e);
-}
-
 static int head_unit(int layer, int head)
 {
     return POSITION_UNITS + (layer * DECODER_HEADS + head) * HEAD_UNITS;
@@ -85,10 +64,13 @@ static int new_head(struct localizer *l, int layer, int head, struct err *e)
 {
     struct decoder_head *h = &l->head[layer][head];
     size_t q = l->queries, d = DECODER_DIM;
-    for (int k = 0; k < HEAD_UNITS; k++)
-        if (new_linear(l, &h->unit[k], &l->model->decoder, head_unit(layer, head) + k,
-                       k == HEAD_KEY || k == HEAD_VALUE ? l->rows : q, e) < 0)
+    for (int k = 0; k < HEAD_UNITS; k++) {
+        size_t rows = k == HEAD_KEY || k == HEAD_VALUE ? l->rows : q;
+        struct linear_layer_at at = {&l->model->decoder, head_unit(layer, head) + k, rows,
+                                     l->o.keep};
+        if (linear_layer_new(&h->unit[k], l->model, &at, e) < 0)
             return ERR_FAIL;
+    }
     if (take_floats(l, &h->p, q * l->positions, e) < 0 ||
         take_floats(l, &h->attended, q * d, e) < 0 || take_floats(l, &h->mean, q, e) < 0 ||
         take_floats(l, &h->inv_std, q, e) < 0 || take_floats(l, &h->normed, q * d, e) < 0)
@@ -108,16 +90,15 @@ static int new_decoder(struct localizer *l, struct err *e)
             if (new_head(l, layer, head, e) < 0)
                 return ERR_FAIL;
     }
-    return new_linear(l, &l->classifier, &l->model->classifier, 0, l->queries, e);
+    struct linear_layer_at at = {&l->model->classifier, 0, l->queries, l->o.keep};
+    return linear_layer_new(&l->classifier, l->model, &at, e);
 }
 
 static int new_memory(struct localizer *l, struct err *e)
 {
     size_t map = l->o.n * l->plane * l->width;
-    if (positions_init(&l->time, l->model, 1, &l->o.map[0], e) < 0 ||
-        positions_init(&l->space, l->model, 2, &l->o.map[1], e) < 0 ||
-        take_floats(l, &l->time_y, l->o.map[0] * POSITION_DIM, e) < 0 ||
-        take_floats(l, &l->space_y, l->plane * POSITION_DIM, e) < 0 ||
+    if (positions_init(&l->time, l->model, 1, &l->o.map[0], l->o.keep, e) < 0 ||
+        positions_init(&l->space, l->model, 2, &l->o.map[1], l->o.keep, e) < 0 ||
         take_floats(l, &l->memory, l->rows * l->width, e) < 0 ||
         take_floats(l, &l->pooled, map, e) < 0 || take(l, &l->arg, l->queries * l->width, 1, e) < 0)
         return ERR_FAIL;
@@ -128,13 +109,29 @@ static int new_memory(struct localizer *l, struct err *e)
     for (int k = 0; k < 3; k++)
         if (take_floats(l, &l->d_head[k], l->queries * DECODER_DIM, e) < 0)
             return ERR_FAIL;
-    if (take_floats(l, &l->d_memory, l->rows * l->width, e) < 0 ||
+    if (take_floats(l, &l->d_time, l->o.map[0] * POSITION_DIM, e) < 0 ||
+        take_floats(l, &l->d_space, l->plane * POSITION_DIM, e) < 0 ||
+        take_floats(l, &l->d_memory, l->rows * l->width, e) < 0 ||
         take_floats(l, &l->d_part, l->rows * l->width, e) < 0 ||
         take_floats(l, &l->d_pooled, map, e) < 0 ||
         take_floats(l, &l->d_query, l->queries * l->width, e) < 0 ||
         take_floats(l, &l->dk, l->rows * DECODER_DIM, e) < 0)
         return ERR_FAIL;
     return take_floats(l, &l->dv, l->rows * DECODER_DIM, e);
+}
+
+/* Places of one clip stand side by side. */
+static int new_items(struct localizer *l, struct err *e)
+{
+    struct backend *b = l->model->backend;
+    uint32_t *item = mem_new(l->queries, sizeof *item, e);
+    for (size_t i = 0; item && i < l->queries; i++)
+        item[i] = (uint32_t)(i / l->o.boxes);
+    int rc = item ? take(l, &l->item, l->queries, sizeof *item, e) : ERR_FAIL;
+    if (rc == 0)
+        rc = b->ops->upload(b, l->item, item, l->queries * sizeof *item, e);
+    free(item);
+    return rc;
 }
 
 int localizer_new(struct localizer **out, struct model *m, const struct localizer_options *o,
@@ -151,10 +148,7 @@ int localizer_new(struct localizer **out, struct model *m, const struct localize
     l->rows = o->n * l->positions;
     l->channels = m->backbone.desc.c_out;
     l->width = l->channels + 2 * POSITION_DIM;
-    l->item = mem_new(l->queries, sizeof *l->item, e);
-    for (size_t i = 0; l->item && i < l->queries; i++)
-        l->item[i] = (uint32_t)(i / o->boxes);
-    if (!l->item || new_memory(l, e) < 0 || new_decoder(l, e) < 0) {
+    if (new_items(l, e) < 0 || new_memory(l, e) < 0 || new_decoder(l, e) < 0) {
         localizer_free(l);
         return ERR_FAIL;
     }
@@ -170,13 +164,12 @@ void localizer_free(struct localizer *l)
     for (int layer = 0; layer < DECODER_LAYERS; layer++)
         for (int head = 0; head < DECODER_HEADS; head++)
             for (int k = 0; k < HEAD_UNITS; k++)
-                pass_free(l->head[layer][head].unit[k].pass);
-    pass_free(l->classifier.pass);
+                linear_layer_release(&l->head[layer][head].unit[k]);
+    linear_layer_release(&l->classifier);
     positions_release(&l->time);
     positions_release(&l->space);
     for (size_t i = 0; i < l->n_taken; i++)
         b->ops->release(b, l->taken[i]);
-    free(l->item);
     free(l);
 }
 
@@ -185,24 +178,14 @@ int localizer_set_weights(struct localizer *l, struct err *e)
     for (int layer = 0; layer < DECODER_LAYERS; layer++)
         for (int head = 0; head < DECODER_HEADS; head++)
             for (int k = 0; k < HEAD_UNITS; k++)
-                if (pass_set_weights(l->head[layer][head].unit[k].pass, e) < 0)
+                if (linear_layer_set_weights(&l->head[layer][head].unit[k], e) < 0)
                     return ERR_FAIL;
-    return pass_set_weights(l->classifier.pass, e);
+    if (positions_set_weights(&l->time, e) < 0 || positions_set_weights(&l->space, e) < 0)
+        return ERR_FAIL;
+    return linear_layer_set_weights(&l->classifier, e);
 }
 
 /* -- forward -- */
-
-static const float *run(struct linear_pass *p, const float *x, struct err *e)
-{
-    size_t out[3];
-    return pass_forward(p->pass, x, NORM_RUNNING, e) < 0 ? NULL : pass_output(p->pass, out);
-}
-
-static float *output_of(const struct linear_pass *p)
-{
-    size_t out[3];
-    return pass_output(p->pass, out);
-}
 
 /* Columns [first, first + n) of the memory, or of its gradient, at the positions of moment t. */
 static float *columns_at(const struct localizer *l, float *memory, size_t moment, size_t first)
@@ -222,14 +205,14 @@ static int fill_memory(struct localizer *l, const void *map, struct err *e)
     }
     struct copy_columns_args all = {l->rows,     l->channels, features, l->memory,
                                     l->channels, l->width,    false};
-    if (b->ops->copy_columns(b, &all) < 0 || positions_forward(&l->time, l->time_y, e) < 0 ||
-        positions_forward(&l->space, l->space_y, e) < 0)
+    const float *time = positions_forward(&l->time, e), *space = positions_forward(&l->space, e);
+    if (!time || !space || b->ops->copy_columns(b, &all) < 0)
         return ERR_FAIL;
     for (size_t i = 0; i < moments; i++) {
         float *to = columns_at(l, l->memory, i, l->channels);
-        const float *from = l->time_y + i % l->o.map[0] * POSITION_DIM;
+        const float *from = time + i % l->o.map[0] * POSITION_DIM;
         struct copy_columns_args t = {l->plane, POSITION_DIM, from, to, 0, l->width, false};
-        struct copy_columns_args s = {l->plane,     POSITION_DIM, l->space_y, to + POSITION_DIM,
+        struct copy_columns_args s = {l->plane,     POSITION_DIM, space, to + POSITION_DIM,
                                       POSITION_DIM, l->width,     false};
         if (b->ops->copy_columns(b, &t) < 0 || b->ops->copy_columns(b, &s) < 0)
             return ERR_FAIL;
@@ -268,9 +251,9 @@ static struct attention_args attention_of(const struct localizer *l, const struc
                                    .dim = DECODER_DIM,
                                    .item = l->item,
                                    .scale = 1.0f / sqrtf((float)DECODER_DIM),
-                                   .q = output_of(&h->unit[HEAD_QUERY]),
-                                   .k = output_of(&h->unit[HEAD_KEY]),
-                                   .v = output_of(&h->unit[HEAD_VALUE]),
+                                   .q = linear_layer_output(&h->unit[HEAD_QUERY]),
+                                   .k = linear_layer_output(&h->unit[HEAD_KEY]),
+                                   .v = linear_layer_output(&h->unit[HEAD_VALUE]),
                                    .p = h->p,
                                    .y = h->attended};
 }
@@ -295,8 +278,9 @@ static int head_forward(struct localizer *l, int layer, int head, struct err *e)
     struct backend *b = l->model->backend;
     struct decoder_head *h = &l->head[layer][head];
     size_t n = l->queries * DECODER_DIM;
-    if (!run(&h->unit[HEAD_QUERY], l->x[layer], e) || !run(&h->unit[HEAD_KEY], l->memory, e) ||
-        !run(&h->unit[HEAD_VALUE], l->memory, e))
+    if (!linear_layer_forward(&h->unit[HEAD_QUERY], l->x[layer], e) ||
+        !linear_layer_forward(&h->unit[HEAD_KEY], l->memory, e) ||
+        !linear_layer_forward(&h->unit[HEAD_VALUE], l->memory, e))
         return ERR_FAIL;
     struct attention_args a = attention_of(l, h);
     struct layer_norm_args norm = norm_of(l, layer, head);
@@ -304,10 +288,10 @@ static int head_forward(struct localizer *l, int layer, int head, struct err *e)
         b->ops->accumulate(b, h->attended, a.q, DTYPE_F32, n, true) < 0 ||
         b->ops->layer_norm(b, &norm) < 0)
         return err_set(e, "decoder: not enough memory");
-    const float *hidden = run(&h->unit[HEAD_FFN0], h->normed, e);
+    const float *hidden = linear_layer_forward(&h->unit[HEAD_FFN0], h->normed, e);
     if (!hidden || b->ops->gelu(b, hidden, h->active, n) < 0)
         return ERR_FAIL;
-    const float *out = run(&h->unit[HEAD_FFN1], h->active, e);
+    const float *out = linear_layer_forward(&h->unit[HEAD_FFN1], h->active, e);
     struct copy_columns_args beside = {l->queries,  DECODER_DIM,
                                        out,         l->x[layer + 1] + head * DECODER_DIM,
                                        DECODER_DIM, DECODER_HEADS * DECODER_DIM,
@@ -335,12 +319,12 @@ int localizer_forward(struct localizer *l, const void *map, const float *box,
     float *last = l->x[DECODER_LAYERS];
     if (classifier_drop(l->model, &l->dropout, last, l->queries, DECODER_HEADS * DECODER_DIM) < 0)
         return err_set(e, "decoder: not enough memory");
-    return run(&l->classifier, last, e) ? 0 : ERR_FAIL;
+    return linear_layer_forward(&l->classifier, last, e) ? 0 : ERR_FAIL;
 }
 
 float *localizer_logits(const struct localizer *l)
 {
-    return output_of(&l->classifier);
+    return linear_layer_output(&l->classifier);
 }
 
 /* -- backward -- */
@@ -353,10 +337,10 @@ static int head_grad(struct localizer *l, int layer, int head, struct err *e)
     const struct unit_offsets *at = &l->model->decoder.at[head_unit(layer, head) + HEAD_QUERY];
     size_t n = l->queries * DECODER_DIM;
     float *d = l->d_head[0], *other = l->d_head[1], *dq = l->d_head[2];
-    const float *hidden = output_of(&h->unit[HEAD_FFN0]);
-    if (pass_backward(h->unit[HEAD_FFN1].pass, h->active, d, other, e) < 0 ||
+    const float *hidden = linear_layer_output(&h->unit[HEAD_FFN0]);
+    if (linear_layer_backward(&h->unit[HEAD_FFN1], h->active, d, other, e) < 0 ||
         b->ops->gelu_grad(b, hidden, other, other, n) < 0 ||
-        pass_backward(h->unit[HEAD_FFN0].pass, h->normed, other, d, e) < 0)
+        linear_layer_backward(&h->unit[HEAD_FFN0], h->normed, other, d, e) < 0)
         return ERR_FAIL;
     struct layer_norm_grad_args norm = {.rows = l->queries,
                                         .columns = DECODER_DIM,
@@ -388,12 +372,12 @@ static int head_backward(struct localizer *l, int layer, int head, struct err *e
                                      DECODER_DIM,
                                      false};
     if (b->ops->copy_columns(b, &mine) < 0 || head_grad(l, layer, head, e) < 0 ||
-        pass_backward(h->unit[HEAD_QUERY].pass, l->x[layer], l->d_head[0], l->d_query, e) < 0 ||
+        linear_layer_backward(&h->unit[HEAD_QUERY], l->x[layer], l->d_head[0], l->d_query, e) < 0 ||
         b->ops->accumulate(b, l->dx[layer], l->d_query, DTYPE_F32, l->queries * in, head > 0) < 0)
         return ERR_FAIL;
     const float *d[2] = {l->dk, l->dv};
     for (int k = 0; k < 2; k++)
-        if (pass_backward(h->unit[HEAD_KEY + k].pass, l->memory, d[k], l->d_part, e) < 0 ||
+        if (linear_layer_backward(&h->unit[HEAD_KEY + k], l->memory, d[k], l->d_part, e) < 0 ||
             b->ops->accumulate(b, l->d_memory, l->d_part, DTYPE_F32, l->rows * l->width, true) < 0)
             return ERR_FAIL;
     return 0;
@@ -404,21 +388,21 @@ static int positions_grad(struct localizer *l, struct err *e)
 {
     struct backend *b = l->model->backend;
     size_t moments = l->o.n * l->o.map[0];
-    if (b->ops->zero(b, l->time_y, l->o.map[0] * POSITION_DIM * sizeof(float), e) < 0 ||
-        b->ops->zero(b, l->space_y, l->plane * POSITION_DIM * sizeof(float), e) < 0)
+    if (b->ops->zero(b, l->d_time, l->o.map[0] * POSITION_DIM * sizeof(float), e) < 0 ||
+        b->ops->zero(b, l->d_space, l->plane * POSITION_DIM * sizeof(float), e) < 0)
         return ERR_FAIL;
     for (size_t i = 0; i < moments; i++) {
         const float *from = columns_at(l, l->d_memory, i, l->channels);
-        float *to = l->time_y + i % l->o.map[0] * POSITION_DIM;
+        float *to = l->d_time + i % l->o.map[0] * POSITION_DIM;
         struct copy_columns_args t = {l->plane, POSITION_DIM, from, to, l->width, 0, true};
         struct copy_columns_args s = {
-            l->plane, POSITION_DIM, from + POSITION_DIM, l->space_y, l->width, POSITION_DIM, true};
+            l->plane, POSITION_DIM, from + POSITION_DIM, l->d_space, l->width, POSITION_DIM, true};
         if (b->ops->copy_columns(b, &t) < 0 || b->ops->copy_columns(b, &s) < 0)
             return ERR_FAIL;
     }
-    return positions_backward(&l->time, l->time_y, e) < 0
+    return positions_backward(&l->time, l->d_time, e) < 0
                ? ERR_FAIL
-               : positions_backward(&l->space, l->space_y, e);
+               : positions_backward(&l->space, l->d_space, e);
 }
 
 /* From the gradient of the queries through the pooling into that of the memory. */
@@ -455,7 +439,7 @@ int localizer_backward(struct localizer *l, const float *box, const float *d_log
     struct backend *b = l->model->backend;
     float *d_last = l->dx[DECODER_LAYERS];
     size_t bytes = l->rows * l->width * sizeof(float), out = DECODER_HEADS * DECODER_DIM;
-    if (pass_backward(l->classifier.pass, l->x[DECODER_LAYERS], d_logits, d_last, e) < 0 ||
+    if (linear_layer_backward(&l->classifier, l->x[DECODER_LAYERS], d_logits, d_last, e) < 0 ||
         classifier_drop(l->model, &l->dropout, d_last, l->queries, out) < 0 ||
         b->ops->zero(b, l->d_memory, bytes, e) < 0)
         return ERR_FAIL;

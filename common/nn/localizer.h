@@ -30,8 +30,8 @@ void localizer_free(struct localizer *l); /* NULL allowed */
 int localizer_set_weights(struct localizer *l, struct err *e);
 
 /*
- * map: [n, T', H', W', C] of dtype, device memory. box: [n, boxes, 4], host memory: left, top,
- * right, bottom as shares 0..1 of the picture; places without a box hold any. What is dropped
+ * map: [n, T', H', W', C] of dtype. box: [n, boxes, 4]: left, top, right, bottom as shares 0..1 of
+ * the picture; both are device memory; places without a box hold any. What is dropped
  * follows from (seed, first_item + number of the place).
  */
 int localizer_forward(struct localizer *l, const void *map, const float *box,

@@ -108,15 +108,7 @@ static int lay_out(struct model *m, struct err *e)
     m->n_param = l.n;
     m->n_values = l.n_values;
     m->n_stats = l.n_stats;
-    if (l.failed)
-        return ERR_FAIL;
-    m->span = mem_new(m->n_trainable_tensors, sizeof *m->span, e);
-    for (size_t i = 0; m->span && i < m->n_trainable_tensors; i++) {
-        const struct param *p = &m->param[i];
-        bool kernel = p->kind != PARAM_VECTOR;
-        m->span[i] = (struct param_span){p->offset, p->len, kernel, kernel};
-    }
-    return m->span ? 0 : ERR_FAIL;
+    return l.failed ? ERR_FAIL : 0;
 }
 
 static int build_nets(struct model *m, struct err *e)
@@ -179,18 +171,74 @@ void model_free(struct model *m)
     b->ops->release(b, m->grads);
     b->ops->release(b, m->velocity);
     b->ops->release(b, m->stats);
+    b->ops->release(b, m->lr);
+    b->ops->release(b, m->not_finite);
+    b->ops->optimizer_free(b, m->optimizer);
     free(m->param);
-    free(m->span);
     free(m);
 }
 
-int model_make_trainable(struct model *m, struct err *e)
+/* -- training -- */
+
+static int new_optimizer(struct model *m, const struct optimizer_desc *how, struct err *e)
 {
+    struct param_span *spans = mem_new(m->n_trainable_tensors, sizeof *spans, e);
+    struct optimizer_desc d = *how;
+    if (!spans)
+        return ERR_FAIL;
+    for (size_t i = 0; i < m->n_trainable_tensors; i++) {
+        const struct param *p = &m->param[i];
+        bool kernel = p->kind != PARAM_VECTOR;
+        spans[i] = (struct param_span){p->offset, p->len, kernel, kernel};
+    }
+    d.spans = spans;
+    d.n_spans = m->n_trainable_tensors;
+    int rc = m->backend->ops->optimizer_new(m->backend, &d, &m->optimizer, e);
+    free(spans);
+    return rc;
+}
+
+int model_make_trainable(struct model *m, const struct optimizer_desc *how, struct err *e)
+{
+    struct backend *b = m->backend;
+    void *flag;
     if (m->grads)
         return 0;
-    if (new_vector(m->backend, &m->grads, m->n_values, e) < 0)
+    if (new_vector(b, &m->grads, m->n_values, e) < 0 ||
+        new_vector(b, &m->velocity, m->n_values, e) < 0 || new_vector(b, &m->lr, 1, e) < 0 ||
+        b->ops->alloc(b, sizeof *m->not_finite, &flag, e) < 0)
         return ERR_FAIL;
-    return new_vector(m->backend, &m->velocity, m->n_values, e);
+    m->not_finite = flag;
+    return how ? new_optimizer(m, how, e) : 0;
+}
+
+int model_post_lr(struct model *m, double lr, struct err *e)
+{
+    float rate = (float)lr;
+    return m->backend->ops->post(m->backend, m->lr, &rate, sizeof rate, e);
+}
+
+int model_begin_grads(struct model *m, struct err *e)
+{
+    struct backend *b = m->backend;
+    if (b->ops->zero(b, m->not_finite, sizeof *m->not_finite, e) < 0)
+        return ERR_FAIL;
+    return b->ops->zero(b, m->grads, m->n_values * sizeof *m->grads, e);
+}
+
+int model_end_grads(struct model *m, struct err *e)
+{
+    struct backend *b = m->backend;
+    return b->ops->all_finite(b, m->grads, m->n_values, m->not_finite) < 0
+               ? err_set(e, "looking through the gradients failed")
+               : 0;
+}
+
+int model_update(struct model *m, struct err *e)
+{
+    struct backend *b = m->backend;
+    struct optimizer_args a = {m->params, m->grads, m->velocity, m->lr, m->not_finite};
+    return b->ops->optimizer_step(b, m->optimizer, &a) < 0 ? err_set(e, "the optimiser failed") : 0;
 }
 
 int model_find_head(const struct model *m, const char *name)

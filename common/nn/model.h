@@ -80,17 +80,31 @@ struct model {
     struct net classifier; /* [parts * C] to [n_classes]; no units where there is none */
     struct param *param;   /* trainable ones first, in file order */
     size_t n_param, n_trainable_tensors;
-    struct param_span *span; /* [n_trainable_tensors] for the optimiser */
     size_t n_values, n_stats;
-    float *params, *grads,
-        *velocity; /* [n_values]; grads and velocity NULL until model_make_trainable */
+    float *params; /* [n_values] */
     float *stats;  /* [n_stats]: running means and variances */
+    /* NULL until model_make_trainable: */
+    float *grads, *velocity; /* [n_values] */
+    struct optimizer *optimizer;
+    float *lr;            /* [1]: of the next step */
+    uint32_t *not_finite; /* [1]: whether a gradient of this step is not */
 };
 
 int model_new(struct model **m, struct backend *b, const struct model_desc *d, struct err *e);
 void model_free(struct model *m);
-int model_make_trainable(struct model *m, struct err *e);     /* zeroed gradients and velocities */
 int model_find_head(const struct model *m, const char *name); /* -1 where absent */
+
+/* Zeroed gradients and velocities. The tensors of `how` are filled in; NULL: it is never updated.
+ */
+int model_make_trainable(struct model *m, const struct optimizer_desc *how, struct err *e);
+/*
+ * A step: its rate is posted, the gradients are zeroed, added to, looked through, and used; where
+ * one is not finite, nothing is changed. All but the first may be recorded.
+ */
+int model_post_lr(struct model *m, double lr, struct err *e);
+int model_begin_grads(struct model *m, struct err *e);
+int model_end_grads(struct model *m, struct err *e);
+int model_update(struct model *m, struct err *e);
 
 /* Trainable parameters of the backbone alone. */
 size_t model_n_backbone_values(const struct model *m);

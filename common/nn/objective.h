@@ -7,7 +7,9 @@
  *     struct objective o;
  *     objective_parse(&o, "teg-fg", &e);        or "fine:2,1,0.9;persistent:all,all,0.1"
  *     loss_new(&l, backend, &o, &shape, &e);
- *     loss_run(l, z_short, z_long, examples, dz_short, dz_long, &e);
+ *     loss_post(l, rows_short, rows_long, &e);
+ *     loss_run(l, &(struct loss_input){z_short, z_long}, &e);     loss_grad_short, loss_grad_long
+ *     loss_result(l, &total, &e);                                 loss_parts
  */
 #ifndef TEG_NN_OBJECTIVE_H
 #define TEG_NN_OBJECTIVE_H
@@ -74,16 +76,18 @@ struct loss;
 int loss_new(struct loss **l, struct model *m, const struct objective *o,
              const struct loss_shape *s, struct err *e);
 void loss_free(struct loss *l);
-/*
- * z_short[h], z_long[h]: projected steps of head h, [n, T', D] device memory; rows_*: the clips [n]
- * (host). The gradients of the total loss are left in loss_grad_*. Returns the total in `total`.
- */
+/* The clips [n] of the next loss_run, in host memory: which moments match, which videos differ. */
+int loss_post(struct loss *l, const struct sample *rows_short, const struct sample *rows_long,
+              struct err *e);
+/* z_short[h], z_long[h]: projected steps of head h, [n, T', D] device memory. The gradients of the
+ * total loss are left in loss_grad_*. */
 struct loss_input {
     const float *z_short[MODEL_MAX_HEADS], *z_long[MODEL_MAX_HEADS];
-    const struct sample *rows_short, *rows_long;
 };
-int loss_run(struct loss *l, const struct loss_input *in, double *total, struct err *e);
-const struct loss_part *loss_parts(const struct loss *l); /* [objective.n_parts] */
+int loss_run(struct loss *l, const struct loss_input *in, struct err *e);
+/* Waits for it. `total`: equation 4. */
+int loss_result(struct loss *l, double *total, struct err *e);
+const struct loss_part *loss_parts(const struct loss *l); /* [objective.n_parts], of that result */
 /* Gradients of head h's steps [n, T', D]. */
 float *loss_grad_short(const struct loss *l, int head);
 float *loss_grad_long(const struct loss *l, int head);

@@ -5,114 +5,109 @@
 
 #include "common/base/buf.h"
 
-/* A unit's weights [c_out, c_in] and biases, or their gradients, on the host. */
-struct layer {
-    size_t c_in, c_out;
-    float *w, *b;
-};
-
-static struct layer layer_of(const struct positions *p, int k, float *host)
+static int take(struct positions *p, void *pointer, size_t bytes, struct err *e)
 {
-    const struct unit *u = &p->model->decoder.desc.unit[p->unit + k];
-    const struct unit_offsets *at = &p->model->decoder.at[p->unit + k];
-    return (struct layer){u->c_in, u->c_out, host + (at->w - p->first),
-                          host + (at->bias - p->first)};
+    struct backend *b = p->model->backend;
+    void *memory;
+    if (b->ops->alloc(b, bytes, &memory, e) < 0)
+        return ERR_FAIL;
+    *(void **)pointer = memory;
+    return b->ops->zero(b, memory, bytes, e);
 }
 
-int positions_init(struct positions *p, struct model *m, size_t axes, const size_t *size,
-                   struct err *e)
+/* Moments or places, counted from the middle. */
+static int fill(struct positions *p, const size_t *size, struct err *e)
 {
-    *p = (struct positions){.model = m, .unit = axes == 1 ? 0 : 2, .axes = axes};
-    p->n = axes == 1 ? size[0] : size[0] * size[1];
-    p->first = m->decoder.at[p->unit].w;
-    p->n_params = m->decoder.at[p->unit + 1].bias + POSITION_DIM - p->first;
-    p->where = mem_new(p->n * axes, sizeof *p->where, e);
-    p->hidden = mem_new(p->n * POSITION_HIDDEN, sizeof *p->hidden, e);
-    p->scratch = mem_new(p->n_params + p->n * POSITION_DIM, sizeof *p->scratch, e);
-    if (!p->where || !p->hidden || !p->scratch)
+    struct backend *b = p->model->backend;
+    float *where = mem_new(p->n * p->axes, sizeof *where, e), one[POSITION_HIDDEN];
+    if (!where)
         return ERR_FAIL;
     for (size_t i = 0; i < p->n; i++)
-        for (size_t k = 0; k < axes; k++) {
-            size_t at = axes == 1 ? i : k ? i % size[1] : i / size[1];
-            p->where[i * axes + k] = (float)at - 0.5f * (float)(size[k] - 1);
+        for (size_t k = 0; k < p->axes; k++) {
+            size_t at = p->axes == 1 ? i : k ? i % size[1] : i / size[1];
+            where[i * p->axes + k] = (float)at - 0.5f * (float)(size[k] - 1);
         }
-    return 0;
+    for (size_t k = 0; k < POSITION_HIDDEN; k++)
+        one[k] = 1.0f;
+    int rc = b->ops->upload(b, p->where, where, p->n * p->axes * sizeof *where, e);
+    free(where);
+    return rc < 0 ? rc : b->ops->upload(b, p->one, one, sizeof one, e);
+}
+
+int positions_init(struct positions *p, struct model *m, size_t axes, const size_t *size, bool keep,
+                   struct err *e)
+{
+    *p = (struct positions){.model = m, .axes = axes};
+    p->n = axes == 1 ? size[0] : size[0] * size[1];
+    for (int k = 0; k < 2; k++) {
+        struct linear_layer_at at = {&m->decoder, (axes == 1 ? 0 : 2) + k, p->n, keep};
+        if (linear_layer_new(&p->layer[k], m, &at, e) < 0)
+            return ERR_FAIL;
+    }
+    size_t hidden = p->n * POSITION_HIDDEN * sizeof(float),
+           vector = POSITION_HIDDEN * sizeof(float);
+    if (take(p, &p->where, p->n * axes * sizeof(float), e) < 0 ||
+        take(p, &p->hidden, hidden, e) < 0 || take(p, &p->d_hidden, hidden, e) < 0 ||
+        take(p, &p->one, vector, e) < 0 || take(p, &p->zero, vector, e) < 0 ||
+        take(p, &p->sums, 2 * POSITION_HIDDEN * sizeof(double), e) < 0)
+        return ERR_FAIL;
+    return fill(p, size, e);
 }
 
 void positions_release(struct positions *p)
 {
-    free(p->where);
-    free(p->hidden);
-    free(p->scratch);
+    if (!p->model)
+        return;
+    struct backend *b = p->model->backend;
+    void *memory[] = {p->where, p->hidden, p->d_hidden, p->one, p->zero, p->sums};
+    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
+        b->ops->release(b, memory[i]);
+    for (int k = 0; k < 2; k++)
+        linear_layer_release(&p->layer[k]);
     *p = (struct positions){0};
 }
 
-static void apply(const struct layer *l, const float *x, float *y)
+int positions_set_weights(struct positions *p, struct err *e)
 {
-    for (size_t o = 0; o < l->c_out; o++) {
-        y[o] = l->b[o];
-        for (size_t i = 0; i < l->c_in; i++)
-            y[o] += l->w[o * l->c_in + i] * x[i];
-    }
+    return linear_layer_set_weights(&p->layer[0], e) < 0
+               ? ERR_FAIL
+               : linear_layer_set_weights(&p->layer[1], e);
 }
 
-int positions_forward(struct positions *p, float *y, struct err *e)
+const float *positions_forward(struct positions *p, struct err *e)
 {
     struct backend *b = p->model->backend;
-    float *out = p->scratch + p->n_params;
-    if (b->ops->download(b, p->scratch, p->model->params + p->first,
-                         p->n_params * sizeof *p->scratch, e) < 0)
-        return ERR_FAIL;
-    struct layer first = layer_of(p, 0, p->scratch), second = layer_of(p, 1, p->scratch);
-    for (size_t i = 0; i < p->n; i++) {
-        float *hidden = p->hidden + i * POSITION_HIDDEN;
-        apply(&first, p->where + i * p->axes, hidden);
-        for (size_t k = 0; k < POSITION_HIDDEN; k++)
-            hidden[k] = hidden[k] < 0.0f ? 0.0f : hidden[k];
-        apply(&second, hidden, out + i * POSITION_DIM);
-    }
-    return b->ops->upload(b, y, out, p->n * POSITION_DIM * sizeof *out, e);
-}
-
-/* Adds to the gradients of a layer; the gradient of its input is returned in dx where wanted. */
-static void apply_grad(const struct layer *grads, const struct layer *l, const float *x,
-                       const float *dy, float *dx)
-{
-    for (size_t o = 0; o < l->c_out; o++) {
-        grads->b[o] += dy[o];
-        for (size_t i = 0; i < l->c_in; i++) {
-            grads->w[o * l->c_in + i] += dy[o] * x[i];
-            if (dx)
-                dx[i] += l->w[o * l->c_in + i] * dy[o];
-        }
-    }
+    const float *linear = linear_layer_forward(&p->layer[0], p->where, e);
+    struct norm_apply_args relu = {.rows = p->n,
+                                   .channels = POSITION_HIDDEN,
+                                   .dtype = DTYPE_F32,
+                                   .c = linear,
+                                   .scale = p->one,
+                                   .shift = p->zero,
+                                   .relu = true,
+                                   .y = p->hidden};
+    if (!linear || b->ops->norm_apply(b, &relu) < 0)
+        return NULL;
+    return linear_layer_forward(&p->layer[1], p->hidden, e);
 }
 
 int positions_backward(struct positions *p, const float *dy, struct err *e)
 {
     struct backend *b = p->model->backend;
-    size_t bytes = p->n_params * sizeof(float);
-    float *grads = mem_new(p->n_params, sizeof *grads, e), *out = p->scratch + p->n_params;
-    float *device = p->model->grads + p->first;
-    if (!grads)
+    struct norm_grad_args relu = {.rows = p->n,
+                                  .channels = POSITION_HIDDEN,
+                                  .dtype = DTYPE_F32,
+                                  .dy = p->d_hidden,
+                                  .c = linear_layer_output(&p->layer[0]),
+                                  .mean = p->zero,
+                                  .scale = p->one,
+                                  .shift = p->zero,
+                                  .relu = true,
+                                  .g = p->d_hidden,
+                                  .sums = p->sums};
+    if (linear_layer_backward(&p->layer[1], p->hidden, dy, p->d_hidden, e) < 0)
         return ERR_FAIL;
-    int rc = b->ops->download(b, grads, device, bytes, e);
-    if (rc == 0)
-        rc = b->ops->download(b, p->scratch, p->model->params + p->first, bytes, e);
-    if (rc == 0)
-        rc = b->ops->download(b, out, dy, p->n * POSITION_DIM * sizeof *out, e);
-    struct layer w[2] = {layer_of(p, 0, p->scratch), layer_of(p, 1, p->scratch)};
-    struct layer g[2] = {layer_of(p, 0, grads), layer_of(p, 1, grads)};
-    for (size_t i = 0; rc == 0 && i < p->n; i++) {
-        const float *hidden = p->hidden + i * POSITION_HIDDEN;
-        float d_hidden[POSITION_HIDDEN] = {0};
-        apply_grad(&g[1], &w[1], hidden, out + i * POSITION_DIM, d_hidden);
-        for (size_t k = 0; k < POSITION_HIDDEN; k++)
-            d_hidden[k] = hidden[k] > 0.0f ? d_hidden[k] : 0.0f;
-        apply_grad(&g[0], &w[0], p->where + i * p->axes, d_hidden, NULL);
-    }
-    if (rc == 0)
-        rc = b->ops->upload(b, device, grads, bytes, e);
-    free(grads);
-    return rc;
+    if (b->ops->norm_grad(b, &relu) < 0)
+        return err_set(e, "positions: not enough memory");
+    return linear_layer_backward(&p->layer[0], p->where, p->d_hidden, NULL, e);
 }

@@ -131,51 +131,37 @@ static int keep_projected(struct step *s, size_t i)
     return 0;
 }
 
-/* Looks for the reason of a loss that is not finite: the first bad parameter, else the first bad
- * head. */
-static int not_finite(const struct step *s, const struct loss_input *in, struct err *e)
-{
-    const struct model *m = s->model;
-    if (finite_params(m, e) < 0)
-        return ERR_FAIL;
-    for (int h = 0; h < m->desc.n_heads; h++)
-        for (int r = 0; r < N_ROLES; r++) {
-            size_t n = s->o.batch * encoder_steps(s->encoder[r]) * m->desc.head_dim;
-            if (!finite_values(m, r == ROLE_SHORT ? in->z_short[h] : in->z_long[h], n))
-                return err_set(e,
-                               "the loss is not finite, nor is the output of head %s for %s clips",
-                               m->desc.head[h], r == ROLE_SHORT ? "short" : "long");
-        }
-    return err_set(e, "the loss is not finite");
-}
-
-static int run_loss(struct step *s, const struct step_input *in, double *total, struct err *e)
+/* What the loss reads. */
+static struct loss_input projected(const struct step *s)
 {
     bool cached = s->o.micro_batch < s->o.batch;
-    struct loss_input li = {.rows_short = in->rows[ROLE_SHORT], .rows_long = in->rows[ROLE_LONG]};
+    struct loss_input in = {0};
     for (int h = 0; h < s->model->desc.n_heads; h++) {
-        li.z_short[h] = cached ? s->z[ROLE_SHORT][h] : encoder_projected(s->encoder[ROLE_SHORT], h);
-        li.z_long[h] = cached ? s->z[ROLE_LONG][h] : encoder_projected(s->encoder[ROLE_LONG], h);
+        in.z_short[h] = cached ? s->z[ROLE_SHORT][h] : encoder_projected(s->encoder[ROLE_SHORT], h);
+        in.z_long[h] = cached ? s->z[ROLE_LONG][h] : encoder_projected(s->encoder[ROLE_LONG], h);
     }
-    if (loss_run(s->loss, &li, total, e) < 0)
-        return ERR_FAIL;
-    return isfinite(*total) ? 0 : not_finite(s, &li, e);
+    return in;
 }
 
-int step_run(struct step *s, const struct step_input *in, double *total, struct err *e)
+int step_post(struct step *s, const struct step_input *in, struct err *e)
 {
-    struct backend *b = s->model->backend;
+    return loss_post(s->loss, in->rows[ROLE_SHORT], in->rows[ROLE_LONG], e);
+}
+
+int step_compute(struct step *s, const struct step_input *in, struct err *e)
+{
     size_t n_micro = s->o.batch / s->o.micro_batch;
     enum norm_mode update = s->o.frozen_norm ? NORM_RUNNING : NORM_BATCH_UPDATE;
     enum norm_mode quiet = s->o.frozen_norm ? NORM_RUNNING : NORM_BATCH;
-    if (b->ops->zero(b, s->model->grads, s->model->n_values * sizeof(float), e) < 0)
+    struct loss_input li = projected(s);
+    if (model_begin_grads(s->model, e) < 0)
         return ERR_FAIL;
     for (size_t i = 0; i < n_micro && n_micro > 1; i++)
         if (forward(s, in, i, quiet, e) < 0 || keep_projected(s, i) < 0)
             return ERR_FAIL;
     if (n_micro == 1 && forward(s, in, 0, update, e) < 0)
         return ERR_FAIL;
-    if (run_loss(s, in, total, e) < 0)
+    if (loss_run(s->loss, &li, e) < 0)
         return ERR_FAIL;
     for (size_t i = 0; i < n_micro; i++) {
         if (n_micro > 1 && forward(s, in, i, update, e) < 0)
@@ -183,7 +169,40 @@ int step_run(struct step *s, const struct step_input *in, double *total, struct 
         if (backward(s, in, i, e) < 0)
             return ERR_FAIL;
     }
-    return finite_grads(s->model, e);
+    return model_end_grads(s->model, e);
+}
+
+/* Looks for the reason of a loss that is not finite: the first bad parameter, else the first bad
+ * head. */
+static int not_finite(const struct step *s, struct err *e)
+{
+    const struct model *m = s->model;
+    struct loss_input in = projected(s);
+    if (finite_params(m, e) < 0)
+        return ERR_FAIL;
+    for (int h = 0; h < m->desc.n_heads; h++)
+        for (int r = 0; r < N_ROLES; r++) {
+            size_t n = s->o.batch * encoder_steps(s->encoder[r]) * m->desc.head_dim;
+            if (!finite_values(m, r == ROLE_SHORT ? in.z_short[h] : in.z_long[h], n))
+                return err_set(e,
+                               "the loss is not finite, nor is the output of head %s for %s clips",
+                               m->desc.head[h], r == ROLE_SHORT ? "short" : "long");
+        }
+    return err_set(e, "the loss is not finite");
+}
+
+int step_result(struct step *s, double *total, struct err *e)
+{
+    if (loss_result(s->loss, total, e) < 0)
+        return ERR_FAIL;
+    return isfinite(*total) ? finite_grads(s->model, e) : not_finite(s, e);
+}
+
+int step_run(struct step *s, const struct step_input *in, double *total, struct err *e)
+{
+    if (step_post(s, in, e) < 0 || step_compute(s, in, e) < 0)
+        return ERR_FAIL;
+    return step_result(s, total, e);
 }
 
 const struct loss_part *step_parts(const struct step *s)

@@ -37,10 +37,16 @@ void step_free(struct step *s);
 /* After every change of the parameters. */
 int step_set_weights(struct step *s, struct err *e);
 
-/* Zeroes and fills model->grads; `total` is the loss (equation 4). The error names what is not
- * finite. */
+/*
+ * step_post gives the device what the clips are; step_compute zeroes and fills model->grads, and
+ * may be recorded for one set of pixels; step_result waits. `total` is the loss (equation 4). The
+ * error names what is not finite. step_run does all three.
+ */
+int step_post(struct step *s, const struct step_input *in, struct err *e);
+int step_compute(struct step *s, const struct step_input *in, struct err *e);
+int step_result(struct step *s, double *total, struct err *e);
 int step_run(struct step *s, const struct step_input *in, double *total, struct err *e);
-const struct loss_part *step_parts(const struct step *s);
+const struct loss_part *step_parts(const struct step *s); /* of the last result */
 
 double step_flops(const struct step *s); /* 2 * multiply-adds of the convolutions, forward and
                                             backward, once each */

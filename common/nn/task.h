@@ -9,7 +9,8 @@
  *     t->begin(&r, &e);                          r.desc, r.classes, r.n_values
  *     model_new(&r.model, backend, &r.desc, &e);
  *     t->open(&r, &e);  t->set_weights(&r, &e);
- *     t->step(&r, &in, &result, &e);             gradients are in r.model->grads
+ *     t->post(&r, &in, &e);  t->compute(&r, &in, &e);     gradients are in r.model->grads
+ *     t->result(&r, &result, &e);
  *     t->close(&r);
  */
 #ifndef TEG_NN_TASK_H
@@ -59,8 +60,12 @@ struct task {
     int (*open)(struct task_run *r, struct err *e);
     void (*close)(struct task_run *r); /* also where open failed or was not called */
     int (*set_weights)(struct task_run *r, struct err *e);
-    int (*step)(struct task_run *r, const struct task_step *in, struct task_result *out,
-                struct err *e);
+    /* Gives the device what changes from step to step but the pixels. */
+    int (*post)(struct task_run *r, const struct task_step *in, struct err *e);
+    /* Puts the step on the device; may be recorded, for the pixels of one batch. */
+    int (*compute)(struct task_run *r, const struct task_step *in, struct err *e);
+    /* Waits for it; fails where a number is not finite. */
+    int (*result)(struct task_run *r, struct task_result *out, struct err *e);
     double (*flops)(const struct task_run *r);
     size_t (*activation_bytes)(const struct task_run *r);
     /* Members of a log record from the means of the values. */

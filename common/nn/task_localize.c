@@ -118,8 +118,14 @@ static void place_boxes(struct localizing *x, const struct sample *row, size_t f
     }
 }
 
-static int run_step(struct task_run *r, const struct task_step *in, struct task_result *out,
-                    struct err *e)
+static struct tune_input input_of(const struct localizing *x, const struct task_step *in)
+{
+    return (struct tune_input){.pixels = in->batch->pixels[CLIP_SINGLE],
+                               .number = in->number,
+                               .people = {x->box, x->target, x->weight}};
+}
+
+static int post(struct task_run *r, const struct task_step *in, struct err *e)
 {
     struct localizing *x = r->step;
     size_t n_classes = r->desc.n_classes, per_clip = x->n_places / r->o->batch;
@@ -129,13 +135,24 @@ static int run_step(struct task_run *r, const struct task_step *in, struct task_
     x->n_shown = 0;
     for (size_t i = 0; i < r->o->batch; i++)
         place_boxes(x, &in->batch->rows[CLIP_SINGLE][i], i * per_clip, n_classes);
-    struct tune_input ti = {.pixels = in->batch->pixels[CLIP_SINGLE],
-                            .number = in->number,
-                            .people = {x->box, x->target, x->weight}};
-    struct tune_result result;
-    if (tune_step_run(x->step, &ti, &result, e) < 0)
+    struct tune_input ti = input_of(x, in);
+    return tune_step_post(x->step, &ti, e);
+}
+
+static int compute(struct task_run *r, const struct task_step *in, struct err *e)
+{
+    struct localizing *x = r->step;
+    struct tune_input ti = input_of(x, in);
+    return tune_step_compute(x->step, &ti, e);
+}
+
+static int result(struct task_run *r, struct task_result *out, struct err *e)
+{
+    struct localizing *x = r->step;
+    struct tune_result tr;
+    if (tune_step_result(x->step, &tr, e) < 0)
         return ERR_FAIL;
-    out->loss = result.loss;
+    out->loss = tr.loss;
     out->value[0] = (double)x->n_shown / (double)r->o->batch;
     return 0;
 }
@@ -165,7 +182,9 @@ const struct task task_localize = {
     .open = open_step,
     .close = close_step,
     .set_weights = set_weights,
-    .step = run_step,
+    .post = post,
+    .compute = compute,
+    .result = result,
     .flops = flops,
     .activation_bytes = activation_bytes,
     .record = record,

@@ -89,13 +89,28 @@ static int set_weights(struct task_run *r, struct err *e)
     return step_set_weights(r->step, e);
 }
 
-static int run_step(struct task_run *r, const struct task_step *in, struct task_result *out,
-                    struct err *e)
+static struct step_input input_of(const struct task_step *in)
 {
     const struct clip_batch *b = in->batch;
-    struct step_input si = {{b->pixels[CLIP_LONG], b->pixels[CLIP_SHORT]},
-                            {b->rows[CLIP_LONG], b->rows[CLIP_SHORT]}};
-    if (step_run(r->step, &si, &out->loss, e) < 0)
+    return (struct step_input){{b->pixels[CLIP_LONG], b->pixels[CLIP_SHORT]},
+                               {b->rows[CLIP_LONG], b->rows[CLIP_SHORT]}};
+}
+
+static int post(struct task_run *r, const struct task_step *in, struct err *e)
+{
+    struct step_input si = input_of(in);
+    return step_post(r->step, &si, e);
+}
+
+static int compute(struct task_run *r, const struct task_step *in, struct err *e)
+{
+    struct step_input si = input_of(in);
+    return step_compute(r->step, &si, e);
+}
+
+static int result(struct task_run *r, struct task_result *out, struct err *e)
+{
+    if (step_result(r->step, &out->loss, e) < 0)
         return ERR_FAIL;
     const struct loss_part *part = step_parts(r->step);
     for (int i = 0; i < r->o->objective.n_parts; i++) {
@@ -140,7 +155,9 @@ const struct task task_pretrain = {
     .open = open_step,
     .close = close_step,
     .set_weights = set_weights,
-    .step = run_step,
+    .post = post,
+    .compute = compute,
+    .result = result,
     .flops = flops,
     .activation_bytes = activation_bytes,
     .record = record,

@@ -84,17 +84,32 @@ static int set_weights(struct task_run *r, struct err *e)
     return tune_step_set_weights(r->step, e);
 }
 
-static int run_step(struct task_run *r, const struct task_step *in, struct task_result *out,
-                    struct err *e)
+static struct tune_input input_of(const struct task_step *in)
 {
-    struct tune_input ti = {.pixels = in->batch->pixels[CLIP_SINGLE],
-                            .rows = in->batch->rows[CLIP_SINGLE],
-                            .number = in->number};
-    struct tune_result result;
-    if (tune_step_run(r->step, &ti, &result, e) < 0)
+    return (struct tune_input){.pixels = in->batch->pixels[CLIP_SINGLE],
+                               .rows = in->batch->rows[CLIP_SINGLE],
+                               .number = in->number};
+}
+
+static int post(struct task_run *r, const struct task_step *in, struct err *e)
+{
+    struct tune_input ti = input_of(in);
+    return tune_step_post(r->step, &ti, e);
+}
+
+static int compute(struct task_run *r, const struct task_step *in, struct err *e)
+{
+    struct tune_input ti = input_of(in);
+    return tune_step_compute(r->step, &ti, e);
+}
+
+static int result(struct task_run *r, struct task_result *out, struct err *e)
+{
+    struct tune_result tr;
+    if (tune_step_result(r->step, &tr, e) < 0)
         return ERR_FAIL;
-    out->loss = result.loss;
-    out->value[0] = result.accuracy;
+    out->loss = tr.loss;
+    out->value[0] = tr.accuracy;
     return 0;
 }
 
@@ -123,7 +138,9 @@ const struct task task_tune = {
     .open = open_step,
     .close = close_step,
     .set_weights = set_weights,
-    .step = run_step,
+    .post = post,
+    .compute = compute,
+    .result = result,
     .flops = flops,
     .activation_bytes = activation_bytes,
     .record = record,

@@ -17,6 +17,14 @@
 #include "common/nn/train_log.h"
 #include "common/store/safetensors.h"
 
+enum { N_RECORDINGS = 4 }; /* more than the batches that the loader has in memory */
+
+/* What a step puts on the device, for the pixels of one of the loader's batches. */
+struct step_recording {
+    const void *pixels;
+    struct recording *recording;
+};
+
 struct trainer {
     struct train_options o; /* complete */
     const struct task *task;
@@ -33,6 +41,7 @@ struct trainer {
     uint64_t at, end;                  /* steps done, and of the whole run */
     uint64_t requested;                /* batches asked of the loader */
     uint64_t log_bytes;                /* of the log that the checkpoint stands for */
+    struct step_recording recorded[N_RECORDINGS];
     struct train_window window;
     double peak_flops;
     double last_checkpoint; /* clock */
@@ -214,8 +223,12 @@ static int make_model(struct trainer *t, struct err *e)
 {
     if (model_new(&t->model, t->backend, &t->run.desc, e) < 0)
         return ERR_FAIL;
+    struct optimizer_desc how = {.momentum = (float)t->o.momentum,
+                                 .weight_decay = (float)t->o.weight_decay,
+                                 .lars = t->o.lars,
+                                 .trust = (float)t->o.trust};
     t->run.model = t->model;
-    return model_make_trainable(t->model, e);
+    return model_make_trainable(t->model, &how, e);
 }
 
 static int begin(struct trainer *t, struct err *e)
@@ -308,37 +321,59 @@ static int save(struct trainer *t, struct err *e)
     return rc;
 }
 
-static int update(struct trainer *t, struct err *e)
+/* One step: what is computed, and who computes it. */
+struct one_step {
+    struct trainer *t;
+    struct task_step in;
+};
+
+/* The part that is the same every time but for what is in the device's memory. */
+static int compute(void *user, struct err *e)
 {
-    struct model *m = t->model;
-    struct optimizer_args a = {.params = m->params,
-                               .grads = m->grads,
-                               .velocity = m->velocity,
-                               .spans = m->span,
-                               .n_spans = m->n_trainable_tensors,
-                               .lr = (float)schedule_lr(&t->schedule, t->at),
-                               .momentum = (float)t->o.momentum,
-                               .weight_decay = (float)t->o.weight_decay,
-                               .lars = t->o.lars,
-                               .trust = (float)t->o.trust};
-    if (t->backend->ops->optimizer_step(t->backend, &a) < 0)
-        return err_set(e, "the optimiser failed");
+    struct one_step *s = user;
+    struct trainer *t = s->t;
+    if (t->task->compute(&t->run, &s->in, e) < 0 || model_update(t->model, e) < 0)
+        return ERR_FAIL;
     return t->task->set_weights(&t->run, e);
+}
+
+static struct recording **recording_of(struct trainer *t, const struct clip_batch *batch)
+{
+    int i = 0;
+    while (i < N_RECORDINGS - 1 && t->recorded[i].pixels &&
+           t->recorded[i].pixels != batch->pixels[0])
+        i++;
+    struct step_recording *r = &t->recorded[i];
+    if (r->pixels != batch->pixels[0]) {
+        t->backend->ops->recording_free(t->backend, r->recording);
+        *r = (struct step_recording){.pixels = batch->pixels[0]};
+    }
+    return &r->recording;
+}
+
+static int run_step(struct trainer *t, const struct clip_batch *batch, struct task_result *out,
+                    struct err *e)
+{
+    struct one_step s = {t, {batch, t->at}};
+    if (t->task->post(&t->run, &s.in, e) < 0 ||
+        model_post_lr(t->model, schedule_lr(&t->schedule, t->at), e) < 0 ||
+        t->backend->ops->repeat(t->backend, recording_of(t, batch), compute, &s, e) < 0)
+        return ERR_FAIL;
+    return t->task->result(&t->run, out, e);
 }
 
 static int one_step(struct trainer *t, struct err *e)
 {
-    struct task_step in = {.number = t->at};
+    const struct clip_batch *batch;
     struct task_result out;
-    if (loader_next(t->loader, &in.batch, e) <= 0)
+    if (loader_next(t->loader, &batch, e) <= 0)
         return ERR_FAIL;
-    if (t->task->step(&t->run, &in, &out, e) < 0)
+    if (run_step(t, batch, &out, e) < 0)
         return err_add(e, "step %llu", (unsigned long long)t->at);
-    if (update(t, e) < 0)
-        return ERR_FAIL;
+    nn_device_tell(t->backend, t->o.ui);
     t->at++;
     train_window_add(&t->window, out.loss, out.value, t->run.n_values);
-    t->window.waited += in.batch->waited;
+    t->window.waited += batch->waited;
     ui_progress_add(t->o.ui, 1);
     ui_progress_text(t->o.ui, "loss %.4f", out.loss);
     return log_step(t, e);
@@ -485,6 +520,9 @@ static int choose_micro_batch(struct trainer *t, struct err *e)
 static void trainer_release(struct trainer *t)
 {
     loader_free(t->loader);
+    for (int i = 0; i < N_RECORDINGS; i++)
+        if (t->recorded[i].recording)
+            t->backend->ops->recording_free(t->backend, t->recorded[i].recording);
     t->task->close(&t->run);
     json_free(t->run.classes);
     model_free(t->model);

@@ -9,25 +9,31 @@
 #include "common/nn/finite.h"
 #include "common/nn/localizer.h"
 
+/* What the loss is computed from, on the host and on the device. */
+struct labels {
+    void *target;  /* of clips int32 [batch]; of people uint8 [batch, boxes, n_classes] */
+    float *weight; /* [batch], or [batch, boxes]; with the number behind the mean in it */
+    float *box;    /* [batch, boxes, 4], or NULL */
+};
+
 struct tune_step {
     struct model *model;
     struct tune_options o;
     struct encoder *encoder;
     struct classifier *classifier; /* of clips */
-    int32_t *target;               /* [batch] */
-    float *weight;                 /* [batch] */
-    struct localizer *localizer;   /* of people, in the place of these */
+    struct localizer *localizer;   /* of people, in its place */
+    size_t n_places;               /* clips of the batch, or places for boxes */
+    size_t target_bytes;           /* of a place */
+    struct labels host, device;
+    uint64_t *first; /* [1], device memory: the first place's number within the run */
+    double *sums;    /* [micro-batches, XENT_SUMS], device memory; of people the first alone */
 };
 
 static int new_classifier(struct tune_step *s, struct err *e)
 {
     struct classifier_options o = {
         .n = s->o.micro_batch, .steps = encoder_steps(s->encoder), .keep = true};
-    if (classifier_new(&s->classifier, s->model, &o, e) < 0)
-        return ERR_FAIL;
-    s->target = mem_new(s->o.batch, sizeof *s->target, e);
-    s->weight = mem_new(s->o.batch, sizeof *s->weight, e);
-    return s->target && s->weight ? 0 : ERR_FAIL;
+    return classifier_new(&s->classifier, s->model, &o, e);
 }
 
 static int new_localizer(struct tune_step *s, struct err *e)
@@ -38,6 +44,32 @@ static int new_localizer(struct tune_step *s, struct err *e)
     return localizer_new(&s->localizer, s->model, &o, e);
 }
 
+static int take(struct tune_step *s, void *pointer, size_t bytes, struct err *e)
+{
+    void *memory;
+    struct backend *b = s->model->backend;
+    if (b->ops->alloc(b, bytes, &memory, e) < 0)
+        return ERR_FAIL;
+    *(void **)pointer = memory;
+    return 0;
+}
+
+static int new_labels(struct tune_step *s, struct err *e)
+{
+    size_t n_micro = s->o.batch / s->o.micro_batch;
+    s->n_places = s->o.batch * (s->o.boxes ? s->o.boxes : 1);
+    s->target_bytes = s->o.boxes ? s->model->desc.n_classes : sizeof(int32_t);
+    s->host.target = mem_new(s->n_places, s->target_bytes, e);
+    s->host.weight = mem_new(s->n_places, sizeof *s->host.weight, e);
+    if (!s->host.target || !s->host.weight ||
+        take(s, &s->device.target, s->n_places * s->target_bytes, e) < 0 ||
+        take(s, &s->device.weight, s->n_places * sizeof *s->device.weight, e) < 0 ||
+        take(s, &s->first, sizeof *s->first, e) < 0 ||
+        take(s, &s->sums, n_micro * XENT_SUMS * sizeof *s->sums, e) < 0)
+        return ERR_FAIL;
+    return s->o.boxes ? take(s, &s->device.box, 4 * s->n_places * sizeof *s->device.box, e) : 0;
+}
+
 static int new_parts(struct tune_step *s, struct err *e)
 {
     struct encoder_options eo = {.n = s->o.micro_batch,
@@ -46,7 +78,7 @@ static int new_parts(struct tune_step *s, struct err *e)
                                  .dtype = s->o.dtype,
                                  .keep = true,
                                  .recompute = s->o.recompute};
-    if (encoder_new(&s->encoder, s->model, &eo, e) < 0)
+    if (encoder_new(&s->encoder, s->model, &eo, e) < 0 || new_labels(s, e) < 0)
         return ERR_FAIL;
     return s->o.boxes ? new_localizer(s, e) : new_classifier(s, e);
 }
@@ -76,8 +108,12 @@ void tune_step_free(struct tune_step *s)
     classifier_free(s->classifier);
     localizer_free(s->localizer);
     encoder_free(s->encoder);
-    free(s->target);
-    free(s->weight);
+    struct backend *b = s->model->backend;
+    void *memory[] = {s->device.target, s->device.weight, s->device.box, s->first, s->sums};
+    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
+        b->ops->release(b, memory[i]);
+    free(s->host.target);
+    free(s->host.weight);
     free(s);
 }
 
@@ -88,6 +124,138 @@ int tune_step_set_weights(struct tune_step *s, struct err *e)
     return s->localizer ? localizer_set_weights(s->localizer, e)
                         : classifier_set_weights(s->classifier, e);
 }
+
+/* -- posting -- */
+
+static int post_clips(struct tune_step *s, const struct tune_input *in, struct err *e)
+{
+    int32_t *target = s->host.target;
+    size_t n_classes = s->model->desc.n_classes;
+    for (size_t i = 0; i < s->o.batch; i++) {
+        target[i] = in->rows[i].target;
+        s->host.weight[i] = in->rows[i].weight;
+        if (target[i] < 0 || (size_t)target[i] >= n_classes)
+            return err_set(e, "a target is not one of the %zu classes", n_classes);
+    }
+    return 0;
+}
+
+/* The loss is a mean over the boxes that there are and over the classes. */
+static int post_people(struct tune_step *s, const struct tune_input *in, struct err *e)
+{
+    struct backend *b = s->model->backend;
+    double n = 0.0;
+    for (size_t i = 0; i < s->n_places; i++)
+        n += (double)in->people.weight[i];
+    n *= (double)s->model->desc.n_classes;
+    for (size_t i = 0; i < s->n_places; i++)
+        s->host.weight[i] = n > 0.0 ? (float)((double)in->people.weight[i] / n) : 0.0f;
+    return b->ops->post(b, s->device.box, in->people.box, 4 * s->n_places * sizeof *s->device.box,
+                        e);
+}
+
+int tune_step_post(struct tune_step *s, const struct tune_input *in, struct err *e)
+{
+    struct backend *b = s->model->backend;
+    const void *target = s->localizer ? in->people.target : s->host.target;
+    uint64_t first = in->number * s->n_places;
+    if ((s->localizer ? post_people(s, in, e) : post_clips(s, in, e)) < 0 ||
+        b->ops->post(b, s->device.target, target, s->n_places * s->target_bytes, e) < 0 ||
+        b->ops->post(b, s->device.weight, s->host.weight, s->n_places * sizeof *s->host.weight, e) <
+            0)
+        return ERR_FAIL;
+    return b->ops->post(b, s->first, &first, sizeof first, e);
+}
+
+/* -- computing -- */
+
+/* One micro-batch. */
+struct micro {
+    const void *pixels;
+    size_t place; /* its first */
+    double *sums;
+};
+
+static struct classifier_dropout dropout_of(const struct tune_step *s, const struct micro *m)
+{
+    return (struct classifier_dropout){s->o.dropout, s->o.seed, m->place, s->first};
+}
+
+/* The logits become their gradient. */
+static int clip_loss(struct tune_step *s, const struct micro *m, struct err *e)
+{
+    struct backend *b = s->model->backend;
+    float *logits = classifier_logits(s->classifier);
+    struct softmax_xent_args a = {.rows = s->o.micro_batch,
+                                  .classes = s->model->desc.n_classes,
+                                  .logits = logits,
+                                  .target = (const int32_t *)s->device.target + m->place,
+                                  .weight = s->device.weight + m->place,
+                                  .scale = 1.0f / (float)s->o.batch,
+                                  .d_logits = logits,
+                                  .sums = m->sums};
+    return b->ops->softmax_xent(b, &a) < 0 ? err_set(e, "the loss of the clips failed") : 0;
+}
+
+static int run_clips(struct tune_step *s, const struct micro *m, struct err *e)
+{
+    struct classifier_dropout dropout = dropout_of(s, m);
+    if (classifier_forward(s->classifier, encoder_features(s->encoder), &dropout, e) < 0 ||
+        clip_loss(s, m, e) < 0 ||
+        classifier_backward(s->classifier, classifier_logits(s->classifier),
+                            encoder_features_grad(s->encoder), e) < 0)
+        return ERR_FAIL;
+    return encoder_backward_features(s->encoder, m->pixels, e);
+}
+
+static int people_loss(struct tune_step *s, const struct micro *m, struct err *e)
+{
+    struct backend *b = s->model->backend;
+    float *logits = localizer_logits(s->localizer);
+    const uint8_t *target = s->device.target;
+    struct sigmoid_xent_args a = {.rows = s->o.micro_batch * s->o.boxes,
+                                  .classes = s->model->desc.n_classes,
+                                  .logits = logits,
+                                  .target = target + m->place * s->target_bytes,
+                                  .weight = s->device.weight + m->place,
+                                  .scale = 1.0f,
+                                  .d_logits = logits,
+                                  .loss = m->sums};
+    return b->ops->sigmoid_xent(b, &a) < 0 ? err_set(e, "the loss of the boxes failed") : 0;
+}
+
+static int run_people(struct tune_step *s, const struct micro *m, struct err *e)
+{
+    size_t map[3];
+    const float *box = s->device.box + 4 * m->place;
+    struct classifier_dropout dropout = dropout_of(s, m);
+    if (localizer_forward(s->localizer, encoder_map(s->encoder, map), box, &dropout, e) < 0 ||
+        people_loss(s, m, e) < 0 ||
+        localizer_backward(s->localizer, box, localizer_logits(s->localizer),
+                           encoder_map_grad(s->encoder), e) < 0)
+        return ERR_FAIL;
+    return encoder_backward_map(s->encoder, m->pixels, e);
+}
+
+int tune_step_compute(struct tune_step *s, const struct tune_input *in, struct err *e)
+{
+    size_t clip = s->o.length * s->o.size * s->o.size * 3 * dtype_bytes(s->o.dtype);
+    size_t n_micro = s->o.batch / s->o.micro_batch;
+    enum norm_mode mode = s->o.frozen_norm ? NORM_RUNNING : NORM_BATCH_UPDATE;
+    if (model_begin_grads(s->model, e) < 0)
+        return ERR_FAIL;
+    for (size_t i = 0; i < n_micro; i++) {
+        struct micro m = {.pixels = (const char *)in->pixels + i * s->o.micro_batch * clip,
+                          .place = i * (s->n_places / n_micro),
+                          .sums = s->sums + i * XENT_SUMS};
+        if (encoder_forward(s->encoder, m.pixels, mode, e) < 0 ||
+            (s->localizer ? run_people(s, &m, e) : run_clips(s, &m, e)) < 0)
+            return ERR_FAIL;
+    }
+    return model_end_grads(s->model, e);
+}
+
+/* -- the result -- */
 
 /* Looks for the reason of a loss that is not finite. */
 static int not_finite(const struct tune_step *s, struct err *e)
@@ -101,113 +269,30 @@ static int not_finite(const struct tune_step *s, struct err *e)
                                                                      : ", nor are the features");
 }
 
-/* One micro-batch. */
-struct micro {
-    const struct tune_input *in;
-    const void *pixels;
-    size_t first; /* example */
-    float scale;  /* what a clip, or a class of a box, is of the batch's loss */
-};
-
-/* Adds the micro-batch's share of the loss; the logits become their gradient. */
-static int clip_loss(struct tune_step *s, const struct micro *m, struct tune_result *out,
-                     struct err *e)
+int tune_step_result(struct tune_step *s, struct tune_result *out, struct err *e)
 {
     struct backend *b = s->model->backend;
-    float *logits = classifier_logits(s->classifier);
-    struct softmax_xent_args a = {.rows = s->o.micro_batch,
-                                  .classes = s->model->desc.n_classes,
-                                  .logits = logits,
-                                  .target = s->target + m->first,
-                                  .weight = s->weight + m->first,
-                                  .scale = m->scale,
-                                  .d_logits = logits};
-    if (b->ops->softmax_xent(b, &a) < 0)
-        return err_set(e, "a target is not one of the %zu classes", a.classes);
-    out->loss += a.loss / (double)s->o.batch;
-    out->accuracy += (double)a.n_correct / (double)s->o.batch;
-    return isfinite(a.loss) ? 0 : not_finite(s, e);
-}
-
-static int run_clips(struct tune_step *s, const struct micro *m, struct tune_result *out,
-                     struct err *e)
-{
-    struct classifier_dropout dropout = {s->o.dropout, s->o.seed,
-                                         m->in->number * s->o.batch + m->first};
-    if (classifier_forward(s->classifier, encoder_features(s->encoder), &dropout, e) < 0 ||
-        clip_loss(s, m, out, e) < 0 ||
-        classifier_backward(s->classifier, classifier_logits(s->classifier),
-                            encoder_features_grad(s->encoder), e) < 0)
-        return ERR_FAIL;
-    return encoder_backward_features(s->encoder, m->pixels, e);
-}
-
-static int people_loss(struct tune_step *s, const struct micro *m, struct tune_result *out,
-                       struct err *e)
-{
-    struct backend *b = s->model->backend;
-    size_t first = m->first * s->o.boxes, n_classes = s->model->desc.n_classes;
-    float *logits = localizer_logits(s->localizer);
-    struct sigmoid_xent_args a = {.rows = s->o.micro_batch * s->o.boxes,
-                                  .classes = n_classes,
-                                  .logits = logits,
-                                  .target = m->in->people.target + first * n_classes,
-                                  .weight = m->in->people.weight + first,
-                                  .scale = m->scale,
-                                  .d_logits = logits};
-    if (b->ops->sigmoid_xent(b, &a) < 0)
-        return err_set(e, "the loss of the boxes failed");
-    out->loss += a.loss * (double)m->scale;
-    return isfinite(a.loss) ? 0 : not_finite(s, e);
-}
-
-static int run_people(struct tune_step *s, const struct micro *m, struct tune_result *out,
-                      struct err *e)
-{
-    size_t map[3];
-    const float *box = m->in->people.box + m->first * s->o.boxes * 4;
-    struct classifier_dropout dropout = {s->o.dropout, s->o.seed,
-                                         (m->in->number * s->o.batch + m->first) * s->o.boxes};
-    if (localizer_forward(s->localizer, encoder_map(s->encoder, map), box, &dropout, e) < 0 ||
-        people_loss(s, m, out, e) < 0 ||
-        localizer_backward(s->localizer, box, localizer_logits(s->localizer),
-                           encoder_map_grad(s->encoder), e) < 0)
-        return ERR_FAIL;
-    return encoder_backward_map(s->encoder, m->pixels, e);
-}
-
-/* Of the gradient, see struct micro. Takes up the targets of clips. */
-static float loss_scale(struct tune_step *s, const struct tune_input *in)
-{
-    double n_boxes = 0.0;
-    for (size_t i = 0; i < s->o.batch && !s->localizer; i++) {
-        s->target[i] = in->rows[i].target;
-        s->weight[i] = in->rows[i].weight;
+    size_t n_micro = s->o.batch / s->o.micro_batch;
+    double *sums = mem_new(n_micro * XENT_SUMS, sizeof *sums, e), n = (double)s->o.batch;
+    *out = (struct tune_result){0};
+    int rc =
+        sums ? b->ops->download(b, sums, s->sums, n_micro * XENT_SUMS * sizeof *sums, e) : ERR_FAIL;
+    for (size_t i = 0; i < n_micro && rc == 0; i++) {
+        out->loss += sums[i * XENT_SUMS + XENT_LOSS] / (s->localizer ? 1.0 : n);
+        out->accuracy += s->localizer ? 0.0 : sums[i * XENT_SUMS + XENT_CORRECT] / n;
     }
-    for (size_t i = 0; i < s->o.batch * s->o.boxes; i++)
-        n_boxes += (double)in->people.weight[i];
-    if (!s->localizer)
-        return 1.0f / (float)s->o.batch;
-    return n_boxes > 0.0 ? (float)(1.0 / (n_boxes * (double)s->model->desc.n_classes)) : 0.0f;
+    free(sums);
+    if (rc < 0)
+        return rc;
+    return isfinite(out->loss) ? finite_grads(s->model, e) : not_finite(s, e);
 }
 
 int tune_step_run(struct tune_step *s, const struct tune_input *in, struct tune_result *out,
                   struct err *e)
 {
-    struct backend *b = s->model->backend;
-    size_t clip = s->o.length * s->o.size * s->o.size * 3 * dtype_bytes(s->o.dtype);
-    enum norm_mode mode = s->o.frozen_norm ? NORM_RUNNING : NORM_BATCH_UPDATE;
-    struct micro m = {.in = in, .scale = loss_scale(s, in)};
-    *out = (struct tune_result){0};
-    if (b->ops->zero(b, s->model->grads, s->model->n_values * sizeof(float), e) < 0)
+    if (tune_step_post(s, in, e) < 0 || tune_step_compute(s, in, e) < 0)
         return ERR_FAIL;
-    for (; m.first < s->o.batch; m.first += s->o.micro_batch) {
-        m.pixels = (const char *)in->pixels + m.first * clip;
-        if (encoder_forward(s->encoder, m.pixels, mode, e) < 0 ||
-            (s->localizer ? run_people(s, &m, out, e) : run_clips(s, &m, out, e)) < 0)
-            return ERR_FAIL;
-    }
-    return finite_grads(s->model, e);
+    return tune_step_result(s, out, e);
 }
 
 double tune_step_flops(const struct tune_step *s)

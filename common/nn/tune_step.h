@@ -9,6 +9,10 @@
  *     tune_step_new(&s, model, &options, &e);
  *     tune_step_set_weights(s, &e);                       after every change of the parameters
  *     tune_step_run(s, &(struct tune_input){pixels, rows, number}, &result, &e);
+ *
+ * which is tune_step_post, tune_step_compute and tune_step_result: the first gives the device what
+ * changes from step to step but the pixels, the second may be recorded for one set of pixels, the
+ * third waits.
  */
 #ifndef TEG_NN_TUNE_STEP_H
 #define TEG_NN_TUNE_STEP_H
@@ -28,7 +32,7 @@ struct tune_options {
     size_t boxes;     /* places for boxes in a clip, where people are looked at; else 0 */
 };
 
-/* All in host memory. */
+/* All in host memory; read by tune_step_post. */
 struct tune_people {
     const float *box;      /* [batch, boxes, 4], as in localizer.h */
     const uint8_t *target; /* [batch, boxes, n_classes]: 0 or 1 */
@@ -52,6 +56,9 @@ int tune_step_new(struct tune_step **s, struct model *m, const struct tune_optio
                   struct err *e);
 void tune_step_free(struct tune_step *s);
 int tune_step_set_weights(struct tune_step *s, struct err *e);
+int tune_step_post(struct tune_step *s, const struct tune_input *in, struct err *e);
+int tune_step_compute(struct tune_step *s, const struct tune_input *in, struct err *e);
+int tune_step_result(struct tune_step *s, struct tune_result *out, struct err *e);
 /* Zeroes and fills model->grads. The error names what is not finite. */
 int tune_step_run(struct tune_step *s, const struct tune_input *in, struct tune_result *out,
                   struct err *e);

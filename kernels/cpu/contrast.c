@@ -96,7 +96,7 @@ static struct row_result contrast_row(const struct contrast_args *a, size_t anch
     return r;
 }
 
-static int contrast_block(struct backend *b, struct contrast_args *a, size_t begin, size_t n,
+static int contrast_block(struct backend *b, const struct contrast_args *a, size_t begin, size_t n,
                           float *sim, struct err *e)
 {
     const float *anchors = a->anchors + begin * a->dim;
@@ -117,9 +117,9 @@ static int contrast_block(struct backend *b, struct contrast_args *a, size_t beg
     for (size_t i = 0; i < n; i++)
         row[i] = contrast_row(a, begin + i, sim + i * a->n_keys);
     for (size_t i = 0; i < n; i++) {
-        a->loss += row[i].loss;
-        a->positive_sim += row[i].positive;
-        a->negative_sim += row[i].negative;
+        a->sums[CONTRAST_LOSS] += row[i].loss;
+        a->sums[CONTRAST_POSITIVE] += row[i].positive;
+        a->sums[CONTRAST_NEGATIVE] += row[i].negative;
     }
     if (!a->d_anchors)
         return 0;
@@ -147,9 +147,9 @@ static int contrast_block(struct backend *b, struct contrast_args *a, size_t beg
     return onednn_sgemm(&to_anchors, e) < 0 ? ERR_FAIL : onednn_sgemm(&to_keys, e);
 }
 
-int cpu_contrast(struct backend *b, struct contrast_args *a, struct err *e)
+int cpu_contrast(struct backend *b, const struct contrast_args *a, struct err *e)
 {
-    a->loss = a->positive_sim = a->negative_sim = 0.0;
+    memset(a->sums, 0, CONTRAST_SUMS * sizeof *a->sums);
     float *sim = cpu_scratch(b, (size_t)ANCHOR_BLOCK * a->n_keys * sizeof *sim);
     if (!sim)
         return err_set(e, "not enough memory for %zu similarities", ANCHOR_BLOCK * a->n_keys);

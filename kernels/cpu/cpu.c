@@ -77,6 +77,11 @@ int cpu_upload(struct backend *b, void *to, const void *from, size_t bytes, stru
     return 0;
 }
 
+int cpu_post(struct backend *b, void *to, const void *from, size_t bytes, struct err *e)
+{
+    return bytes ? cpu_upload(b, to, from, bytes, e) : 0; /* `from` may be NULL then */
+}
+
 int cpu_download(struct backend *b, void *to, const void *from, size_t bytes, struct err *e)
 {
     return cpu_upload(b, to, from, bytes, e);
@@ -94,6 +99,21 @@ int cpu_sync(struct backend *b, struct err *e)
 {
     (void)b;
     (void)e;
+    return 0;
+}
+
+int cpu_repeat(struct backend *b, struct recording **r, int (*run)(void *user, struct err *e),
+               void *user, struct err *e)
+{
+    (void)b;
+    (void)r;
+    return run(user, e);
+}
+
+int cpu_recording_free(struct backend *b, struct recording *r)
+{
+    (void)b;
+    (void)r;
     return 0;
 }
 

@@ -5,6 +5,7 @@
 
 int cpu_dropout(struct backend *b, const struct dropout_args *a)
 {
+    uint64_t first = a->first_item + (a->base ? *a->base : 0);
     uint32_t limit = elem_dropout_limit(a->rate);
     float scale = 1.0f / (1.0f - a->rate);
 #pragma omp parallel for num_threads(b->n_threads) schedule(static)
@@ -12,7 +13,7 @@ int cpu_dropout(struct backend *b, const struct dropout_args *a)
         const float *x = a->x + row * a->columns;
         float *y = a->y + row * a->columns;
         struct rng r;
-        rng_init(&r, a->seed, a->stream, a->first_item + row);
+        rng_init(&r, a->seed, a->stream, first + row);
         for (size_t c = 0; c < a->columns; c++)
             y[c] = elem_dropout(x[c], rng_u32(&r), limit, scale);
     }

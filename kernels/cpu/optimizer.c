@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SGD with momentum, with LARS's local rates if wanted, over all parameters at once. */
 #include <math.h>
+#include <stdlib.h>
 
+#include "common/base/buf.h"
 #include "kernels/cpu/cpu.h"
 
 enum { SPAN = 1 << 14 }; /* elements handed to a thread at a time */
@@ -51,15 +53,15 @@ static double norm(const float *x, const struct param_span *s)
  * it scales the gradient before the momentum, so that the velocity stays in units of the global
  * rate.
  */
-static struct update span_update(const struct optimizer_args *a, const struct param_span *s,
-                                 float *grad_factor)
+static struct update span_update(const struct optimizer_desc *d, const struct optimizer_args *a,
+                                 const struct param_span *s, float *grad_factor)
 {
-    struct update u = {a->lr, a->momentum, s->decay ? a->weight_decay : 0.0f};
+    struct update u = {*a->lr, d->momentum, s->decay ? d->weight_decay : 0.0f};
     *grad_factor = 1.0f;
-    if (a->lars && s->adapt) {
+    if (d->lars && s->adapt) {
         double w = norm(a->params, s), g = norm(a->grads, s);
         if (w > 0.0 && g > 0.0)
-            *grad_factor = (float)((double)a->trust * w / (g + (double)u.decay * w));
+            *grad_factor = (float)((double)d->trust * w / (g + (double)u.decay * w));
     }
     return u;
 }
@@ -70,25 +72,62 @@ CPU_CLONES static void scale_span(float *g, const float *w, size_t n, float fact
         g[i] = factor * (g[i] + decay * w[i]);
 }
 
-int cpu_optimizer_step(struct backend *b, const struct optimizer_args *a)
+struct optimizer {
+    struct optimizer_desc desc;
+    struct param_span *spans; /* behind desc.spans */
+};
+
+int cpu_optimizer_new(struct backend *b, const struct optimizer_desc *desc, struct optimizer **out,
+                      struct err *e)
 {
-    for (size_t s = 0; s < a->n_spans; s++) {
-        const struct param_span *span = &a->spans[s];
-        float factor;
-        struct update u = span_update(a, span, &factor);
-        long n = (long)((span->len + SPAN - 1) / SPAN);
-#pragma omp parallel for num_threads(b->n_threads) schedule(static) if (n > 1)
-        for (long i = 0; i < n; i++) {
-            size_t begin = span->offset + (size_t)i * SPAN, end = span->offset + span->len;
-            end = begin + SPAN < end ? begin + SPAN : end;
-            struct update mine = u;
-            if (a->lars && span->adapt) {
-                scale_span(a->grads + begin, a->params + begin, end - begin, factor, u.decay);
-                mine.decay = 0.0f;
-            }
-            update_span(a, begin, end, mine);
-        }
+    struct optimizer *o = mem_new(1, sizeof *o, e);
+    if (!o)
+        return ERR_FAIL;
+    o->desc = *desc;
+    o->spans = mem_new(desc->n_spans, sizeof *o->spans, e);
+    if (!o->spans) {
+        cpu_optimizer_free(b, o);
+        return ERR_FAIL;
     }
+    for (size_t s = 0; s < desc->n_spans; s++)
+        o->spans[s] = desc->spans[s];
+    o->desc.spans = o->spans;
+    *out = o;
+    return 0;
+}
+
+int cpu_optimizer_free(struct backend *b, struct optimizer *o)
+{
+    (void)b;
+    if (o)
+        free(o->spans);
+    free(o);
+    return 0;
+}
+
+static void step_span(struct backend *b, const struct optimizer_desc *d,
+                      const struct optimizer_args *a, const struct param_span *span)
+{
+    float factor;
+    struct update u = span_update(d, a, span, &factor);
+    long n = (long)((span->len + SPAN - 1) / SPAN);
+#pragma omp parallel for num_threads(b->n_threads) schedule(static) if (n > 1)
+    for (long i = 0; i < n; i++) {
+        size_t begin = span->offset + (size_t)i * SPAN, end = span->offset + span->len;
+        end = begin + SPAN < end ? begin + SPAN : end;
+        struct update mine = u;
+        if (d->lars && span->adapt) {
+            scale_span(a->grads + begin, a->params + begin, end - begin, factor, u.decay);
+            mine.decay = 0.0f;
+        }
+        update_span(a, begin, end, mine);
+    }
+}
+
+int cpu_optimizer_step(struct backend *b, struct optimizer *o, const struct optimizer_args *a)
+{
+    for (size_t s = 0; s < o->desc.n_spans && !(a->skip && *a->skip); s++)
+        step_span(b, &o->desc, a, &o->spans[s]);
     return 0;
 }
 
@@ -100,12 +139,13 @@ CPU_CLONES static bool span_finite(const float *x, size_t begin, size_t end)
     return bad == 0;
 }
 
-int cpu_all_finite(struct backend *b, const float *values, size_t n, bool *finite)
+int cpu_all_finite(struct backend *b, const float *values, size_t n, uint32_t *bad)
 {
-    int bad = 0;
-#pragma omp parallel for num_threads(b->n_threads) schedule(static) reduction(| : bad)
+    int found = 0;
+#pragma omp parallel for num_threads(b->n_threads) schedule(static) reduction(| : found)
     for (size_t begin = 0; begin < n; begin += SPAN)
-        bad |= !span_finite(values, begin, begin + SPAN < n ? begin + SPAN : n);
-    *finite = bad == 0;
+        found |= !span_finite(values, begin, begin + SPAN < n ? begin + SPAN : n);
+    if (found)
+        *bad = 1;
     return 0;
 }

@@ -79,16 +79,17 @@ int cpu_copy_columns(struct backend *b, const struct copy_columns_args *a)
     return 0;
 }
 
-int cpu_sigmoid_xent(struct backend *b, struct sigmoid_xent_args *a)
+int cpu_sigmoid_xent(struct backend *b, const struct sigmoid_xent_args *a)
 {
+    double loss = 0.0;
     (void)b;
-    a->loss = 0.0;
     for (size_t i = 0; i < a->rows * a->classes; i++) {
         float x = a->logits[i], weight = a->weight ? a->weight[i / a->classes] : 1.0f;
         float target = (float)(a->target[i] != 0);
-        a->loss += (double)weight * (double)elem_sigmoid_xent(x, target);
+        loss += (double)weight * (double)elem_sigmoid_xent(x, target);
         if (a->d_logits)
             a->d_logits[i] = a->scale * weight * (elem_sigmoid(x) - target);
     }
+    *a->loss = loss;
     return 0;
 }

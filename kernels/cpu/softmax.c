@@ -64,10 +64,11 @@ static void softmax_row(const struct softmax_xent_args *a, size_t row, struct pa
     const float *x = a->logits + at;
     float *d = a->d_logits ? a->d_logits + at : NULL;
     size_t target = (size_t)a->target[row];
+    bool known = a->target[row] >= 0 && target < a->classes;
     float weight = a->weight ? a->weight[row] : 1.0f;
-    float max = row_max(x, a->classes), at_target = x[target];
+    float max = row_max(x, a->classes), at_target = known ? x[target] : NAN;
     size_t first = 0;
-    while (first < target && x[first] < max)
+    while (known && first < target && x[first] < max)
         first++;
     bool correct = first == target && at_target == max;
     double sum = row_exp(x, max, a->classes, d);
@@ -76,24 +77,21 @@ static void softmax_row(const struct softmax_xent_args *a, size_t row, struct pa
     if (!d)
         return;
     row_scale(d, a->classes, (float)(a->scale * (double)weight / sum));
-    d[target] -= a->scale * weight;
+    if (known)
+        d[target] -= a->scale * weight;
 }
 
-int cpu_softmax_xent(struct backend *b, struct softmax_xent_args *a)
+int cpu_softmax_xent(struct backend *b, const struct softmax_xent_args *a)
 {
-    for (size_t r = 0; r < a->rows; r++)
-        if (a->target[r] < 0 || (size_t)a->target[r] >= a->classes)
-            return ERR_FAIL;
     struct part parts[N_PARTS] = {{0}};
 #pragma omp parallel for schedule(static) num_threads((int)b->n_threads)
     for (size_t p = 0; p < N_PARTS; p++)
         for (size_t r = a->rows * p / N_PARTS; r < a->rows * (p + 1) / N_PARTS; r++)
             softmax_row(a, r, &parts[p]);
-    a->loss = 0;
-    a->n_correct = 0;
+    memset(a->sums, 0, XENT_SUMS * sizeof *a->sums);
     for (size_t p = 0; p < N_PARTS; p++) {
-        a->loss += parts[p].loss;
-        a->n_correct += parts[p].n_correct;
+        a->sums[XENT_LOSS] += parts[p].loss;
+        a->sums[XENT_CORRECT] += (double)parts[p].n_correct;
     }
     return 0;
 }

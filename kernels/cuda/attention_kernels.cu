@@ -25,7 +25,7 @@ DEVICE float weighted_sum(const float *factor, const float *x, size_t rows, size
     return (float)sum;
 }
 
-/* A block a query. `item` is device memory here and below. */
+/* A block a query. */
 __global__ void __launch_bounds__(CUDA_BLOCK) attention_kernel(struct attention_args a)
 {
     __shared__ double room[CUDA_BLOCK];
@@ -52,13 +52,9 @@ __global__ void __launch_bounds__(CUDA_BLOCK) attention_kernel(struct attention_
 
 extern "C" int cuda_attention(struct backend *b, const struct attention_args *a)
 {
-    struct attention_args on_device = *a;
     if (a->n_queries == 0)
         return 0;
-    on_device.item = (const uint32_t *)cuda_stage(b, a->item, a->n_queries * sizeof *a->item);
-    if (!on_device.item)
-        return ERR_FAIL;
-    LAUNCH(attention_kernel, (unsigned)a->n_queries, CUDA_BLOCK, cuda_stream(b), on_device);
+    LAUNCH(attention_kernel, (unsigned)a->n_queries, CUDA_BLOCK, cuda_stream(b), *a);
     return cuda_launched(b);
 }
 
@@ -115,8 +111,7 @@ extern "C" int cuda_attention_grad(struct backend *b, const struct attention_gra
     if (n == 0)
         return 0;
     j.ds = (float *)cuda_scratch(b, a.n_queries * a.positions * sizeof *j.ds);
-    j.args.forward.item = (const uint32_t *)cuda_stage(b, a.item, a.n_queries * sizeof *a.item);
-    if (!j.ds || !j.args.forward.item)
+    if (!j.ds)
         return ERR_FAIL;
     if (a.n_queries > 0)
         LAUNCH(attention_dq_kernel, (unsigned)a.n_queries, CUDA_BLOCK, cuda_stream(b), j);
@@ -124,7 +119,7 @@ extern "C" int cuda_attention_grad(struct backend *b, const struct attention_gra
     return cuda_launched(b);
 }
 
-/* -- RoIAlign; item and box are device memory -- */
+/* -- RoIAlign -- */
 
 DEVICE struct elem_corners corners_of(const struct roi_max_args *a, size_t box, size_t cell)
 {
@@ -172,27 +167,16 @@ __global__ void __launch_bounds__(CUDA_BLOCK) roi_max_grad_kernel(struct roi_max
     }
 }
 
-static int stage_boxes(struct backend *b, struct roi_max_args *a)
-{
-    a->item = (const uint32_t *)cuda_stage(b, a->item, a->n_boxes * sizeof *a->item);
-    a->box = (const float *)cuda_stage(b, a->box, 4 * a->n_boxes * sizeof *a->box);
-    return a->item && a->box ? 0 : ERR_FAIL;
-}
-
 extern "C" int cuda_roi_max(struct backend *b, const struct roi_max_args *a)
 {
-    struct roi_max_args on_device = *a;
     if (a->n_boxes == 0)
         return 0;
-    if (stage_boxes(b, &on_device) < 0)
-        return ERR_FAIL;
-    LAUNCH(roi_max_kernel, (unsigned)a->n_boxes, CUDA_BLOCK, cuda_stream(b), on_device);
+    LAUNCH(roi_max_kernel, (unsigned)a->n_boxes, CUDA_BLOCK, cuda_stream(b), *a);
     return cuda_launched(b);
 }
 
 extern "C" int cuda_roi_max_grad(struct backend *b, const struct roi_max_args *a)
 {
-    struct roi_max_args on_device = *a;
     size_t n = a->n_items * a->height * a->width * a->channels;
     if (n == 0)
         return 0;
@@ -200,9 +184,7 @@ extern "C" int cuda_roi_max_grad(struct backend *b, const struct roi_max_args *a
         return ERR_FAIL;
     if (a->n_boxes == 0)
         return 0;
-    if (stage_boxes(b, &on_device) < 0)
-        return ERR_FAIL;
     unsigned grid = (unsigned)blocks_for(a->n_items * a->channels);
-    LAUNCH(roi_max_grad_kernel, grid, CUDA_BLOCK, cuda_stream(b), on_device);
+    LAUNCH(roi_max_grad_kernel, grid, CUDA_BLOCK, cuda_stream(b), *a);
     return cuda_launched(b);
 }

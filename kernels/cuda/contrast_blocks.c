@@ -67,19 +67,10 @@ static int workspace_for(struct backend *b, const struct contrast_args *a, size_
     return 0;
 }
 
-static int stage_lists(struct backend *b, const struct contrast_args *a, struct contrast_rows *rows)
+int cuda_contrast(struct backend *b, const struct contrast_args *a, struct err *e)
 {
-    rows->positive = cuda_stage(b, a->positive, a->n_anchors * sizeof *a->positive);
-    rows->anchor_video = cuda_stage(b, a->anchor_video, a->n_anchors * sizeof *a->anchor_video);
-    rows->key_video = cuda_stage(b, a->key_video, a->n_keys * sizeof *a->key_video);
-    return rows->positive && rows->anchor_video && rows->key_video ? 0 : ERR_FAIL;
-}
-
-int cuda_contrast(struct backend *b, struct contrast_args *a, struct err *e)
-{
-    a->loss = a->positive_sim = a->negative_sim = 0.0;
     if (a->n_anchors == 0)
-        return 0;
+        return cuda_zero(b, a->sums, CONTRAST_SUMS * sizeof *a->sums, e);
     size_t step = a->n_anchors < ANCHOR_BLOCK ? a->n_anchors : ANCHOR_BLOCK, workspace_bytes;
     if (workspace_for(b, a, step, &workspace_bytes, e) < 0)
         return ERR_FAIL;
@@ -88,12 +79,15 @@ int cuda_contrast(struct backend *b, struct contrast_args *a, struct err *e)
     char *scratch = cuda_scratch(b, sim + result + workspace_bytes);
     struct contrast_rows rows = {.sim = (float *)scratch,
                                  .n_keys = a->n_keys,
+                                 .positive = a->positive,
+                                 .anchor_video = a->anchor_video,
+                                 .key_video = a->key_video,
                                  .other_only = a->other_only,
                                  .gradient = a->d_anchors != NULL,
                                  .temperature = a->temperature,
                                  .scale = a->scale,
                                  .result = (struct contrast_sums *)(scratch + sim)};
-    if (!scratch || stage_lists(b, a, &rows) < 0)
+    if (!scratch)
         return err_set(e, "not enough GPU memory for %zu similarities", step * a->n_keys);
     for (; rows.first < a->n_anchors; rows.first += step) {
         size_t left = a->n_anchors - rows.first;
@@ -101,11 +95,7 @@ int cuda_contrast(struct backend *b, struct contrast_args *a, struct err *e)
         if (run_block(b, a, &rows, scratch + sim + result, e) < 0)
             return ERR_FAIL;
     }
-    const struct contrast_sums *total = contrast_rows_total(b, rows.result, a->n_anchors);
-    if (!total)
-        return err_set(e, "the contrastive loss failed");
-    a->loss = total->loss;
-    a->positive_sim = total->positive;
-    a->negative_sim = total->negative;
-    return 0;
+    return contrast_rows_total(b, rows.result, a->n_anchors, a->sums) < 0
+               ? err_set(e, "the contrastive loss failed")
+               : 0;
 }

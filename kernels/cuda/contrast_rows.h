@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* Of one anchor, or of all. */
+/* Of one anchor; in the order of CONTRAST_LOSS and so on. */
 struct contrast_sums {
     double loss, positive, negative;
 };
@@ -24,9 +24,9 @@ struct contrast_rows {
 };
 int contrast_rows_run(struct backend *b, const struct contrast_rows *a);
 
-/* The sum over n anchors, in host memory; waits. NULL: failed. */
-const struct contrast_sums *contrast_rows_total(struct backend *b, const struct contrast_sums *rows,
-                                                size_t n);
+/* sums [CONTRAST_SUMS]: over n anchors. */
+int contrast_rows_total(struct backend *b, const struct contrast_sums *rows, size_t n,
+                        double *sums);
 
 #ifdef __cplusplus
 }

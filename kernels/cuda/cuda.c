@@ -74,10 +74,6 @@ static int open_memory(struct backend *b, struct err *e)
     cudaError_t rc = cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking);
     if (rc == cudaSuccess)
         rc = cudaMemGetInfo(&unused, &b->memory);
-    if (rc == cudaSuccess)
-        rc = cudaHostAlloc(&s->result, CUDA_RESULT_BYTES, cudaHostAllocDefault);
-    if (rc == cudaSuccess)
-        rc = cudaMalloc(&s->device_result, CUDA_RESULT_BYTES);
     for (int i = 0; i < CUDA_N_STAGES && rc == cudaSuccess; i++)
         rc = cudaEventCreateWithFlags(&s->stage[i].copied, cudaEventDisableTiming);
     return cuda_check(rc, "opening", e);
@@ -125,12 +121,9 @@ void cuda_close(struct backend *b)
     cudaFree(s->scratch.memory);
     for (int i = 0; i < CUDA_N_STAGES; i++) {
         cudaFreeHost(s->stage[i].host.memory);
-        cudaFree(s->stage[i].device.memory);
         if (s->stage[i].copied)
             cudaEventDestroy(s->stage[i].copied);
     }
-    cudaFreeHost(s->result);
-    cudaFree(s->device_result);
     if (s->stream)
         cudaStreamDestroy(s->stream);
     free(s);
@@ -212,62 +205,17 @@ int cuda_grow_host(struct cuda_buffer *buffer, size_t bytes, struct err *e)
 
 int cuda_reserve(struct backend *b, size_t bytes, struct err *e)
 {
-    return cuda_grow(&cuda_of(b)->scratch, bytes ? bytes : 1, e);
+    struct cuda_state *s = cuda_of(b);
+    size_t before = s->scratch.bytes;
+    int rc = cuda_grow(&s->scratch, bytes ? bytes : 1, e);
+    s->n_moves += s->scratch.bytes != before;
+    return rc;
 }
 
 void *cuda_scratch(struct backend *b, size_t bytes)
 {
     struct cuda_state *s = cuda_of(b);
     return cuda_reserve(b, bytes, &s->failure) < 0 ? NULL : s->scratch.memory;
-}
-
-void *cuda_stage_begin(struct backend *b, size_t bytes)
-{
-    struct cuda_state *s = cuda_of(b);
-    s->next_stage = (s->next_stage + 1) % CUDA_N_STAGES;
-    struct cuda_stage *stage = &s->stage[s->next_stage];
-    stage->bytes = bytes;
-    if (cuda_check(cudaEventSynchronize(stage->copied), "an upload", &s->failure) < 0 ||
-        cuda_grow_host(&stage->host, bytes ? bytes : 1, &s->failure) < 0 ||
-        cuda_grow(&stage->device, bytes ? bytes : 1, &s->failure) < 0)
-        return NULL;
-    return stage->host.memory;
-}
-
-void *cuda_stage_end(struct backend *b)
-{
-    struct cuda_state *s = cuda_of(b);
-    struct cuda_stage *stage = &s->stage[s->next_stage];
-    cudaError_t rc = cudaMemcpyAsync(stage->device.memory, stage->host.memory, stage->bytes,
-                                     cudaMemcpyHostToDevice, s->stream);
-    if (rc == cudaSuccess)
-        rc = cudaEventRecord(stage->copied, s->stream);
-    return cuda_check(rc, "an upload", &s->failure) < 0 ? NULL : stage->device.memory;
-}
-
-void *cuda_stage(struct backend *b, const void *from, size_t bytes)
-{
-    void *to = cuda_stage_begin(b, bytes);
-    if (!to)
-        return NULL;
-    if (bytes > 0) /* else `from` may be NULL */
-        memcpy(to, from, bytes);
-    return cuda_stage_end(b);
-}
-
-const void *cuda_fetch(struct backend *b, size_t bytes)
-{
-    struct cuda_state *s = cuda_of(b);
-    cudaError_t rc =
-        cudaMemcpyAsync(s->result, s->device_result, bytes, cudaMemcpyDeviceToHost, s->stream);
-    if (cuda_check(rc, "a download", &s->failure) < 0)
-        return NULL;
-    struct err e = {0};
-    if (wait(b, &e) < 0) {
-        s->failure = e; /* for the next operation that can tell */
-        return NULL;
-    }
-    return s->result;
 }
 
 /* -- memory operations -- */
@@ -291,6 +239,24 @@ int cuda_upload(struct backend *b, void *to, const void *from, size_t bytes, str
 {
     cudaError_t rc = cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, cuda_stream(b));
     return cuda_check(rc, "an upload", e) < 0 ? ERR_FAIL : wait(b, e);
+}
+
+int cuda_post(struct backend *b, void *to, const void *from, size_t bytes, struct err *e)
+{
+    struct cuda_state *s = cuda_of(b);
+    if (bytes == 0) /* `from` may be NULL */
+        return 0;
+    struct cuda_stage *stage = &s->stage[s->next_stage];
+    s->next_stage = (s->next_stage + 1) % CUDA_N_STAGES;
+    if (cuda_check(cudaEventSynchronize(stage->copied), "an upload", e) < 0 ||
+        cuda_grow_host(&stage->host, bytes, e) < 0)
+        return ERR_FAIL;
+    memcpy(stage->host.memory, from, bytes);
+    cudaError_t rc =
+        cudaMemcpyAsync(to, stage->host.memory, bytes, cudaMemcpyHostToDevice, s->stream);
+    if (rc == cudaSuccess)
+        rc = cudaEventRecord(stage->copied, s->stream);
+    return cuda_check(rc, "an upload", e);
 }
 
 int cuda_download(struct backend *b, void *to, const void *from, size_t bytes, struct err *e)

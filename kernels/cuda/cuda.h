@@ -2,8 +2,8 @@
 /*
  * What the files of the CUDA backend share. All operations but `render` are put on one stream, in
  * the order of the calls; `render` has streams of its own. The host waits in `alloc` and `release`,
- * `upload`, `download`, `sync`, `contrast`, `softmax_xent`, `sigmoid_xent`, `all_finite` (their
- * results are host values), `render`, `conv_new`, and where a buffer grows; nowhere else.
+ * `upload`, `download`, `sync`, `render`, `conv_new`, and where a buffer grows; nowhere else.
+ * `repeat` records what is put on the stream as a CUDA graph (recording.c).
  *
  *     void *partial = cuda_scratch(b, bytes);
  *     if (!partial)
@@ -23,9 +23,8 @@ extern "C" {
 #endif
 
 enum {
-    CUDA_ALIGNMENT = 256,    /* of scratch parts */
-    CUDA_RESULT_BYTES = 256, /* room for an operation's values for the host */
-    CUDA_N_STAGES = 16,      /* host arrays on their way at a time */
+    CUDA_ALIGNMENT = 256, /* of scratch parts */
+    CUDA_N_STAGES = 16,   /* host arrays on their way at a time */
 };
 
 /* Memory that grows to what the largest user needs. */
@@ -36,9 +35,8 @@ struct cuda_buffer {
 
 /* A host array on its way to the device. */
 struct cuda_stage {
-    struct cuda_buffer host, device; /* host is page-locked */
+    struct cuda_buffer host; /* page-locked */
     cudaEvent_t copied;
-    size_t bytes; /* of what is in it */
 };
 
 struct vendor;
@@ -52,11 +50,11 @@ struct cuda_state {
     bool tf32;
     cudaStream_t stream;
     struct cuda_buffer scratch;
+    unsigned n_moves; /* of the scratch memory: what was recorded before one is out of date */
     struct cuda_stage stage[CUDA_N_STAGES];
     unsigned next_stage;
-    void *result, *device_result; /* CUDA_RESULT_BYTES; the first is page-locked */
-    struct err failure;           /* the first of an operation that has no way to tell */
-    struct vendor *vendor;        /* cuDNN and cuBLASLt */
+    struct err failure;    /* the first of an operation that has no way to tell */
+    struct vendor *vendor; /* cuDNN and cuBLASLt */
     struct plan_file *plan_file;
     struct conv_plan *conv_plans; /* each pass that was asked for, once */
     struct gemm_cache *gemms;
@@ -95,17 +93,6 @@ int cuda_grow_host(struct cuda_buffer *buffer, size_t bytes, struct err *e);
 void *cuda_scratch(struct backend *b, size_t bytes);
 /* So that no call of cuda_scratch for as much has to wait. */
 int cuda_reserve(struct backend *b, size_t bytes, struct err *e);
-
-/*
- * A host array for the device: fill what cuda_stage_begin returns, and cuda_stage_end returns the
- * device's copy, which lasts for CUDA_N_STAGES more arrays. cuda_stage does both. NULL: exhausted.
- */
-void *cuda_stage_begin(struct backend *b, size_t bytes);
-void *cuda_stage_end(struct backend *b);
-void *cuda_stage(struct backend *b, const void *from, size_t bytes);
-
-/* Values for the host: kernels write to device_result, then this waits and returns `result`. */
-const void *cuda_fetch(struct backend *b, size_t bytes);
 
 #define OP(name, args) int cuda_##name args;
 #include "kernels/ops.def"

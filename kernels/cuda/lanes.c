@@ -8,8 +8,9 @@
 
 struct render_lanes {
     int device;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* of the list */
     struct render_lane *idle;
+    pthread_mutex_t growing;
 };
 
 int lanes_new(struct render_lanes **out, int device, struct err *e)
@@ -19,6 +20,7 @@ int lanes_new(struct render_lanes **out, int device, struct err *e)
         return ERR_FAIL;
     l->device = device;
     pthread_mutex_init(&l->lock, NULL);
+    pthread_mutex_init(&l->growing, NULL);
     *out = l;
     return 0;
 }
@@ -44,6 +46,7 @@ void lanes_free(struct render_lanes *l)
         l->idle = next;
     }
     pthread_mutex_destroy(&l->lock);
+    pthread_mutex_destroy(&l->growing);
     free(l);
 }
 
@@ -73,10 +76,37 @@ int lane_take(struct render_lanes *l, struct render_lane **lane, struct err *e)
     if (one)
         l->idle = one->next;
     pthread_mutex_unlock(&l->lock);
-    if (!one)
-        return lane_new(lane, e);
-    *lane = one;
-    return 0;
+    if (one) {
+        *lane = one;
+        return 0;
+    }
+    lanes_hold(l);
+    int rc = lane_new(lane, e);
+    lanes_go_on(l);
+    return rc;
+}
+
+int lane_reserve(struct render_lanes *l, struct render_lane *lane, size_t host, size_t device,
+                 struct err *e)
+{
+    if (host <= lane->host.bytes && device <= lane->device.bytes)
+        return 0;
+    lanes_hold(l);
+    int rc = cuda_grow_host(&lane->host, host, e);
+    if (rc == 0)
+        rc = cuda_grow(&lane->device, device, e);
+    lanes_go_on(l);
+    return rc;
+}
+
+void lanes_hold(struct render_lanes *l)
+{
+    pthread_mutex_lock(&l->growing);
+}
+
+void lanes_go_on(struct render_lanes *l)
+{
+    pthread_mutex_unlock(&l->growing);
 }
 
 void lane_give(struct render_lanes *l, struct render_lane *lane)

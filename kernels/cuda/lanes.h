@@ -20,6 +20,13 @@ void lanes_free(struct render_lanes *l); /* all lanes given back */
 
 /* Makes the backend's device the calling thread's. */
 int lane_take(struct render_lanes *l, struct render_lane **lane, struct err *e);
+/* Room for so many bytes on both sides. */
+int lane_reserve(struct render_lanes *l, struct render_lane *lane, size_t host, size_t device,
+                 struct err *e);
+/* Between these no lane allocates memory: whoever needs some waits. */
+void lanes_hold(struct render_lanes *l);
+void lanes_go_on(struct render_lanes *l);
+
 void lane_give(struct render_lanes *l, struct render_lane *lane);
 
 #endif

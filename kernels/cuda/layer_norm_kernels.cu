@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(CUDA_BLOCK) dropout_kernel(struct dropout_job 
     if (i >= a->rows * j.per_row)
         return;
     size_t row = i / j.per_row, first = i % j.per_row * DRAWN;
-    uint64_t item = a->first_item + row;
+    uint64_t item = a->first_item + (a->base ? *a->base : 0) + row;
     const uint32_t key[2] = {(uint32_t)a->seed, (uint32_t)(a->seed >> 32)};
     const uint32_t counter[4] = {(uint32_t)(first / DRAWN), a->stream, (uint32_t)item,
                                  (uint32_t)(item >> 32)};

@@ -135,40 +135,36 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
     }
 }
 
-static const double *fetch_totals(struct backend *b, const double *rows, size_t n, unsigned width)
+static int add_up(struct backend *b, const double *rows, size_t n, unsigned width, double *total)
 {
-    double *total = (double *)cuda_of(b)->device_result;
     LAUNCH(total_kernel, 1, CUDA_BLOCK, cuda_stream(b), rows, n, width, total);
-    return cuda_launched(b) < 0 ? NULL : (const double *)cuda_fetch(b, width * sizeof *total);
+    return cuda_launched(b);
 }
 
-extern "C" const struct contrast_sums *
-contrast_rows_total(struct backend *b, const struct contrast_sums *rows, size_t n)
+extern "C" int contrast_rows_total(struct backend *b, const struct contrast_sums *rows, size_t n,
+                                   double *sums)
 {
-    const unsigned width = sizeof(struct contrast_sums) / sizeof(double);
-    return (const struct contrast_sums *)fetch_totals(b, (const double *)rows, n, width);
+    static_assert(sizeof *rows == CONTRAST_SUMS * sizeof *sums, "as many sums");
+    return add_up(b, (const double *)rows, n, CONTRAST_SUMS, sums);
 }
 
 /* -- softmax with cross-entropy -- */
 
 struct softmax_job {
-    size_t classes, stride;
-    const float *logits;
-    float *d_logits;
-    const int32_t *target; /* device memory, as the next */
-    const float *weight;   /* NULL: 1 */
-    float scale;
-    double *result; /* [rows, 2]: weighted loss, 1 where the first maximum is the target */
+    struct softmax_xent_args args; /* with the stride that is meant */
+    double *result;                /* [rows, XENT_SUMS] */
 };
 
 /* One row; its gradient is (softmax - one-hot) * weight * scale. NaN among the logits is passed
  * over by the maximum and shows in the sum. */
-__global__ void __launch_bounds__(CUDA_BLOCK) softmax_kernel(struct softmax_job j)
+__global__ void __launch_bounds__(CUDA_BLOCK) softmax_kernel(struct softmax_job job)
 {
     __shared__ double room[CUDA_BLOCK];
-    const float *x = j.logits + blockIdx.x * j.stride;
-    size_t n = j.classes, target = (size_t)j.target[blockIdx.x];
-    float weight = j.weight ? j.weight[blockIdx.x] : 1.0f, at_target = x[target];
+    const struct softmax_xent_args *a = &job.args;
+    const float *x = a->logits + blockIdx.x * a->stride;
+    size_t n = a->classes, target = (size_t)a->target[blockIdx.x]; /* negative: very large */
+    float weight = a->weight ? a->weight[blockIdx.x] : 1.0f;
+    float at_target = target < n ? x[target] : NAN;
     float top = -INFINITY, sum = 0.0f;
     for (size_t k = threadIdx.x; k < n; k += CUDA_BLOCK)
         top = x[k] > top ? x[k] : top;
@@ -181,94 +177,65 @@ __global__ void __launch_bounds__(CUDA_BLOCK) softmax_kernel(struct softmax_job 
     double total = block_sum((double)sum, room);
     double later = block_sum(first ? 0.0 : 1.0, room);
     if (threadIdx.x == 0) {
+        double *result = job.result + blockIdx.x * XENT_SUMS;
         double loss = log(total) - ((double)at_target - (double)top);
-        j.result[2 * blockIdx.x] = (double)weight * loss;
-        j.result[2 * blockIdx.x + 1] = later == 0.0 ? 1.0 : 0.0;
+        result[XENT_LOSS] = (double)weight * loss;
+        result[XENT_CORRECT] = later == 0.0 ? 1.0 : 0.0;
     }
-    if (!j.d_logits)
+    if (!a->d_logits)
         return;
-    float *d = j.d_logits + blockIdx.x * j.stride;
-    float factor = (float)((double)(j.scale * weight) / total);
+    float *d = a->d_logits + blockIdx.x * a->stride;
+    float factor = (float)((double)(a->scale * weight) / total);
     for (size_t k = threadIdx.x; k < n; k += CUDA_BLOCK)
-        d[k] = elem_exp(x[k] - top) * factor - (k == target ? j.scale * weight : 0.0f);
+        d[k] = elem_exp(x[k] - top) * factor - (k == target ? a->scale * weight : 0.0f);
 }
 
-extern "C" int cuda_softmax_xent(struct backend *b, struct softmax_xent_args *a)
+extern "C" int cuda_softmax_xent(struct backend *b, const struct softmax_xent_args *a)
 {
-    struct softmax_job j = {};
-    for (size_t r = 0; r < a->rows; r++)
-        if (a->target[r] < 0 || (size_t)a->target[r] >= a->classes)
-            return ERR_FAIL;
-    a->loss = 0.0;
-    a->n_correct = 0;
+    struct softmax_job job = {*a, NULL};
     if (a->rows == 0)
-        return 0;
-    j.classes = a->classes;
-    j.stride = a->stride ? a->stride : a->classes;
-    j.logits = a->logits;
-    j.d_logits = a->d_logits;
-    j.scale = a->scale;
-    j.target = (const int32_t *)cuda_stage(b, a->target, a->rows * sizeof *a->target);
-    if (a->weight)
-        j.weight = (const float *)cuda_stage(b, a->weight, a->rows * sizeof *a->weight);
-    j.result = (double *)cuda_scratch(b, 2 * a->rows * sizeof *j.result);
-    if (!j.target || (a->weight && !j.weight) || !j.result)
+        return cuda_zero(b, a->sums, XENT_SUMS * sizeof *a->sums, NULL);
+    job.args.stride = a->stride ? a->stride : a->classes;
+    job.result = (double *)cuda_scratch(b, a->rows * XENT_SUMS * sizeof *job.result);
+    if (!job.result)
         return ERR_FAIL;
-    LAUNCH(softmax_kernel, (unsigned)a->rows, CUDA_BLOCK, cuda_stream(b), j);
-    const double *total = fetch_totals(b, j.result, a->rows, 2);
-    if (!total)
-        return ERR_FAIL;
-    a->loss = total[0];
-    a->n_correct = (size_t)total[1];
-    return 0;
+    LAUNCH(softmax_kernel, (unsigned)a->rows, CUDA_BLOCK, cuda_stream(b), job);
+    return add_up(b, job.result, a->rows, XENT_SUMS, a->sums);
 }
 
-/* -- sigmoid with cross-entropy -- */
+/* -- sigmoid with cross-entropy: each class by itself -- */
 
 struct sigmoid_job {
-    size_t classes;
-    const float *logits;
-    float *d_logits;
-    const uint8_t *target; /* device memory, as the next */
-    const float *weight;   /* NULL: 1 */
-    float scale;
+    struct sigmoid_xent_args args;
     double *result; /* [rows]: weighted loss */
 };
 
-__global__ void __launch_bounds__(CUDA_BLOCK) sigmoid_kernel(struct sigmoid_job j)
+__global__ void __launch_bounds__(CUDA_BLOCK) sigmoid_kernel(struct sigmoid_job job)
 {
     __shared__ double room[CUDA_BLOCK];
-    float weight = j.weight ? j.weight[blockIdx.x] : 1.0f;
+    const struct sigmoid_xent_args *a = &job.args;
+    float weight = a->weight ? a->weight[blockIdx.x] : 1.0f;
     double loss = 0.0;
-    for (size_t k = threadIdx.x; k < j.classes; k += CUDA_BLOCK) {
-        size_t i = blockIdx.x * j.classes + k;
-        float x = j.logits[i], target = (float)(j.target[i] != 0);
+    for (size_t k = threadIdx.x; k < a->classes; k += CUDA_BLOCK) {
+        size_t i = blockIdx.x * a->classes + k;
+        float x = a->logits[i], target = (float)(a->target[i] != 0);
         loss += (double)weight * (double)elem_sigmoid_xent(x, target);
-        if (j.d_logits)
-            j.d_logits[i] = j.scale * weight * (elem_sigmoid(x) - target);
+        if (a->d_logits)
+            a->d_logits[i] = a->scale * weight * (elem_sigmoid(x) - target);
     }
     loss = block_sum(loss, room);
     if (threadIdx.x == 0)
-        j.result[blockIdx.x] = loss;
+        job.result[blockIdx.x] = loss;
 }
 
-extern "C" int cuda_sigmoid_xent(struct backend *b, struct sigmoid_xent_args *a)
+extern "C" int cuda_sigmoid_xent(struct backend *b, const struct sigmoid_xent_args *a)
 {
-    struct sigmoid_job j = {a->classes, a->logits, a->d_logits, NULL, NULL, a->scale, NULL};
-    size_t n = a->rows * a->classes;
-    a->loss = 0.0;
-    if (n == 0)
-        return 0;
-    j.target = (const uint8_t *)cuda_stage(b, a->target, n);
-    if (a->weight)
-        j.weight = (const float *)cuda_stage(b, a->weight, a->rows * sizeof *a->weight);
-    j.result = (double *)cuda_scratch(b, a->rows * sizeof *j.result);
-    if (!j.target || (a->weight && !j.weight) || !j.result)
+    struct sigmoid_job job = {*a, NULL};
+    if (a->rows == 0 || a->classes == 0)
+        return cuda_zero(b, a->loss, sizeof *a->loss, NULL);
+    job.result = (double *)cuda_scratch(b, a->rows * sizeof *job.result);
+    if (!job.result)
         return ERR_FAIL;
-    LAUNCH(sigmoid_kernel, (unsigned)a->rows, CUDA_BLOCK, cuda_stream(b), j);
-    const double *total = fetch_totals(b, j.result, a->rows, 1);
-    if (!total)
-        return ERR_FAIL;
-    a->loss = total[0];
-    return 0;
+    LAUNCH(sigmoid_kernel, (unsigned)a->rows, CUDA_BLOCK, cuda_stream(b), job);
+    return add_up(b, job.result, a->rows, 1, a->loss);
 }

@@ -118,15 +118,8 @@ extern "C" int cuda_add_bias(struct backend *b, const struct cuda_bias *a)
 
 /* -- rows picked by number: a block a row -- */
 
-struct gather_rows_job {
-    const void *from;
-    void *to;
-    size_t row_bytes;
-    const uint32_t *row; /* device memory */
-};
-
 template <typename word>
-__global__ void __launch_bounds__(CUDA_BLOCK) gather_rows_kernel(struct gather_rows_job j)
+__global__ void __launch_bounds__(CUDA_BLOCK) gather_rows_kernel(struct gather_rows_args j)
 {
     size_t n = j.row_bytes / sizeof(word);
     const word *from = (const word *)j.from + j.row[blockIdx.x] * n;
@@ -140,12 +133,8 @@ extern "C" int cuda_gather_rows(struct backend *b, const struct gather_rows_args
     const void *pointer[] = {a->from, a->to};
     if (a->n_rows == 0)
         return 0;
-    struct gather_rows_job j = {a->from, a->to, a->row_bytes, NULL};
-    j.row = (const uint32_t *)cuda_stage(b, a->row, a->n_rows * sizeof *a->row);
-    if (!j.row)
-        return ERR_FAIL;
     auto kernel = a->row_bytes % 16 == 0 && all_aligned(pointer, 2) ? gather_rows_kernel<uint4>
                                                                     : gather_rows_kernel<uint8_t>;
-    LAUNCH(kernel, (unsigned)a->n_rows, CUDA_BLOCK, cuda_stream(b), j);
+    LAUNCH(kernel, (unsigned)a->n_rows, CUDA_BLOCK, cuda_stream(b), *a);
     return cuda_launched(b);
 }

@@ -47,9 +47,6 @@ static int run(struct render_job *j, const struct render_args *args, struct rend
                struct err *e)
 {
     struct layout at = lay_out(j);
-    if (cuda_grow_host(&lane->host, at.uploaded, e) < 0 ||
-        cuda_grow(&lane->device, at.total, e) < 0)
-        return ERR_FAIL;
     char *device = lane->device.memory;
     j->columns = (struct render_position *)(device + at.columns);
     j->rows = (struct render_position *)(device + at.rows);
@@ -82,9 +79,12 @@ int cuda_render(struct backend *b, const struct render_args *args, struct err *e
     if (rc < 0)
         return rc;
     render_crop_init(&j.crop, args->pixels, args->augment);
+    struct layout at = lay_out(&j);
     if (lane_take(cuda_of(b)->lanes, &lane, e) < 0)
         return ERR_FAIL;
-    rc = run(&j, args, lane, e);
+    rc = lane_reserve(cuda_of(b)->lanes, lane, at.uploaded, at.total, e);
+    if (rc == 0)
+        rc = run(&j, args, lane, e);
     if (rc < 0)
         cudaStreamSynchronize(lane->stream); /* what was launched still uses the lane */
     lane_give(cuda_of(b)->lanes, lane);

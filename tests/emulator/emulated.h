@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the stand-ins for libraries share: loud checks of every call, elements of both types. */
+/* What the stand-ins for libraries share: loud checks of every call, elements of both types, and
+ * the way into a CUDA graph. */
 #ifndef TEG_TESTS_EMULATOR_EMULATED_H
 #define TEG_TESTS_EMULATOR_EMULATED_H
 
@@ -9,7 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cuda_runtime_api.h>
+
 #include "kernels/elem.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Work on a stream is done at once, or, while the stream records, whenever the graph is launched:
+ * `run` with a copy of `data`. In emulated_runtime.c, also for the libraries.
+ */
+void emulated_enqueue(cudaStream_t stream, void (*run)(const void *data), const void *data,
+                      size_t bytes);
 
 /* A call that the real library would refuse, or that makes no sense, ends the test. */
 #define CHECK(condition)                                                                           \
@@ -32,5 +46,9 @@ static inline void emulated_store(void *p, bool bf16, size_t i, double v)
     else
         ((float *)p)[i] = (float)v;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -176,6 +176,34 @@ static double at(const void *p, const struct matrix *m, bool transposed, uint64_
     return emulated_load(p, m->bf16, transposed ? j + i * pitch : i + j * pitch);
 }
 
+struct job {
+    const struct product *p;
+    const struct matrix *a, *b, *c;
+    const void *a_data, *b_data;
+    void *out, *workspace;
+    float factor, keep;
+    size_t workspace_bytes;
+};
+
+static void multiply(const void *data)
+{
+    const struct job *j = data;
+    struct sizes s = sizes_of(j->p, j->a, j->b, j->c);
+    if (j->workspace_bytes)
+        memset(j->workspace, 0xee, j->workspace_bytes);
+    for (uint64_t n = 0; n < s.n; n++)
+        for (uint64_t m = 0; m < s.m; m++) {
+            double sum = 0.0;
+            for (uint64_t k = 0; k < s.k; k++)
+                sum += at(j->a_data, j->a, j->p->transposed[0], m, k) *
+                       at(j->b_data, j->b, j->p->transposed[1], k, n);
+            sum *= (double)j->factor;
+            if (j->keep != 0.0f)
+                sum += (double)j->keep * at(j->out, j->c, false, m, n);
+            emulated_store(j->out, j->c->bf16, m + n * (uint64_t)j->c->pitch, sum);
+        }
+}
+
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const void *alpha,
                               const void *a_data, cublasLtMatrixLayout_t a_layout,
                               const void *b_data, cublasLtMatrixLayout_t b_layout, const void *beta,
@@ -183,27 +211,23 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
                               cublasLtMatrixLayout_t out_layout, const cublasLtMatmulAlgo_t *algo,
                               void *workspace, size_t workspace_bytes, cudaStream_t stream)
 {
-    const struct product *p = (void *)d;
-    const struct matrix *a = (void *)a_layout, *b = (void *)b_layout, *c = (void *)c_layout;
-    struct sizes s = sizes_of(p, a, b, c);
-    float factor = *(const float *)alpha, keep = *(const float *)beta;
+    const struct job job = {.p = (void *)d,
+                            .a = (void *)a_layout,
+                            .b = (void *)b_layout,
+                            .c = (void *)c_layout,
+                            .a_data = a_data,
+                            .b_data = b_data,
+                            .out = out,
+                            .workspace = workspace,
+                            .factor = *(const float *)alpha,
+                            .keep = *(const float *)beta,
+                            .workspace_bytes = workspace_bytes};
     CHECK(h && stream && c_data == out && c_layout == out_layout);
     CHECK(algo->data[0] != FIRST_ALGORITHM + REFUSED);
     CHECK(workspace_bytes == (algo->data[0] - FIRST_ALGORITHM) * WORKSPACE_STEP);
     CHECK((uintptr_t)a_data % algo->data[1] == 0 && (uintptr_t)b_data % algo->data[2] == 0 &&
           (uintptr_t)out % algo->data[4] == 0);
-    if (workspace_bytes)
-        memset(workspace, 0xee, workspace_bytes);
-    for (uint64_t j = 0; j < s.n; j++)
-        for (uint64_t i = 0; i < s.m; i++) {
-            double sum = 0.0;
-            for (uint64_t k = 0; k < s.k; k++)
-                sum +=
-                    at(a_data, a, p->transposed[0], i, k) * at(b_data, b, p->transposed[1], k, j);
-            sum *= (double)factor;
-            if (keep != 0.0f)
-                sum += (double)keep * at(c_data, c, false, i, j);
-            emulated_store(out, c->bf16, i + j * (uint64_t)c->pitch, sum);
-        }
+    sizes_of(job.p, job.a, job.b, job.c); /* looks at them */
+    emulated_enqueue(stream, multiply, &job, sizeof job);
     return CUBLAS_STATUS_SUCCESS;
 }

@@ -210,11 +210,13 @@ static void check_attention(struct device *d, size_t positions, size_t dim)
                                .v = device_tensor(d, &v),
                                .p = device_tensor(d, &p),
                                .y = device_tensor(d, &y)};
-    struct attention_grad_args g = {a, device_tensor(d, &dy), device_tensor(d, &dq),
+    struct attention_args on = a;
+    on.item = device_on(d, item, sizeof item);
+    struct attention_grad_args g = {on, device_tensor(d, &dy), device_tensor(d, &dq),
                                     device_tensor(d, &dk), device_tensor(d, &dv)};
     struct true_attention t = {&a, q.value, k.value, v.value};
     struct function f = {true_attend, &t, n_q, dy.value};
-    assert_int_equal(d->b->ops->attention(d->b, &a), 0);
+    assert_int_equal(d->b->ops->attention(d->b, &on), 0);
     assert_int_equal(d->b->ops->attention_grad(d->b, &g), 0);
     device_off(d);
     true_attend(&t, want);
@@ -311,9 +313,12 @@ static void check_roi(struct device *d, size_t height, size_t width, size_t chan
                              .d_map = device_tensor(d, &d_map)};
     struct true_roi t = {&a, map.value};
     struct function f = {true_roi_max, &t, n_y, dy.value};
-    assert_int_equal(d->b->ops->roi_max(d->b, &a), 0);
-    a.y = device_tensor(d, &dy);
-    assert_int_equal(d->b->ops->roi_max_grad(d->b, &a), 0);
+    struct roi_max_args on = a;
+    on.item = device_on(d, item, sizeof item);
+    on.box = device_on(d, box, sizeof box);
+    assert_int_equal(d->b->ops->roi_max(d->b, &on), 0);
+    on.y = device_tensor(d, &dy);
+    assert_int_equal(d->b->ops->roi_max_grad(d->b, &on), 0);
     device_off(d);
     true_roi_max(&t, want);
     assert_within(relative_error(&y, want), TOLERANCE_F32);
@@ -392,7 +397,7 @@ static void sigmoid(void **state)
     enum { ROWS = 7, CLASSES = 13, N = ROWS * CLASSES };
     static uint8_t target[N];
     static double want[N];
-    double loss = 0.0;
+    double loss = 0.0, got = -1.0;
     struct device *d = device_open(state, 2);
     struct tensor x, weight, dx;
     tensor_random(&x, N, DTYPE_F32, 0.0, 51);
@@ -410,16 +415,19 @@ static void sigmoid(void **state)
     struct sigmoid_xent_args a = {.rows = ROWS,
                                   .classes = CLASSES,
                                   .logits = device_tensor(d, &x),
-                                  .target = target,
-                                  .weight = weight.data,
+                                  .target = device_on(d, target, sizeof target),
+                                  .weight = device_tensor(d, &weight),
                                   .scale = 0.25f,
-                                  .d_logits = device_tensor(d, &dx)};
+                                  .d_logits = device_tensor(d, &dx),
+                                  .loss = device_on(d, &got, sizeof got)};
     assert_int_equal(d->b->ops->sigmoid_xent(d->b, &a), 0);
     device_off(d);
-    assert_true(fabs(a.loss - loss) <= TOLERANCE_LOSS * (1.0 + fabs(loss)));
+    assert_true(fabs(got - loss) <= TOLERANCE_LOSS * (1.0 + fabs(loss)));
     assert_within(relative_error(&dx, want), TOLERANCE_F32);
     a.weight = NULL;
+    a.target = device_on(d, target, sizeof target);
     a.logits = a.d_logits = device_tensor(d, &x);
+    a.loss = device_on(d, &got, sizeof got);
     assert_int_equal(d->b->ops->sigmoid_xent(d->b, &a), 0);
     device_off(d);
     for (size_t i = 0; i < N; i++)

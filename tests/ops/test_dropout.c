@@ -10,6 +10,7 @@ static void check(struct device *d, size_t rows, size_t columns, float rate)
     tensor_random(&x, rows * columns, DTYPE_F32, 0.0, 1);
     tensor_random(&y, rows * columns, DTYPE_F32, 0.0, 2);
     const uint64_t seed = 0x123456789abcdef0, first = 0xfffffffeu; /* items pass 2^32 */
+    const uint64_t base = 5;
     struct dropout_args a = {.rows = rows,
                              .columns = columns,
                              .x = device_tensor(d, &x),
@@ -17,7 +18,8 @@ static void check(struct device *d, size_t rows, size_t columns, float rate)
                              .rate = rate,
                              .seed = seed,
                              .stream = STREAM,
-                             .first_item = first};
+                             .first_item = first - base,
+                             .base = device_on(d, &base, sizeof base)};
     assert_int_equal(d->b->ops->dropout(d->b, &a), 0);
     device_off(d);
     for (size_t i = 0; i < rows; i++) {
@@ -30,6 +32,8 @@ static void check(struct device *d, size_t rows, size_t columns, float rate)
         }
     }
     a.x = a.y = device_tensor(d, &x);
+    a.first_item = first;
+    a.base = NULL;
     assert_int_equal(d->b->ops->dropout(d->b, &a), 0);
     device_off(d);
     assert_memory_equal(x.data, y.data, rows * columns * sizeof(float));

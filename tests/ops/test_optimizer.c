@@ -22,7 +22,9 @@ static double norm_of(const double *x, const struct param_span *s)
     return sqrt(sum);
 }
 
-static void true_step(struct state *t, const double *g, const struct optimizer_args *a)
+static const float rate = 0.1f;
+
+static void true_step(struct state *t, const double *g, const struct optimizer_desc *a)
 {
     for (size_t k = 0; k < N_SPANS; k++) {
         const struct param_span *s = &spans[k];
@@ -32,7 +34,7 @@ static void true_step(struct state *t, const double *g, const struct optimizer_a
             factor = (double)a->trust * w / (norm_of(g, s) + decay * w);
         for (size_t i = s->offset; i < s->offset + s->len; i++) {
             t->v[i] = (double)a->momentum * t->v[i] + factor * (g[i] + decay * t->w[i]);
-            t->w[i] -= (double)a->lr * t->v[i];
+            t->w[i] -= (double)rate * t->v[i];
         }
     }
 }
@@ -40,28 +42,35 @@ static void true_step(struct state *t, const double *g, const struct optimizer_a
 static void check(struct device *d, bool lars, float *result)
 {
     struct tensor w, g;
+    struct err e = {0};
+    struct optimizer *o;
+    struct optimizer_desc desc = {.spans = spans,
+                                  .n_spans = N_SPANS,
+                                  .momentum = 0.9f,
+                                  .weight_decay = 0.01f,
+                                  .lars = lars,
+                                  .trust = 0.02f};
     struct state *t = calloc(1, sizeof *t);
     float *v = calloc(N, sizeof *v);
     tensor_random(&w, N, DTYPE_F32, 0.0, 1);
     memcpy(t->w, w.value, sizeof t->w);
     float gap = ((float *)w.data)[33003];
-    for (int i = 0; i < STEPS; i++) {
+    support_ok(d->b->ops->optimizer_new(d->b, &desc, &o, &e), &e);
+    for (int i = 0; i < 2 * STEPS; i++) {
+        uint32_t skip = i % 2 ? 1 + (uint32_t)i : 0; /* every other step is none */
         tensor_random(&g, N, DTYPE_F32, 0.0, 2 + (uint64_t)i);
         struct optimizer_args a = {.params = device_tensor(d, &w),
                                    .grads = device_tensor(d, &g),
                                    .velocity = device_on(d, v, N * sizeof *v),
-                                   .spans = spans,
-                                   .n_spans = N_SPANS,
-                                   .lr = 0.1f,
-                                   .momentum = 0.9f,
-                                   .weight_decay = 0.01f,
-                                   .lars = lars,
-                                   .trust = 0.02f};
-        true_step(t, g.value, &a);
-        assert_int_equal(d->b->ops->optimizer_step(d->b, &a), 0);
+                                   .lr = device_on(d, &rate, sizeof rate),
+                                   .skip = i ? device_on(d, &skip, sizeof skip) : NULL};
+        if (!skip)
+            true_step(t, g.value, &desc);
+        assert_int_equal(d->b->ops->optimizer_step(d->b, o, &a), 0);
         device_off(d);
         tensor_release(&g);
     }
+    d->b->ops->optimizer_free(d->b, o);
     assert_within(relative_error(&w, t->w), TOLERANCE_F32);
     assert_true(((float *)w.data)[33003] == gap); /* between the tensors */
     memcpy(result, w.data, N * sizeof *result);
@@ -94,10 +103,15 @@ static void lars(void **state)
 
 static bool is_finite(struct device *d, const struct tensor *x)
 {
-    bool finite;
-    assert_int_equal(d->b->ops->all_finite(d->b, device_tensor(d, x), N, &finite), 0);
+    uint32_t bad[2] = {0, 1}; /* the second stays as it is */
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(d->b->ops->all_finite(d->b, device_tensor(d, x), N,
+                                               device_on(d, &bad[i], sizeof bad[i])),
+                         0);
     device_off(d);
-    return finite;
+    assert_int_equal(bad[1], 1);
+    assert_true(bad[0] <= 1);
+    return bad[0] == 0;
 }
 
 static void finds_what_is_not_finite(void **state)

@@ -228,7 +228,7 @@ static void gathered_rows(void **state)
                                      .to = device_on(d, to, n * bytes),
                                      .row_bytes = bytes,
                                      .n_rows = n,
-                                     .row = row};
+                                     .row = device_on(d, row, sizeof row)};
         assert_int_equal(d->b->ops->gather_rows(d->b, &a), 0);
         device_off(d);
         for (size_t i = 0; i < n; i++)

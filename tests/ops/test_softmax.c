@@ -17,18 +17,22 @@ static struct {
     int32_t target[MAX_ROWS];
 } data;
 
+/* The sums of the last run. */
+static double sums[XENT_SUMS];
+
 /* The operation on host memory: logits and gradient are [rows, stride]. */
-static int run(struct device *d, struct softmax_xent_args *a)
+static int run(struct device *d, const struct softmax_xent_args *a)
 {
-    const float *logits = a->logits;
-    float *d_logits = a->d_logits;
+    struct softmax_xent_args on = *a;
     size_t bytes = a->rows * (a->stride ? a->stride : a->classes) * sizeof(float);
-    a->logits = device_on(d, logits, bytes);
-    a->d_logits = device_on(d, d_logits, bytes);
-    int rc = d->b->ops->softmax_xent(d->b, a);
+    sums[XENT_LOSS] = sums[XENT_CORRECT] = -1;
+    on.logits = device_on(d, a->logits, bytes);
+    on.d_logits = device_on(d, a->d_logits, bytes);
+    on.target = device_on(d, a->target, a->rows * sizeof *a->target);
+    on.weight = device_on(d, a->weight, a->rows * sizeof *a->weight);
+    on.sums = device_on(d, sums, sizeof sums);
+    int rc = d->b->ops->softmax_xent(d->b, &on);
     device_off(d);
-    a->logits = logits;
-    a->d_logits = d_logits;
     return rc;
 }
 
@@ -92,8 +96,8 @@ static void check(struct device *device, size_t rows, size_t classes, size_t pad
     }
     for (size_t i = 0; i < GUARD; i++)
         assert_true(data.gradient[rows * stride + i] == guard_value);
-    assert_true(fabs(a.loss - loss) <= TOLERANCE_LOSS * (1 + loss));
-    assert_int_equal(a.n_correct, n_correct);
+    assert_true(fabs(sums[XENT_LOSS] - loss) <= TOLERANCE_LOSS * (1 + loss));
+    assert_int_equal(sums[XENT_CORRECT], n_correct);
 }
 
 static void test_shapes(void **state)
@@ -127,7 +131,7 @@ static void test_finite_differences(void **state)
         for (int side = 0; side < 2; side++) {
             data.logits[i] = middle + (side ? step : -step);
             assert_int_equal(run(device, &a), 0);
-            loss[side] = a.loss;
+            loss[side] = sums[XENT_LOSS];
         }
         data.logits[i] = middle;
         assert_true(fabs((loss[1] - loss[0]) / (2 * step) - data.gradient[i]) <
@@ -155,11 +159,11 @@ static void test_in_place_and_threads(void **state)
                                       .d_logits = first};
         assert_int_equal(run(device, &a), 0);
         if (n_threads > 1)
-            assert_true(a.loss == loss);
-        loss = a.loss;
+            assert_true(sums[XENT_LOSS] == loss);
+        loss = sums[XENT_LOSS];
         a.logits = a.d_logits = second;
         assert_int_equal(run(device, &a), 0);
-        assert_true(a.loss == loss);
+        assert_true(sums[XENT_LOSS] == loss);
         assert_memory_equal(first, second, sizeof first);
         device_close(device);
     }
@@ -172,23 +176,31 @@ static void test_edges(void **state)
     static const float tie[3] = {2, 5, 5}, large[2] = {3e38f, -3e38f}, wrong[2] = {NAN, 0};
     struct device *device = device_open(state, 1);
     int32_t target = 1;
+    float gradient[2];
     struct softmax_xent_args a = {
         .rows = 1, .classes = 3, .logits = tie, .target = &target, .scale = 1};
     assert_int_equal(run(device, &a), 0);
-    assert_int_equal(a.n_correct, 1);
+    assert_int_equal(sums[XENT_CORRECT], 1);
     target = 2;
     assert_int_equal(run(device, &a), 0);
-    assert_int_equal(a.n_correct, 0);
+    assert_int_equal(sums[XENT_CORRECT], 0);
     a.classes = 2;
     a.logits = large;
     target = 0;
     assert_int_equal(run(device, &a), 0);
-    assert_true(a.loss == 0 && a.n_correct == 1);
+    assert_true(sums[XENT_LOSS] == 0 && sums[XENT_CORRECT] == 1);
     a.logits = wrong;
     assert_int_equal(run(device, &a), 0);
-    assert_true(isnan(a.loss));
-    for (target = -1; target <= 2; target += 3)
-        assert_true(run(device, &a) < 0);
+    assert_true(isnan(sums[XENT_LOSS]));
+    a.logits = large;
+    a.d_logits = gradient;
+    for (target = -1; target <= 2; target += 3) { /* no class */
+        assert_int_equal(run(device, &a), 0);
+        assert_true(isnan(sums[XENT_LOSS]) && sums[XENT_CORRECT] == 0);
+    }
+    a.rows = 0;
+    assert_int_equal(run(device, &a), 0);
+    assert_true(sums[XENT_LOSS] == 0 && sums[XENT_CORRECT] == 0);
     device_close(device);
 }
 

@@ -196,7 +196,7 @@ static void check(struct device *d, const char *name, enum dtype type, bool trai
     struct npy upstream = load(&file[1], &r, "upstream", "|i1");
     struct npy table = load(&file[2], &r, train ? "train" : "inference", "<f8");
     support_ok(model_support_new(&r.m, r.b, name, SEED, &e), &e);
-    support_ok(model_make_trainable(r.m, &e), &e);
+    support_ok(model_make_trainable(r.m, NULL, &e), &e);
     run_passes(&r, &input, &upstream);
     compare(&r, &table);
     pass_free(r.p);

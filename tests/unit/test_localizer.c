@@ -54,7 +54,7 @@ static void open_fixture(struct fixture *f, enum dtype dtype)
         .n = N, .map = {T, H, W}, .boxes = BOXES, .dtype = dtype, .keep = true};
     f->b = support_backend(2);
     support_ok(model_new(&f->m, f->b, &d, &e), &e);
-    support_ok(model_make_trainable(f->m, &e), &e);
+    support_ok(model_make_trainable(f->m, NULL, &e), &e);
     fill_parameters(f->m);
     f->map = malloc(N_MAP * sizeof *f->map);
     f->d_map = malloc(N_MAP * sizeof *f->d_map);
@@ -76,6 +76,7 @@ static void close_fixture(struct fixture *f)
 static double loss_of(const struct fixture *f, float *logits)
 {
     uint8_t target[N_LOGITS];
+    double loss;
     for (size_t i = 0; i < N_LOGITS; i++)
         target[i] = i * 7 % 3 == 0;
     struct sigmoid_xent_args a = {.rows = N * BOXES,
@@ -83,9 +84,10 @@ static double loss_of(const struct fixture *f, float *logits)
                                   .logits = logits,
                                   .target = target,
                                   .scale = 1.0f / N_LOGITS,
-                                  .d_logits = logits};
+                                  .d_logits = logits,
+                                  .loss = &loss};
     assert_int_equal(f->b->ops->sigmoid_xent(f->b, &a), 0);
-    return a.loss / N_LOGITS;
+    return loss / N_LOGITS;
 }
 
 /* Row of the oracle: the norm, and products with the signs of tests/oracle/localizer.py. What is

@@ -22,12 +22,22 @@ struct fixture {
 
 static struct loss_input input_of(struct fixture *f)
 {
-    struct loss_input in = {.rows_short = f->rows[0], .rows_long = f->rows[1]};
+    struct loss_input in = {0};
     for (int h = 0; h < 2; h++) {
         in.z_short[h] = f->z + h * N_SHORT;
         in.z_long[h] = f->z + 2 * N_SHORT + h * N_LONG;
     }
     return in;
+}
+
+static double total_of(struct fixture *f, const struct loss_input *in)
+{
+    struct err e = {0};
+    double total;
+    support_ok(loss_post(f->l, f->rows[0], f->rows[1], &e), &e);
+    support_ok(loss_run(f->l, in, &e), &e);
+    support_ok(loss_result(f->l, &total, &e), &e);
+    return total;
 }
 
 static void load_rows(struct fixture *f)
@@ -101,13 +111,11 @@ static void check_against_autograd(bool other_only)
 {
     struct fixture f;
     struct buf file = {0};
-    struct err e = {0};
-    double total;
     open_fixture(&f, other_only);
     struct npy a = oracle_load(&file, other_only ? "objective_other" : "objective_all", "<f8");
     const double *want = a.data;
     struct loss_input in = input_of(&f);
-    support_ok(loss_run(f.l, &in, &total, &e), &e);
+    double total = total_of(&f, &in);
     near(total, want[0], TOLERANCE_OBJECTIVE * fabs(want[0]));
     for (int i = 0; i < 2; i++) {
         const struct loss_part *p = &loss_parts(f.l)[i];
@@ -137,14 +145,13 @@ static void equals_finite_differences(void **state)
 {
     (void)state;
     struct fixture f;
-    struct err e = {0};
     enum { TOTAL = 2 * (N_SHORT + N_LONG) };
     open_fixture(&f, false);
     struct loss_input in = input_of(&f);
-    double total, slope = 0.0, side[2];
+    double slope = 0.0, side[2];
     const double step = 0.1;
     float *direction = malloc(TOTAL * sizeof *direction);
-    support_ok(loss_run(f.l, &in, &total, &e), &e);
+    total_of(&f, &in);
     for (int i = 0; i < TOTAL; i++) {
         bool is_long = i >= 2 * N_SHORT;
         int at = is_long ? i - 2 * N_SHORT : i, n = is_long ? N_LONG : N_SHORT;
@@ -154,7 +161,7 @@ static void equals_finite_differences(void **state)
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i < TOTAL; i++)
             f.z[i] += (k ? -2.0f : 1.0f) * (float)step * direction[i];
-        support_ok(loss_run(f.l, &in, &side[k], &e), &e);
+        side[k] = total_of(&f, &in);
     }
     double measured = (side[0] - side[1]) / (2.0 * step);
     near(measured, slope, TOLERANCE_FINITE_DIFFERENCE * fabs(slope));

@@ -21,7 +21,7 @@ static float *gradients(const char *backbone, enum dtype dtype, bool recompute, 
                                 .keep = true,
                                 .recompute = recompute};
     support_ok(model_support_new(&m, b, backbone, 3, &e), &e);
-    support_ok(model_make_trainable(m, &e), &e);
+    support_ok(model_make_trainable(m, NULL, &e), &e);
     support_ok(encoder_new(&c, m, &o, &e), &e);
     support_ok(encoder_set_weights(c, &e), &e);
     size_t n_pixels = (size_t)N * LENGTH * SIZE * SIZE * 3;

@@ -45,7 +45,7 @@ static void open_fixture(struct fixture *f, void **state, size_t batch)
     objective_heads(&f->o, &d);
     support_ok(model_new(&f->m, f->d->b, &d, &e), &e);
     support_ok(model_init_weights(f->m, 1, &e), &e);
-    support_ok(model_make_trainable(f->m, &e), &e);
+    support_ok(model_make_trainable(f->m, NULL, &e), &e);
     make_pixels(f, ROLE_LONG, batch, LENGTH_LONG);
     make_pixels(f, ROLE_SHORT, batch, LENGTH_SHORT);
 }

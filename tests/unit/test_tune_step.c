@@ -25,7 +25,7 @@ static void open_fixture(struct fixture *f, enum model_task task, size_t n_threa
     f->b = support_backend(n_threads);
     support_ok(model_new(&f->m, f->b, &d, &e), &e);
     support_ok(model_init_weights(f->m, 1, &e), &e);
-    support_ok(model_make_trainable(f->m, &e), &e);
+    support_ok(model_make_trainable(f->m, NULL, &e), &e);
     f->pixels = aligned_alloc(64, BATCH * CLIP * sizeof(float));
     for (size_t i = 0; i < BATCH; i++) {
         struct rng r;
@@ -58,7 +58,7 @@ static struct tune_result run(struct fixture *f, const struct tune_options *o, u
     struct err e = {0};
     struct tune_step *s;
     struct tune_result out;
-    struct tune_input in = {f->pixels, f->rows, number};
+    struct tune_input in = {.pixels = f->pixels, .rows = f->rows, .number = number};
     support_ok(tune_step_new(&s, f->m, o, &e), &e);
     support_ok(tune_step_set_weights(s, &e), &e);
     support_ok(tune_step_run(s, &in, &out, &e), &e);
@@ -171,7 +171,7 @@ static void refuses(void **state)
     struct tune_result out;
     struct tune_options o = whole;
     open_fixture(&f, MODEL_CLASSIFY, 1);
-    struct tune_input in = {f.pixels, f.rows, 0};
+    struct tune_input in = {.pixels = f.pixels, .rows = f.rows};
     o.micro_batch = 4;
     support_failed(tune_step_new(&s, f.m, &o, &e), &e, "micro-batch 4 does not divide batch 6");
     support_ok(tune_step_new(&s, f.m, &whole, &e), &e);
