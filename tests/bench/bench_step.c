@@ -8,7 +8,10 @@
  *
  * Prints: seconds of a step, of its convolutions, of its linear layers (medians of alternating
  * rounds), peak of this process's host memory in MB, 1e12 operations of a step, 1e12 operations a
- * second that the device can do.
+ * second that the device can do, seconds that a step takes at least by its operations and the bytes
+ * that it has to move.
+ *
+ * With ROUNDS 0: what the time of one step goes to, see timed_backend.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +21,14 @@
 #include "common/base/rng.h"
 #include "common/base/ui.h"
 #include "common/nn/step.h"
+#include "tests/bench/timed_backend.h"
 
 enum { MAX_ROUNDS = 99, MAX_LAYERS = 2 * ARCH_MAX_UNITS };
 
 struct layers { /* convolutions, or linear layers, of both clips */
     struct conv *conv[MAX_LAYERS];
     bool no_data_grad[MAX_LAYERS];
+    double flops[MAX_LAYERS], bytes[MAX_LAYERS]; /* of one pass: operations, x and y */
     int n;
 };
 
@@ -35,6 +40,7 @@ struct bench {
     struct step_input in;
     struct recording *recording;
     struct layers convolutions, linear;
+    double norm_bytes;         /* that normalisations of a micro-batch have to move */
     size_t most, most_weights; /* elements of the largest activation and of the largest kernel */
     void *buffer[3];           /* x, y, gradient */
     float *weights;
@@ -114,6 +120,22 @@ static struct conv_desc unit_shape(const struct bench *t, const struct net_input
     return d;
 }
 
+/*
+ * How often a unit's normalisation has to read or write a tensor of its output's size: forward it
+ * reads the convolution's output (whose statistics the convolution could have taken) and writes its
+ * own; backward, the sums need the gradient and that output before the pass that reads both again
+ * and writes. What is added, forward, and the other branch's gradient, backward, is read besides;
+ * the sum is kept for the other branch.
+ */
+static double norm_passes(const struct unit *u)
+{
+    if (!u->norm_name[0])
+        return 0.0;
+    if (u->shortcut) /* its forward pass and its sums are those of the unit that adds it */
+        return 3.0;
+    return u->residual == NO_RESIDUAL ? 2.0 + 5.0 : 3.0 + 7.0;
+}
+
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -132,7 +154,14 @@ static void add_net(struct bench *t, struct layers *l, const struct net_input *i
             larger(t->most_weights, d.c_out * d.kernel[0] * d.kernel[1] * d.kernel[2] * d.c_in);
         if (l->n == MAX_LAYERS)
             check(err_set(&e, "more than %d layers", MAX_LAYERS), &e);
+        size_t rows_in = d.n * d.in[0] * d.in[1] * d.in[2];
         l->no_data_grad[l->n] = d.no_data_grad;
+        l->flops[l->n] = 2.0 * (double)(rows_out * d.c_out) *
+                         (double)(d.kernel[0] * d.kernel[1] * d.kernel[2] * d.c_in);
+        l->bytes[l->n] =
+            (double)(rows_in * d.c_in + rows_out * d.c_out) * (double)dtype_bytes(d.dtype);
+        t->norm_bytes += norm_passes(&in->net->unit[i]) * (double)(rows_out * d.c_out) *
+                         (double)dtype_bytes(d.dtype);
         check(t->b->ops->conv_new(t->b, &d, &l->conv[l->n++], &e), &e);
     }
 }
@@ -213,7 +242,54 @@ static double median(double *v, int n)
     return v[n / 2];
 }
 
-static void open_bench(struct bench *t, int argc, char **argv)
+/* Bytes a second of a copy, read and written. */
+static double bandwidth(struct bench *t)
+{
+    enum { REPEATS = 10 };
+    struct err e = {0};
+    size_t n = (size_t)64 << 20;
+    float *from = allocate(t, n * sizeof *from), *to = allocate(t, n * sizeof *to);
+    double best = 1e30;
+    for (int i = 0; i < REPEATS; i++) {
+        double start = ui_seconds();
+        t->b->ops->convert(t->b, to, DTYPE_F32, from, DTYPE_F32, n);
+        check(t->b->ops->sync(t->b, &e), &e);
+        double took = ui_seconds() - start;
+        best = took < best ? took : best;
+    }
+    t->b->ops->release(t->b, from);
+    t->b->ops->release(t->b, to);
+    return 2.0 * (double)(n * sizeof(float)) / best;
+}
+
+/* Each pass of a layer takes its operations, or its tensors' way through memory, whichever is
+ * longer; normalisations take theirs besides. */
+static double two_term_limit(struct bench *t, double peak)
+{
+    double seconds = 0.0, rate = bandwidth(t), n_micro = (double)(t->o.batch / t->o.micro_batch);
+    const struct layers *all[] = {&t->convolutions, &t->linear};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < all[k]->n; i++) {
+            double by_flops = all[k]->flops[i] / peak, by_bytes = all[k]->bytes[i] / rate;
+            seconds +=
+                (all[k]->no_data_grad[i] ? 2.0 : 3.0) * (by_flops > by_bytes ? by_flops : by_bytes);
+        }
+    return n_micro * (seconds + t->norm_bytes / rate);
+}
+
+static void print_families(struct bench *t)
+{
+    time_step(t);
+    timed_backend_reset();
+    double begin = ui_seconds();
+    time_step(t);
+    fprintf(stderr, "one step, waiting after each operation: %.3f ms\n",
+            1e3 * (ui_seconds() - begin));
+    timed_backend_print(stdout);
+    timed_backend_unwrap(t->b);
+}
+
+static void open_bench(struct bench *t, int argc, char **argv, bool families)
 {
     struct err e = {0};
     struct objective objective;
@@ -231,6 +307,8 @@ static void open_bench(struct bench *t, int argc, char **argv)
     check(objective_parse(&objective, "teg-fg", &e), &e);
     objective_heads(&objective, &d);
     check(backend_open(&t->b, &bo, &e), &e);
+    if (families)
+        check(timed_backend_wrap(t->b, &e), &e);
     check(model_new(&t->m, t->b, &d, &e), &e);
     check(model_init_weights(t->m, 1, &e), &e);
     check(model_make_trainable(t->m, &how, &e), &e);
@@ -243,14 +321,18 @@ int main(int argc, char **argv)
 {
     struct bench t = {0};
     double step[MAX_ROUNDS], conv[MAX_ROUNDS], linear[MAX_ROUNDS];
-    int rounds = argc >= 9 && argc <= 11 ? (int)strtol(argv[7], NULL, 10) : 0;
-    if (rounds < 1 || rounds > MAX_ROUNDS) {
+    int rounds = argc >= 9 && argc <= 11 ? (int)strtol(argv[7], NULL, 10) : -1;
+    if (rounds < 0 || rounds > MAX_ROUNDS) {
         fprintf(stderr,
                 "usage: bench_step MODEL f32|bf16|tf32 BATCH LONG SHORT SIZE ROUNDS THREADS "
                 "[cpu|cuda [MICRO_BATCH]]\n");
         return 2;
     }
-    open_bench(&t, argc, argv);
+    open_bench(&t, argc, argv, rounds == 0);
+    if (rounds == 0) {
+        print_families(&t);
+        return 0;
+    }
     time_step(&t); /* then it is recorded, where the device can */
     time_step(&t);
     struct rusage usage;
@@ -266,8 +348,8 @@ int main(int argc, char **argv)
     struct err e = {0};
     double peak;
     check(backend_peak_flops(t.b, t.o.dtype, &peak, &e), &e);
-    printf("%.6f %.6f %.6f %.1f %.4f %.4f\n", median(step, rounds), median(conv, rounds),
+    printf("%.6f %.6f %.6f %.1f %.4f %.4f %.6f\n", median(step, rounds), median(conv, rounds),
            median(linear, rounds), (double)usage.ru_maxrss / 1024.0, step_flops(t.step) / 1e12,
-           peak / 1e12);
+           peak / 1e12, two_term_limit(&t, peak));
     return 0;
 }

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same training step in PyTorch: same model, heads, objective, batch, precision and threads, channels_last_3d.
 
-    peer_step.py MODEL f32|bf16|tf32 BATCH LONG SHORT SIZE ROUNDS THREADS [cpu|cuda]
+    peer_step.py MODEL f32|bf16|tf32 BATCH LONG SHORT SIZE ROUNDS THREADS [cpu|cuda [forward]]
 
 Prints: seconds of a step (median), peak memory in MB. On a GPU: compiled, with tuned cuDNN, memory of the device.
+With "forward": of the features of the long clips alone, as they are extracted.
 """
 import os
 import resource
@@ -49,7 +50,7 @@ def contrast(zs, zl, ks, kl):
     return nn.functional.cross_entropy(us.flatten(0, 1) @ ul.flatten(0, 1).T / TAU, target)
 
 
-def main(name, precision, batch, long, short, size, rounds, threads, device="cpu"):
+def main(name, precision, batch, long, short, size, rounds, threads, device="cpu", what="step"):
     gpu = device == "cuda"
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -70,9 +71,22 @@ def main(name, precision, batch, long, short, size, rounds, threads, device="cpu
         return (0.9 * contrast(z["fine", short], z["fine", long], 2, 1)
                 + 0.1 * contrast(z["persistent", short], z["persistent", long], short // 2, long // 2))
 
-    loss = torch.compile(forward) if gpu else forward
+    @torch.no_grad()
+    def features():
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+            return net(clips[long])
+
+    if what == "forward":
+        net.eval()
+    chosen = features if what == "forward" else forward
+    loss = torch.compile(chosen) if gpu else chosen
 
     def step():
+        if what == "forward":
+            loss()
+            if gpu:
+                torch.cuda.synchronize()
+            return
         optimizer.zero_grad(set_to_none=True)
         loss().backward()
         optimizer.step()
