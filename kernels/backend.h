@@ -58,6 +58,12 @@ struct backend_options {
      * the same bits and starts at once. NULL: measured anew by every process. The CPU has none.
      */
     const char *plan_file;
+    /*
+     * Called before each of these measurements, which take up to a second, with how many went
+     * before it. Below 0 gives up: the operation that asked fails with `e`. NULL: nobody is told.
+     */
+    int (*measuring)(void *user, size_t n_before, struct err *e);
+    void *user;
     bool tf32; /* products of float32 may round their factors to 10 bits, where the device can */
 };
 

@@ -119,6 +119,10 @@ static void print_progress(const struct progress *p, double now, char *out, size
 {
     double rate = (double)(p->done - p->skipped) / (now - p->started);
     const char *gap = p->text[0] ? ", " : "";
+    if (!p->total && !p->done) { /* nothing to count */
+        snprintf(out, size, "%s%s%s", p->what, gap, p->text);
+        return;
+    }
     if (!p->total || p->done > p->total) {
         snprintf(out, size, "%s %" PRIu64 " %s, %.3g/s%s%s", p->what, p->done, p->unit, rate, gap,
                  p->text);

@@ -278,7 +278,7 @@ static int open_inputs(struct extractor *x, struct err *e)
         return ERR_FAIL;
     struct backend_options bo = {
         .device = x->o->device, .n_threads = x->o->n_threads, .tf32 = x->o->tf32};
-    if (nn_device_open(&x->backend, &bo, x->o->out, e) < 0)
+    if (nn_device_open(&x->backend, &bo, x->o->out, x->o->ui, e) < 0)
         return ERR_FAIL;
     return load_model(x, e);
 }
@@ -653,6 +653,8 @@ static int loop(struct extractor *x, struct err *e)
     int rc = start_loader(x, e);
     while (rc >= 0 && (rc = loader_next(x->loader, &batch, e)) > 0) {
         rc = one_batch(x, batch, e);
+        if (rc < 0 && stop_requested()) /* while convolutions were measured */
+            rc = ERR_STOPPED;
         if (rc == 0 && stop_requested() && x->done < x->n_items)
             rc = err_code(e, ERR_STOPPED, "after %zu of %zu %s; the same command goes on", x->done,
                           x->n_items, units(x));

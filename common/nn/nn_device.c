@@ -2,6 +2,7 @@
 #include "common/nn/nn_device.h"
 
 #include "common/base/buf.h"
+#include "common/base/stop.h"
 
 const char *const nn_device_names[] = {"auto", "cpu", "cuda", NULL};
 const char *const nn_precision_names[] = {[DTYPE_F32] = "f32", [DTYPE_BF16] = "bf16", NULL};
@@ -19,11 +20,22 @@ const char *nn_compute_name(enum dtype dtype, bool tf32)
     return tf32 ? "tf32" : nn_precision_names[dtype];
 }
 
+static int tell_measuring(void *user, size_t n_before, struct err *e)
+{
+    ui_progress_text(user, "measuring how convolutions run fastest here: %zu done", n_before);
+    if (stop_requested())
+        return err_code(e, ERR_STOPPED,
+                        "while convolutions were measured; the same command goes on");
+    return 0;
+}
+
 int nn_device_open(struct backend **b, const struct backend_options *options, const char *out,
-                   struct err *e)
+                   struct ui *ui, struct err *e)
 {
     struct backend_options o = *options;
     struct buf plans = {0};
+    o.measuring = tell_measuring;
+    o.user = ui;
     int rc = buf_printf(&plans, e, "%s.plans", out);
     o.plan_file = (char *)plans.data;
     if (rc == 0)

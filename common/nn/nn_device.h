@@ -15,9 +15,12 @@ extern const char *const nn_compute_names[];                      /* NULL-ended 
 void nn_compute_parse(int choice, enum dtype *dtype, bool *tf32); /* a position in these */
 const char *nn_compute_name(enum dtype dtype, bool tf32);
 
-/* Opens it; what it measures is kept in OUT.plans, beside the output `out`. */
+/*
+ * Opens it; what it measures is kept in OUT.plans, beside the output `out`. While it measures, the
+ * progress that is shown says so, and a request to stop is heeded.
+ */
 int nn_device_open(struct backend **b, const struct backend_options *options, const char *out,
-                   struct err *e);
+                   struct ui *ui, struct err *e);
 
 /* Tells what the device has to say to the user, once. */
 void nn_device_tell(struct backend *b, struct ui *ui);

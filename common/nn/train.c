@@ -451,10 +451,20 @@ static int check_memory(const struct trainer *t, struct err *e)
                         "a smaller --micro-batch, --batch or --crop-size", e);
 }
 
+static int open_step(struct trainer *t, struct err *e)
+{
+    ui_progress_start(t->o.ui, "preparing", 0, "steps");
+    int rc = t->task->open(&t->run, e);
+    ui_progress_end(t->o.ui);
+    return rc < 0 && stop_requested() ? ERR_STOPPED : rc;
+}
+
 static int prepare(struct trainer *t, struct err *e)
 {
-    if (t->task->open(&t->run, e) < 0 || check_memory(t, e) < 0 ||
-        t->task->set_weights(&t->run, e) < 0 || make_loader(t, e) < 0)
+    int rc = open_step(t, e);
+    if (rc < 0)
+        return rc;
+    if (check_memory(t, e) < 0 || t->task->set_weights(&t->run, e) < 0 || make_loader(t, e) < 0)
         return ERR_FAIL;
     return backend_peak_flops(t->backend, t->o.dtype, &t->peak_flops, e);
 }
@@ -462,8 +472,9 @@ static int prepare(struct trainer *t, struct err *e)
 /* The log is opened, and so cut, when nothing but the training itself can fail any more. */
 static int train(struct trainer *t, struct err *e)
 {
-    if (t->at < t->end && prepare(t, e) < 0)
-        return ERR_FAIL;
+    int rc = t->at < t->end ? prepare(t, e) : 0;
+    if (rc < 0)
+        return rc;
     nn_device_tell(t->backend, t->o.ui);
     if (t->left_over)
         ui_note(t->o.ui, "%zu examples of every epoch are less than a batch and not trained",
@@ -472,7 +483,7 @@ static int train(struct trainer *t, struct err *e)
         return ERR_FAIL;
     ui_progress_start(t->o.ui, "training", t->end, "steps");
     ui_progress_skip(t->o.ui, t->at);
-    int rc = loop(t, e);
+    rc = loop(t, e);
     ui_progress_end(t->o.ui);
     return rc < 0 ? rc : checkpoint_publish(&t->checkpoint, t->model, t->end, e);
 }
@@ -481,7 +492,7 @@ static int train(struct trainer *t, struct err *e)
 static int try_micro_batch(struct trainer *t, struct err *e)
 {
     void *beside;
-    int rc = t->task->open(&t->run, e);
+    int rc = open_step(t, e);
     if (rc == 0)
         rc = check_memory(t, e);
     size_t scratch =
@@ -507,7 +518,10 @@ static int choose_micro_batch(struct trainer *t, struct err *e)
         if (t->o.batch % parts != 0)
             continue;
         t->o.micro_batch = t->o.batch / parts;
-        if (try_micro_batch(t, &why) == 0) {
+        int rc = try_micro_batch(t, &why);
+        if (rc == ERR_STOPPED)
+            return err_code(e, rc, "%s", why.text);
+        if (rc == 0) {
             if (parts > 1)
                 ui_note(t->o.ui, "micro-batches of %zu: the largest that fit into memory",
                         t->o.micro_batch);
@@ -543,7 +557,7 @@ int train_run(const struct train_options *o, struct err *e)
     if (rc == 0)
         rc = plan_schedule(&t, e);
     if (rc == 0)
-        rc = nn_device_open(&t.backend, &bo, o->out, e);
+        rc = nn_device_open(&t.backend, &bo, o->out, o->ui, e);
     if (rc == 0)
         rc = make_model(&t, e);
     if (rc == 0)

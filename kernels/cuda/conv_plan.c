@@ -385,18 +385,21 @@ static int search(struct conv_plan *p, struct err *e)
 
 static int choose(struct conv_plan *p, struct err *e)
 {
-    struct plan_file *file = cuda_of(p->backend)->plan_file;
+    struct cuda_state *s = cuda_of(p->backend);
+    struct plan_file *file = s->plan_file;
     struct conv_choice c;
     char text[CHOICE_BYTES];
     const char *kept = plan_file_get(file, p->key);
     if (kept && read_choice(&c, kept) && c.way != WAY_PLAIN && use(p, &c, NULL) == 0 &&
         number_of(p) == c.number)
         return 0;
+    if (s->measuring && s->measuring(s->user, s->n_measured++, e) < 0)
+        return ERR_FAIL;
     if (search(p, e) < 0)
         return err_add(e, "%s", p->key);
     if (p->choice.way == WAY_PLAIN)
         err_set(&p->backend->note, "this will be slow: %s has no engine that computes %s right",
-                vendor_versions(cuda_of(p->backend)->vendor), p->key);
+                vendor_versions(s->vendor), p->key);
     write_choice(&p->choice, text);
     return plan_file_put(file, p->key, text, e);
 }

@@ -89,6 +89,8 @@ int cuda_open(struct backend *b, const struct backend_options *options, struct e
     b->ops = &cuda_ops;
     b->name = "cuda";
     s->tf32 = options->tf32;
+    s->measuring = options->measuring;
+    s->user = options->user;
     int rc = 0;
     if (choose_device(s, &device, e) < 0 || open_memory(b, e) < 0 ||
         vendor_open(&s->vendor, s->stream, e) < 0)

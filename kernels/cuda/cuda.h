@@ -56,6 +56,9 @@ struct cuda_state {
     struct err failure;    /* the first of an operation that has no way to tell */
     struct vendor *vendor; /* cuDNN and cuBLASLt */
     struct plan_file *plan_file;
+    int (*measuring)(void *user, size_t n_before, struct err *e); /* see backend_options */
+    void *user;
+    size_t n_measured;
     struct conv_plan *conv_plans; /* each pass that was asked for, once */
     struct gemm_cache *gemms;
     struct render_lanes *lanes;
