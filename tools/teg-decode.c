@@ -14,6 +14,7 @@ enum {
     KEY_FPS,
     KEY_FRAME_STEP,
     KEY_LEVEL,
+    KEY_DEVICE,
     KEY_MAX_BAD,
     KEY_TIME_LIMIT,
     KEY_FORCE,
@@ -33,12 +34,15 @@ static const struct argp_option options[] = {
      0},
     {"frame-step", KEY_FRAME_STEP, "N", 0, "Store every N-th frame only (default: 1)", 0},
     {"level", KEY_LEVEL, "N", 0, "zstd level, 1 to 19 (default: 1)", 0},
+    {"device", KEY_DEVICE, "NAME", 0, "What decodes the videos: cpu or cuda (default: cpu)", 0},
     {"max-bad", KEY_MAX_BAD, "N", 0, "Put up with N bad videos (default: 0)", 0},
     {"time-limit", KEY_TIME_LIMIT, "S", 0,
      "Give a file up after S seconds without a frame (default: 60)", 0},
     {"force", KEY_FORCE, NULL, 0, "Replace what is there", 0},
     {0},
 };
+
+static const char *const device_names[] = {"cpu", "cuda", NULL};
 
 static void parse_fps(struct argp_state *state, const char *arg, struct decode_settings *s)
 {
@@ -83,6 +87,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_LEVEL:
         o->level = (int)cli_i64(state, "level", arg, 1, MAX_LEVEL);
+        return 0;
+    case KEY_DEVICE:
+        o->cuda = cli_choice(state, "device", arg, device_names) == 1;
         return 0;
     case KEY_MAX_BAD:
         o->max_bad = cli_i64(state, "max-bad", arg, 0, INT64_MAX);

@@ -119,7 +119,8 @@ static void start_clock(struct decoder *d)
 static int open_file(struct decoder *d, struct err *e)
 {
     struct err why = {0};
-    const struct reader_options options = {.time_limit = d->settings->time_limit};
+    const struct reader_options options = {.time_limit = d->settings->time_limit,
+                                           .hardware = d->settings->hardware};
     if (d->request->bad) {
         end(d, d->request->bad);
         return 0;

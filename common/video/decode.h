@@ -21,14 +21,16 @@
 #include "common/store/frames.h"
 
 struct AVFrame;
+struct hardware;
 
 enum { DECODE_MAX_FRAMES = 100000000 }; /* frame numbers have 8 digits */
 
 struct decode_settings {
-    int short_side;           /* see convert_plan */
-    int64_t fps_num, fps_den; /* rate of the clock; fps_num 0: each video's own */
-    int64_t frame_step;       /* every n-th tick is stored */
-    double time_limit;        /* see reader.h */
+    int short_side;            /* see convert_plan */
+    int64_t fps_num, fps_den;  /* rate of the clock; fps_num 0: each video's own */
+    int64_t frame_step;        /* every n-th tick is stored */
+    double time_limit;         /* see reader.h */
+    struct hardware *hardware; /* hardware.h; NULL: the processor decodes; borrowed */
 };
 
 struct decode_request {

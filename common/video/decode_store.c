@@ -8,6 +8,7 @@
 #include "common/store/frames.h"
 #include "common/store/index.h"
 #include "common/store/store.h"
+#include "common/video/hardware.h"
 #include "common/video/pipeline.h"
 
 enum { FRAMES_A_REPORT = 64 }; /* on the progress line */
@@ -24,6 +25,7 @@ struct work {
     int64_t n_bad, n_frames, n_new_frames;
     int64_t n_failed; /* of the bad videos of an earlier run: that are good by the index */
     const char *root; /* of the videos */
+    struct hardware *hardware;
     double start;
 };
 
@@ -91,7 +93,8 @@ static struct json *settings_json(const struct decode_options *o)
     if (!j || json_add(j, "short_side", json_new_i64(s->short_side)) < 0 ||
         json_add(j, "fps", json_new_str(fps)) < 0 ||
         json_add(j, "frame_step", json_new_i64(s->frame_step)) < 0 ||
-        json_add(j, "level", json_new_i64(o->level)) < 0) {
+        json_add(j, "level", json_new_i64(o->level)) < 0 ||
+        (o->cuda && json_add(j, "device", json_new_str("cuda")) < 0)) {
         json_free(j);
         return NULL;
     }
@@ -238,6 +241,17 @@ static int put_video(void *user, size_t video, const struct frames_info *info, s
     return 0;
 }
 
+/* A GPU that was asked for and does less than that is told of. */
+static void tell_left(struct work *w)
+{
+    struct err why;
+    size_t n = w->hardware ? hardware_n_left(w->hardware, &why) : 0;
+    if (n)
+        ui_warn(w->ui,
+                "the processor decoded %zu videos, as the GPU's decoder does not take them%s%s", n,
+                why.text[0] ? ": " : "", why.text);
+}
+
 static int run(struct work *w, struct err *e)
 {
     const struct decode_options *o = w->options;
@@ -251,11 +265,13 @@ static int run(struct work *w, struct err *e)
         .end = put_video,
         .user = w,
     };
+    job.settings.hardware = w->hardware;
     w->start = ui_seconds();
     ui_progress_start(w->ui, "decoding", w->n_videos, "videos");
     ui_progress_skip(w->ui, w->n_done);
     int rc = pipeline_run(&job, e);
     ui_progress_end(w->ui);
+    tell_left(w);
     return rc;
 }
 
@@ -297,12 +313,14 @@ int decode_store(const struct decode_options *options, struct ui *ui, struct err
         goto out;
     }
     w.root = root;
-    if ((rc = list_videos(&w, e)) < 0 || (rc = create_store(&w, e)) < 0 ||
-        (rc = resume(&w, e)) < 0 || (rc = run(&w, e)) < 0)
+    if ((rc = list_videos(&w, e)) < 0 ||
+        (rc = options->cuda ? hardware_open(&w.hardware, e) : 0) < 0 ||
+        (rc = create_store(&w, e)) < 0 || (rc = resume(&w, e)) < 0 || (rc = run(&w, e)) < 0)
         goto out;
     rc = publish(&w, e);
 out:
     store_abandon(w.writer);
+    hardware_close(w.hardware);
     for (size_t i = 0; w.requests && i < w.n_videos; i++)
         free((void *)w.requests[i].path);
     free(w.requests);

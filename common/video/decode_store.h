@@ -20,6 +20,7 @@ struct decode_options {
     const char *output;
     struct shard shard; /* zero: all videos, into one file */
     struct decode_settings settings;
+    bool cuda;       /* a GPU decodes the videos; settings.hardware is opened for it */
     int level;       /* zstd */
     int64_t max_bad; /* bad videos to be put up with */
     bool force;      /* replace what is there */

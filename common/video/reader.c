@@ -16,6 +16,7 @@
 #include "common/base/ui.h"
 #include "common/video/avlog.h"
 #include "common/video/clock.h"
+#include "common/video/hardware.h"
 
 /* Errors of a decoder that was given nothing new in between; some repeat theirs for ever. */
 enum { MAX_ERRORS_IN_A_ROW = 64 };
@@ -24,6 +25,8 @@ struct reader {
     AVFormatContext *format;
     AVCodecContext *codec;
     AVPacket *packet;
+    struct hardware *hardware; /* that is to decode; NULL: none, or it is known who does */
+    AVFrame *fetched;          /* on its way from there */
     AVStream *stream;
     struct reader_info info;
     double time_limit, deadline; /* seconds; seconds of ui_seconds */
@@ -105,6 +108,8 @@ static int open_codec(struct reader *r, struct err *e)
     r->codec->thread_count = 1;
     r->codec->max_pixels = READER_MAX_PIXELS;
     r->codec->pkt_timebase = r->stream->time_base;
+    if (hardware_use(r->hardware, r->codec, e) < 0)
+        return ERR_FAIL;
     rc = avcodec_open2(r->codec, codec, NULL);
     return rc < 0 ? avlog_fail(e, rc, "cannot open the decoder") : 0;
 }
@@ -240,8 +245,10 @@ int reader_open(struct reader **out, const char *path, const struct reader_optio
     avlog_begin();
     r->time_limit = options->time_limit > 0 ? options->time_limit : READER_TIME_LIMIT;
     r->deadline = ui_seconds() + r->time_limit;
+    r->hardware = options->hardware;
     r->packet = av_packet_alloc();
-    int rc = r->packet ? 0 : err_set(e, "out of memory");
+    r->fetched = av_frame_alloc();
+    int rc = r->packet && r->fetched ? 0 : err_set(e, "out of memory");
     if (rc < 0)
         goto fail;
     if ((rc = check_file(path, e)) < 0 || (rc = open_file(r, path, e)) < 0 ||
@@ -261,6 +268,7 @@ void reader_close(struct reader *r)
         return;
     avlog_begin(); /* closing may complain, too */
     av_packet_free(&r->packet);
+    av_frame_free(&r->fetched);
     avcodec_free_context(&r->codec);
     avformat_close_input(&r->format);
     free(r->pts);
@@ -409,8 +417,12 @@ static int feed(struct reader *r, struct err *e)
 
 static int check_frame(struct reader *r, AVFrame *frame, struct err *e)
 {
-    if (check_size(frame->width, frame->height, e) < 0)
+    int fetched = hardware_fetch(frame, r->fetched, e);
+    if (fetched < 0 || check_size(frame->width, frame->height, e) < 0)
         return ERR_FAIL;
+    if (r->hardware && !fetched)
+        hardware_note_left(r->hardware, avlog_line());
+    r->hardware = NULL;
     if (!av_pix_fmt_desc_get(frame->format))
         return err_set(e, "unknown pixel format %d", frame->format);
     if (frame->flags & AV_FRAME_FLAG_CORRUPT || frame->decode_error_flags)

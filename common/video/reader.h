@@ -24,11 +24,13 @@
 #include "common/base/err.h"
 
 struct AVFrame;
+struct hardware;
 
 enum { READER_TIME_LIMIT = 60, READER_MAX_PIXELS = 8192 * 4608 };
 
 struct reader_options {
     double time_limit; /* seconds a call may take without giving a frame; 0: READER_TIME_LIMIT */
+    struct hardware *hardware; /* hardware.h; NULL: the processor decodes; borrowed */
 };
 
 struct reader_info {

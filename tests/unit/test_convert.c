@@ -317,13 +317,61 @@ static void test_all_formats(void **state)
     converter_free(c);
 }
 
+/* A GPU's decoder gives the chroma samples side by side: the same picture, scaled or not. */
+static void interleaved_chroma_is_the_same(void **state)
+{
+    (void)state;
+    static const enum AVPixelFormat pairs[][2] = {{AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12},
+                                                  {AV_PIX_FMT_YUV420P10LE, AV_PIX_FMT_P010LE}};
+    for (size_t i = 0; i < 2; i++)
+        for (int short_side = 0; short_side <= 48; short_side += 48) {
+            AVFrame *planar = new_frame(pairs[i][0], 100, 80);
+            AVFrame *pairwise = new_frame(pairs[i][1], 100, 80);
+            bool deep = i == 1;
+            for (int y = 0; y < 80; y++)
+                for (int x = 0; x < 100; x++) {
+                    int luma = luma_of(x, y), u = (x * 7 + y) % 200 + 20,
+                        v = (x + y * 9) % 180 + 30;
+                    uint8_t *rows[2] = {pairwise->data[0] + y * pairwise->linesize[0],
+                                        pairwise->data[1] + y / 2 * pairwise->linesize[1]};
+                    set(planar, 0, x, y, luma << (deep ? 2 : 0));
+                    if (deep)
+                        ((uint16_t *)rows[0])[x] = (uint16_t)(luma << 8);
+                    else
+                        rows[0][x] = (uint8_t)luma;
+                    if (x % 2 || y % 2)
+                        continue;
+                    set(planar, 1, x / 2, y / 2, u << (deep ? 2 : 0));
+                    set(planar, 2, x / 2, y / 2, v << (deep ? 2 : 0));
+                    for (int k = 0; k < 2; k++)
+                        if (deep)
+                            ((uint16_t *)rows[1])[x + k] = (uint16_t)((k ? v : u) << 8);
+                        else
+                            rows[1][x + k] = (uint8_t)(k ? v : u);
+                }
+            struct frames_info info = {0};
+            convert_plan(planar, short_side, 0, &info);
+            uint8_t *want = run(planar, &info, 0), *got = run(pairwise, &info, 0);
+            assert_memory_equal(want, got, nv12_bytes(info.width, info.height));
+            free(want);
+            free(got);
+            av_frame_free(&planar);
+            av_frame_free(&pairwise);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan_sizes),    cmocka_unit_test(test_plan_colours),
-        cmocka_unit_test(test_420_is_copied), cmocka_unit_test(test_values_are_kept),
-        cmocka_unit_test(test_rgb),           cmocka_unit_test(test_scaling),
-        cmocka_unit_test(test_size_change),   cmocka_unit_test(test_all_formats),
+        cmocka_unit_test(test_plan_sizes),
+        cmocka_unit_test(test_plan_colours),
+        cmocka_unit_test(test_420_is_copied),
+        cmocka_unit_test(test_values_are_kept),
+        cmocka_unit_test(test_rgb),
+        cmocka_unit_test(test_scaling),
+        cmocka_unit_test(test_size_change),
+        cmocka_unit_test(test_all_formats),
+        cmocka_unit_test(interleaved_chroma_is_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
