@@ -8,7 +8,7 @@ SHELL := bash
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all tools tests unit debug test gpu-test emulate sanitize fuzz-replay check-style format format-check lint
+.PHONY: all tools tests unit debug test gpu-test gpu-check emulate sanitize fuzz-replay check-style format format-check lint
 .PHONY: force demo bench info deps install uninstall clean help
 
 # ---- Settings: give them on the command line --------------------------------------------------------
@@ -75,7 +75,7 @@ packages_optional := libopenmpi-dev openmpi-bin clang-format shellcheck ffmpeg p
 
 goals := $(or $(MAKECMDGOALS),all)
 bare_goals := help clean deps uninstall format format-check lint
-test_goals := test tests unit gpu-test emulate sanitize fuzz-replay check-style
+test_goals := test tests unit gpu-test gpu-check emulate sanitize fuzz-replay check-style
 probes := $(BUILD)/probes
 
 comma := ,
@@ -257,6 +257,16 @@ gpu_tests := $(filter $(shell grep -l ON_EVERY_DEVICE tests/ops/*.c tests/unit/*
 gpu-test: $(gpu_tests:%.c=$(BUILD)/%) ## the tests that run on a GPU too
 	@export CMOCKA_MESSAGE_OUTPUT=TAP; failed=0; for t in $^; do echo "# $$t"; $$t || failed=1; done; exit $$failed
 
+# Our own kernels alone: those of the libraries take long, and are not ours to mend.
+sanitizer = compute-sanitizer --error-exitcode 9 $(if $(shell compute-sanitizer --help 2>/dev/null | grep -e --kernel-name),--kernel-name,--filter) kns=_kernel
+op_tests = $(filter $(BUILD)/tests/ops/%,$(gpu_tests:%.c=$(BUILD)/%))
+
+gpu-check: $(gpu_tests:%.c=$(BUILD)/%) ## the operations under NVIDIA's compute-sanitizer: accesses, races, barriers
+	@command -v compute-sanitizer >/dev/null || { echo 'make: compute-sanitizer is not installed; it comes with the CUDA toolkit' >&2; exit 1; }
+	@failed=0; for tool in memcheck racecheck synccheck; do for t in $(op_tests); do \
+	    echo "# $$tool $$t"; $(sanitizer) --tool $$tool $$t >$(BUILD)/gpu-check.log 2>&1 || { failed=1; tail -n 40 $(BUILD)/gpu-check.log; }; \
+	    grep -h 'SUMMARY' $(BUILD)/gpu-check.log; done; done; exit $$failed
+
 # The same without a GPU: kernels as C++ on the processor, stand-ins for the runtime and the libraries.
 emulated := $(BUILD)/emulated
 major = $(firstword $(subst ., ,$(have.$1)))
@@ -265,9 +275,16 @@ emulated_libs := $(if $(with_cuda),$(emulated)/libcudnn.so.$(call major,cudnn) $
 emulated_tests := $(if $(with_cuda),$(filter-out %/test_backbone,$(gpu_tests:%.c=$(emulated)/%)))
 EMULATED_CXXFLAGS = -std=c++17 -O2 -g -ffp-contract=off -Wall -I. $(flags.cuda) $(EXTRA_CFLAGS)
 
-emulate: $(emulated_tests) $(emulated_libs) ## the tests of kernels for GPUs, run on the processor
+# Tools whose GPU is the processor; the others beside them are the usual ones.
+emulated_tools := $(if $(with_cuda),$(emulated)/teg-train $(emulated)/teg-extract)
+emulated_links := $(filter-out $(emulated_tools),$(tools:%=$(emulated)/%))
+
+emulate: $(emulated_tests) $(emulated_libs) $(emulated_tools) $(emulated_links) ## the tests of kernels for GPUs, run on the processor
 	@[ "$(with_cuda)" ] || { echo 'make: the emulator needs the CUDA toolkit, see `make info`' >&2; exit 1; }
-	@export CMOCKA_MESSAGE_OUTPUT=TAP; failed=0; for t in $(emulated_tests); do echo "# $$t"; $$t || failed=1; done; exit $$failed
+	@tests/emulator/run $(emulated) $(emulated_tests)
+
+$(emulated_links): $(emulated)/%: $(BUILD)/%
+	@ln -sfn ../$(@F) $@
 
 $(emulated)/%.o: %.cu $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -288,6 +305,10 @@ $(emulated)/libcublasLt.so.%: tests/emulator/emulated_blas.c $(BUILD)/flags
 $(emulated)/tests/%: $(BUILD)/tests/%.o $(emulated_kernels) $(BUILD)/tests/emulator/emulated_runtime.o $(BUILD)/libtest.a $(BUILD)/libteg.a $(BUILD)/flags.link
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) -rdynamic -Wl,-rpath,$(abspath $(emulated)) $(LDFLAGS) $(filter %.o %.a,$^) -lcmocka $(LDLIBS) -lstdc++ -o $@
+
+$(emulated)/teg-%: $(BUILD)/tools/teg-%.o $(emulated_kernels) $(BUILD)/tests/emulator/emulated_runtime.o $(BUILD)/libteg.a $(BUILD)/flags.link
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) -rdynamic -Wl,-rpath,$(abspath $(emulated)) $(LDFLAGS) $(filter %.o %.a,$^) $(LDLIBS) -lstdc++ -o $@
 
 -include $(emulated_kernels:.o=.d)
 

@@ -140,22 +140,49 @@ static int peak_run(struct peak *p, struct backend *b, double *took, struct err 
     return 0;
 }
 
-/* The best of a few products of square matrices: those fit a processor's caches, and fill a GPU. */
-int backend_peak_flops(struct backend *b, enum dtype dtype, double *flops, struct err *e)
+static void peak_release(struct peak *p, struct backend *b)
+{
+    b->ops->matmul_free(b, p->product);
+    b->ops->release(b, p->in[0]);
+    b->ops->release(b, p->in[1]);
+    b->ops->release(b, p->out);
+}
+
+/* The best of a few runs. */
+static int peak_measure(struct peak *p, struct backend *b, enum dtype dtype, double *flops,
+                        struct err *e)
 {
     enum { REPEATS = 6 };
-    bool cpu = b->ops == &cpu_ops;
-    struct peak p = {.side = cpu ? 768 : 4096, .n_products = cpu ? 1 : 8};
-    double best = 1e30, took;
-    int rc = peak_init(&p, b, dtype, e);
-    for (int i = 0; i < REPEATS && rc == 0; i++)
-        if ((rc = peak_run(&p, b, &took, e)) == 0)
-            best = took < best ? took : best;
-    if (rc == 0)
-        *flops = 2.0 * p.n_products * (double)(p.side * p.side * p.side) / best;
-    b->ops->matmul_free(b, p.product);
-    b->ops->release(b, p.in[0]);
-    b->ops->release(b, p.in[1]);
-    b->ops->release(b, p.out);
+    double best = 1e30, took = 1e30;
+    p->product = NULL;
+    p->in[0] = p->in[1] = p->out = NULL;
+    int rc = peak_init(p, b, dtype, e);
+    for (int i = 0; i < REPEATS && rc == 0; i++) {
+        rc = peak_run(p, b, &took, e);
+        best = took < best ? took : best;
+    }
+    *flops = 2.0 * p->n_products * (double)(p->side * p->side * p->side) / best;
+    peak_release(p, b);
     return rc;
+}
+
+/* Products of square matrices: those that fit a processor's caches; on a GPU larger ones until they
+ * fill it. */
+int backend_peak_flops(struct backend *b, enum dtype dtype, double *flops, struct err *e)
+{
+    static const size_t largest = 4096;
+    static const double long_enough = 1e-3; /* seconds */
+    bool cpu = b->ops == &cpu_ops;
+    struct peak p = {.side = cpu ? 768 : 256, .n_products = cpu ? 1 : 8};
+    double best = 0.0, rate;
+    for (;; p.side *= 2) {
+        if (peak_measure(&p, b, dtype, &rate, e) < 0)
+            return ERR_FAIL;
+        best = rate > best ? rate : best;
+        bool slow = 2.0 * p.n_products * (double)(p.side * p.side * p.side) / rate > long_enough;
+        if (cpu || p.side >= largest || slow)
+            break;
+    }
+    *flops = best;
+    return 0;
 }
