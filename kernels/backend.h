@@ -88,6 +88,13 @@ struct conv_desc {
     bool bias;
     bool forward_only; /* no backward plans are made */
     bool no_data_grad; /* backward_data will not be called (the first layer) */
+    /* What is mostly asked for, so that it is chosen for that: */
+    bool with_sums; /* conv_forward_args.sums */
+    enum conv_then {
+        THEN_NOTHING,
+        THEN_MASK,
+        THEN_ADD
+    } then; /* conv_data_grad_args.then: masked by scale and shift; by y, with dy2 added */
     /*
      * A convolution with the same weights for another input shape, or NULL: where the layouts agree
      * its packed weights serve both, so conv_set_weights must be called on both, on it first. Must
@@ -107,6 +114,18 @@ struct conv_forward_args {
     void *y;
     double *
         sums; /* [2, c_out]: receives sum and sum of squares of y over the rows; NULL: not wanted */
+};
+
+struct norm_grad_args;
+
+struct conv_data_grad_args {
+    const void *dy;
+    void *dx;
+    /*
+     * Called next as norm_grad anyway, with dy = dx; NULL: nothing is. A device may do both in one
+     * way through memory, and need not keep dx where `g` takes its place.
+     */
+    const struct norm_grad_args *then;
 };
 
 struct conv_weight_grad_args {

@@ -33,6 +33,8 @@ struct pass {
     void *grad_free[GRAD_BUFFERS]; /* gradient tensors not in use */
     int n_grad_free;
     void *pending[ARCH_MAX_UNITS][2]; /* gradients that reached a unit's output */
+    bool summed[ARCH_MAX_UNITS];      /* they are one, and the sums of it are there */
+    bool kept[ARCH_MAX_UNITS];        /* which is masked, then */
 };
 
 static const struct unit *unit_of(const struct pass *p, int i)
@@ -47,6 +49,46 @@ static size_t tensor_bytes(const struct pass *p, size_t rows, int i)
 
 /* -- shapes and plans -- */
 
+/* Behind which units nothing in front of them is read. */
+static void find_cuts(struct pass *p)
+{
+    for (int i = 0; i < p->net->desc.n_units; i++)
+        p->cut[i] = true;
+    for (int j = 0; j < p->net->desc.n_units; j++) {
+        const int read[2] = {unit_of(p, j)->input, unit_of(p, j)->residual};
+        for (int k = 0; k < 2; k++)
+            for (int i = read[k] + 1; read[k] >= 0 && i < j; i++)
+                p->cut[i] = false;
+    }
+}
+
+/*
+ * Whether unit i's gradient to its input is the last that reaches the unit it comes from, so that
+ * the sums of that one's normalisation can be taken at once. (With `recompute`, the inside of the
+ * block before is not there yet.)
+ */
+static bool sums_at_once(const struct pass *p, int i)
+{
+    int j = unit_of(p, i)->input;
+    if (!p->o.keep || j == NET_INPUT)
+        return false;
+    const struct unit *u = unit_of(p, j);
+    if (!u->norm_name[0] || u->pool || u->shortcut || (p->o.recompute && p->cut[j]))
+        return false;
+    for (int k = j + 1; k < i; k++)
+        if (unit_of(p, k)->input == j || unit_of(p, k)->residual == j)
+            return false;
+    return unit_of(p, i)->residual != j;
+}
+
+/* Which of the ways to mask. */
+static enum conv_then then_of(const struct pass *p, int i)
+{
+    if (!sums_at_once(p, i))
+        return THEN_NOTHING;
+    return unit_of(p, unit_of(p, i)->input)->residual == NO_RESIDUAL ? THEN_MASK : THEN_ADD;
+}
+
 static void shape_unit(struct pass *p, int i, struct conv_desc *d)
 {
     const struct unit *u = unit_of(p, i);
@@ -58,7 +100,9 @@ static void shape_unit(struct pass *p, int i, struct conv_desc *d)
                             .dtype = p->o.dtype,
                             .bias = u->bias,
                             .forward_only = !p->o.keep,
-                            .no_data_grad = u->input == NET_INPUT && !p->o.input_grad};
+                            .no_data_grad = u->input == NET_INPUT && !p->o.input_grad,
+                            .with_sums = p->o.keep && u->norm_name[0],
+                            .then = then_of(p, i)};
     q->conv_rows = q->rows = p->o.n;
     for (int k = 0; k < 3; k++) {
         d->in[k] = in[k];
@@ -164,18 +208,6 @@ static void place_all(const struct pass *p, struct places *at)
     at->end = m.end;
 }
 
-static void find_cuts(struct pass *p)
-{
-    for (int i = 0; i < p->net->desc.n_units; i++)
-        p->cut[i] = true;
-    for (int j = 0; j < p->net->desc.n_units; j++) {
-        const int read[2] = {unit_of(p, j)->input, unit_of(p, j)->residual};
-        for (int k = 0; k < 2; k++)
-            for (int i = read[k] + 1; read[k] >= 0 && i < j; i++)
-                p->cut[i] = false;
-    }
-}
-
 static size_t take_bytes(size_t *end, size_t bytes)
 {
     *end += bytes;
@@ -209,12 +241,10 @@ static void place_blocks(const struct pass *p, struct places *at)
 static int place_activations(struct pass *p, struct err *e)
 {
     struct places at;
-    if (p->o.recompute) {
-        find_cuts(p);
+    if (p->o.recompute)
         place_blocks(p, &at);
-    } else {
+    else
         place_all(p, &at);
-    }
     struct backend *b = p->model->backend;
     if (b->ops->alloc(b, at.end, &p->activations, e) < 0)
         return err_add(e, "activations of %zu bytes", at.end);
@@ -263,6 +293,7 @@ int pass_new(struct pass **out, struct model *m, const struct net *net,
     p->net = net;
     p->o = *o;
     p->o.recompute = o->recompute && o->keep;
+    find_cuts(p);
     if (plan_units(p, e) < 0 || place_activations(p, e) < 0 || place_vectors(p, e) < 0) {
         pass_free(p);
         return err_add(e, "%s on %zu x [%zu, %zu, %zu]", net->desc.name, o->n, o->in[0], o->in[1],
@@ -456,13 +487,20 @@ static void grad_push(struct pass *p, int unit, void *memory)
     p->pending[unit][p->pending[unit][0] != NULL] = memory;
 }
 
-/* The masked gradient of a unit's output with its sums. On return dy[0] holds g where it was kept.
- */
-static int unit_grad(struct pass *p, int i, void *dy[2], bool kept)
+/* Whether the masked gradient of a unit's output is needed beyond its own normalisation, or too
+ * much to be made twice. */
+static bool is_kept(const struct pass *p, int i, bool two)
 {
     const struct unit *u = unit_of(p, i);
-    struct unit_plan *q = &p->unit[i];
-    struct backend *b = p->model->backend;
+    return u->residual != NO_RESIDUAL || two || u->pool;
+}
+
+/* The masked gradient of a unit's output with its sums. Where it is kept, it takes dy[0]'s place.
+ */
+static struct norm_grad_args grad_args(const struct pass *p, int i, void *const dy[2])
+{
+    const struct unit *u = unit_of(p, i);
+    const struct unit_plan *q = &p->unit[i];
     bool residual = u->residual != NO_RESIDUAL;
     struct norm_grad_args args = {.rows = q->conv_rows,
                                   .channels = u->c_out,
@@ -475,14 +513,14 @@ static int unit_grad(struct pass *p, int i, void *dy[2], bool kept)
                                   .shift = q->shift,
                                   .y = residual ? q->y : NULL,
                                   .relu = u->relu && !u->pool,
-                                  .g = kept ? dy[0] : NULL,
+                                  .g = is_kept(p, i, dy[1]) ? dy[0] : NULL,
                                   .sums = q->grad_sums};
     if (residual && u->residual >= 0 && unit_of(p, u->residual)->shortcut) {
         args.c2 = p->unit[u->residual].c;
         args.mean2 = p->unit[u->residual].mean;
         args.sums2 = p->unit[u->residual].grad_sums;
     }
-    return b->ops->norm_grad(b, &args);
+    return args;
 }
 
 /* Channel constants, then dc from g (masked already, or dy with the mask made from c). */
@@ -520,6 +558,30 @@ static int norm_backward(struct pass *p, int i, const void *g, bool masked, void
     return m->backend->ops->norm_grad_apply(m->backend, &apply);
 }
 
+/* The gradient of unit i's input, pushed to the unit that it comes from, or put in the place of
+ * what is there with the sums of that unit's normalisation. */
+static int data_backward(struct pass *p, int i, const void *dc, struct err *e)
+{
+    struct backend *b = p->model->backend;
+    int j = unit_of(p, i)->input;
+    struct conv_data_grad_args args = {.dy = dc, .dx = grad_take(p, e)};
+    if (!args.dx)
+        return ERR_FAIL;
+    if (!sums_at_once(p, i)) {
+        grad_push(p, j, args.dx);
+        return b->ops->conv_backward_data(b, p->unit[i].conv, &args, e);
+    }
+    void *dy[2] = {args.dx, p->pending[j][0]};
+    struct norm_grad_args then = grad_args(p, j, dy);
+    args.then = &then;
+    p->pending[j][0] = args.dx;
+    p->summed[j] = true;
+    p->kept[j] = then.g != NULL;
+    int rc = b->ops->conv_backward_data(b, p->unit[i].conv, &args, e);
+    grad_give(p, dy[1]);
+    return rc;
+}
+
 /* Weight gradients from dc, and the gradient of the input pushed to the unit it came from. Gives dc
  * back. */
 static int conv_backward(struct pass *p, int i, const void *x, void *dc, struct err *e)
@@ -534,11 +596,8 @@ static int conv_backward(struct pass *p, int i, const void *x, void *dc, struct 
                                          .dbias = u->bias ? p->model->grads + at->bias : NULL,
                                          .accumulate = true};
     int rc = b->ops->conv_backward_weights(b, q->conv, &args, e);
-    if (rc == 0 && u->input != NET_INPUT) {
-        void *dx = grad_take(p, e);
-        rc = dx ? b->ops->conv_backward_data(b, q->conv, dc, dx, e) : ERR_FAIL;
-        grad_push(p, u->input, dx);
-    }
+    if (rc == 0 && u->input != NET_INPUT)
+        rc = data_backward(p, i, dc, e);
     return rc < 0 ? err_add(e, "%s", u->conv_name) : 0;
 }
 
@@ -578,10 +637,15 @@ static int unit_backward(struct pass *p, int i, void **dc, struct err *e)
         dy[0] = *dc = g;
         dy[1] = NULL;
     }
-    bool residual = u->residual != NO_RESIDUAL, kept = residual || dy[1] || u->pool;
-    if (unit_grad(p, i, dy, kept) < 0)
-        return err_set(e, "%s: not enough memory", u->norm_name);
-    grad_give(p, dy[1]);
+    bool residual = u->residual != NO_RESIDUAL, kept = p->kept[i];
+    if (!p->summed[i]) {
+        struct norm_grad_args args = grad_args(p, i, dy);
+        kept = args.g != NULL;
+        if (p->model->backend->ops->norm_grad(p->model->backend, &args) < 0)
+            return err_set(e, "%s: not enough memory", u->norm_name);
+        grad_give(p, dy[1]);
+    }
+    p->summed[i] = false;
     if (residual) {
         *dc = grad_take(p, e);
         if (!*dc)
@@ -615,7 +679,8 @@ int pass_backward(struct pass *p, const void *x, const void *dy, void *dx, struc
             return ERR_FAIL;
         if (unit_backward(p, i, &dc, e) < 0 || conv_backward(p, i, x, dc, e) < 0)
             return ERR_FAIL;
-        if (i == 0 && dx && b->ops->conv_backward_data(b, p->unit[0].conv, dc, dx, e) < 0)
+        struct conv_data_grad_args to_input = {.dy = dc, .dx = dx};
+        if (i == 0 && dx && b->ops->conv_backward_data(b, p->unit[0].conv, &to_input, e) < 0)
             return ERR_FAIL;
         grad_give(p, dc);
     }

@@ -454,15 +454,17 @@ int cpu_conv_forward(struct backend *b, struct conv *c, const struct conv_forwar
     return cpu_channel_sums(b, &all, args->y, args->sums);
 }
 
-int cpu_conv_backward_data(struct backend *b, struct conv *c, const void *dy, void *dx,
+int cpu_conv_backward_data(struct backend *b, struct conv *c, const struct conv_data_grad_args *a,
                            struct err *e)
 {
     struct pass_plan *p = &c->pass[BACKWARD_DATA];
-    TRY(dnnl_memory_set_data_handle(p->in, (void *)dy));
-    TRY(dnnl_memory_set_data_handle(p->out, dx));
+    TRY(dnnl_memory_set_data_handle(p->in, (void *)a->dy));
+    TRY(dnnl_memory_set_data_handle(p->out, a->dx));
     dnnl_exec_arg_t list[] = {
         {DNNL_ARG_DIFF_DST, p->in}, {DNNL_ARG_WEIGHTS, p->weights}, {DNNL_ARG_DIFF_SRC, p->out}};
-    return execute(onednn_of(b), p->primitive, 3, list, e);
+    if (execute(onednn_of(b), p->primitive, 3, list, e) < 0)
+        return ERR_FAIL;
+    return a->then && cpu_norm_grad(b, a->then) < 0 ? err_set(e, "not enough memory for sums") : 0;
 }
 
 int cpu_conv_backward_weights(struct backend *b, struct conv *c,

@@ -200,22 +200,22 @@ int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forwa
     return 0;
 }
 
-int cuda_conv_backward_data(struct backend *b, struct conv *c, const void *dy, void *dx,
-                            struct err *e)
+int cuda_conv_backward_data(struct backend *b, struct conv *c,
+                            const struct conv_data_grad_args *args, struct err *e)
 {
     struct parts at = parts_of(c, CONV_BACKWARD_DATA);
     enum dtype type = c->desc.dtype;
     char *scratch = scratch_for(b, &at, e);
     if (!scratch)
         return ERR_FAIL;
-    struct conv_tensors t = {.x = is_padded(c) ? scratch + at.x : dx,
+    struct conv_tensors t = {.x = is_padded(c) ? scratch + at.x : args->dx,
                              .w = c->weights,
-                             .y = (void *)dy,
+                             .y = (void *)args->dy,
                              .x_type = type,
                              .w_type = type,
                              .y_type = type};
     const struct cuda_pad cut = {.from = t.x,
-                                 .to = dx,
+                                 .to = args->dx,
                                  .from_type = type,
                                  .to_type = type,
                                  .rows = conv_in_rows(&c->desc),
@@ -225,6 +225,8 @@ int cuda_conv_backward_data(struct backend *b, struct conv *c, const void *dy, v
         return ERR_FAIL;
     if (is_padded(c) && cuda_pad(b, &cut) < 0)
         return err_set(e, "cutting a convolution's padding failed");
+    if (args->then && cuda_norm_grad(b, args->then) < 0)
+        return err_set(e, "the sums of a gradient failed");
     return 0;
 }
 

@@ -199,12 +199,12 @@ static double time_layers(struct bench *t, const struct layers *l)
     double begin = ui_seconds();
     for (int i = 0; i < l->n; i++) {
         struct conv_forward_args f = {.x = t->buffer[0], .y = t->buffer[1]};
+        struct conv_data_grad_args d = {.dy = t->buffer[1], .dx = t->buffer[2]};
         struct conv_weight_grad_args w = {.x = t->buffer[0], .dy = t->buffer[1], .dw = t->weights};
         check(t->b->ops->conv_forward(t->b, l->conv[i], &f, &e), &e);
         check(t->b->ops->conv_backward_weights(t->b, l->conv[i], &w, &e), &e);
         if (!l->no_data_grad[i])
-            check(t->b->ops->conv_backward_data(t->b, l->conv[i], t->buffer[1], t->buffer[2], &e),
-                  &e);
+            check(t->b->ops->conv_backward_data(t->b, l->conv[i], &d, &e), &e);
     }
     check(t->b->ops->sync(t->b, &e), &e);
     return (ui_seconds() - begin) * (double)(t->o.batch / t->o.micro_batch);

@@ -115,11 +115,12 @@ static int timed_conv_forward(struct backend *b, struct conv *c,
     return end_conv(b, c, "forward", timed.real->conv_forward(b, c, args, e));
 }
 
-static int timed_conv_backward_data(struct backend *b, struct conv *c, const void *dy, void *dx,
-                                    struct err *e)
+static int timed_conv_backward_data(struct backend *b, struct conv *c,
+                                    const struct conv_data_grad_args *args, struct err *e)
 {
     begin(b);
-    return end_conv(b, c, "to data", timed.real->conv_backward_data(b, c, dy, dx, e));
+    return end_conv(b, c, args->then ? "to data, sums" : "to data",
+                    timed.real->conv_backward_data(b, c, args, e));
 }
 
 static int timed_conv_backward_weights(struct backend *b, struct conv *c,

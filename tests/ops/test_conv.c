@@ -141,9 +141,8 @@ static void check_data_grad(struct problem *p, struct conv *c)
 {
     struct err e = {0};
     struct device *d = p->device;
-    support_ok(d->b->ops->conv_backward_data(d->b, c, device_tensor(d, &p->dy),
-                                             device_tensor(d, &p->dx), &e),
-               &e);
+    struct conv_data_grad_args a = {.dy = device_tensor(d, &p->dy), .dx = device_tensor(d, &p->dx)};
+    support_ok(d->b->ops->conv_backward_data(d->b, c, &a, &e), &e);
     device_off(d);
     memset(p->want, 0, p->dx.n * sizeof *p->want);
     struct conv_walk walk = {&p->d, add_data_grad, p};
