@@ -273,7 +273,7 @@ major = $(firstword $(subst ., ,$(have.$1)))
 emulated_kernels := $(if $(with_cuda),$(patsubst %.cu,$(emulated)/%.o,$(wildcard kernels/cuda/*.cu)) $(emulated)/tests/emulator/emulator.o)
 emulated_libs := $(if $(with_cuda),$(emulated)/libcudnn.so.$(call major,cudnn) $(emulated)/libcublasLt.so.$(call major,cublaslt))
 emulated_tests := $(if $(with_cuda),$(filter-out %/test_backbone,$(gpu_tests:%.c=$(emulated)/%)))
-EMULATED_CXXFLAGS = -std=c++17 -O2 -g -ffp-contract=off -Wall -I. $(flags.cuda) $(EXTRA_CFLAGS)
+EMULATED_CXXFLAGS = -std=c++17 -O2 -g -ffp-contract=off -Wall -I. -Itests/emulator/include $(flags.cuda) $(EXTRA_CFLAGS)
 
 # Tools whose GPU is the processor; the others beside them are the usual ones.
 emulated_tools := $(if $(with_cuda),$(emulated)/teg-train $(emulated)/teg-extract)

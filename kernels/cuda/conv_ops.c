@@ -10,6 +10,8 @@
 #include "common/base/buf.h"
 #include "kernels/cuda/conv_plan.h"
 #include "kernels/cuda/cuda.h"
+#include "kernels/cuda/fused.h"
+#include "kernels/cuda/fused_search.h"
 
 enum { FEWEST_BF16 = 8, FEWEST_F32 = 4 }; /* channels of an input */
 
@@ -51,6 +53,10 @@ static struct parts parts_of(const struct conv *c, enum conv_pass pass)
     at.w = at.y + cuda_align(y);
     at.workspace = at.w + cuda_align(w);
     at.total = at.workspace + conv_plan_workspace_bytes(p);
+    if (conv_plan_fuses(p)) {
+        struct fused_job j = fused_job_of(d, pass, &(struct conv_tensors){0});
+        at.total += fused_bytes(&j);
+    }
     return at;
 }
 
@@ -173,6 +179,11 @@ static char *scratch_for(struct backend *b, const struct parts *at, struct err *
     return scratch;
 }
 
+static int run_fused(struct backend *b, const struct fused_job *j, void *scratch, struct err *e)
+{
+    return fused_run(b, j, scratch) < 0 ? err_set(e, "a product with what follows it failed") : 0;
+}
+
 int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forward_args *args,
                       struct err *e)
 {
@@ -191,6 +202,12 @@ int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forwa
     struct cuda_bias add = {t.y, t.y_type, c->bias, args->y, y};
     if (!t.x)
         return err_set(e, "padding a convolution's input failed");
+    if (args->sums && conv_plan_fuses(p)) {
+        struct fused_job j = fused_job_of(&c->desc, CONV_FORWARD, &t);
+        j.sums = args->sums;
+        if (fused_is_aligned(&j))
+            return run_fused(b, &j, scratch, e);
+    }
     if (conv_plan_run(p, &t, scratch + at.workspace, 0.0f, e) < 0)
         return ERR_FAIL;
     if (c->desc.bias && cuda_add_bias(b, &add) < 0)
@@ -221,6 +238,12 @@ int cuda_conv_backward_data(struct backend *b, struct conv *c,
                                  .rows = conv_in_rows(&c->desc),
                                  .from_channels = c->channels,
                                  .to_channels = c->desc.c_in};
+    if (args->then && conv_plan_fuses(c->plan[CONV_BACKWARD_DATA])) {
+        struct fused_job j = fused_job_of(&c->desc, CONV_BACKWARD_DATA, &t);
+        j.then = args->then;
+        if (fused_is_aligned(&j))
+            return run_fused(b, &j, scratch, e);
+    }
     if (conv_plan_run(c->plan[CONV_BACKWARD_DATA], &t, scratch + at.workspace, 0.0f, e) < 0)
         return ERR_FAIL;
     if (is_padded(c) && cuda_pad(b, &cut) < 0)

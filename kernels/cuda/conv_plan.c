@@ -8,6 +8,8 @@
 
 #include "common/base/buf.h"
 #include "kernels/cuda/cuda.h"
+#include "kernels/cuda/fused.h"
+#include "kernels/cuda/fused_search.h"
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/graph.h"
 #include "kernels/plan_file.h"
@@ -22,7 +24,7 @@ static const size_t max_workspace = (size_t)1 << 30;
 /* So that noise does not choose between equals: the library's first proposal stays. */
 #define CLEARLY_FASTER 0.95f
 
-enum conv_way { WAY_PLAIN, WAY_PRODUCT, WAY_GRAPH };
+enum conv_way { WAY_PLAIN, WAY_PRODUCT, WAY_GRAPH, WAY_FUSED };
 
 /* What was chosen, as it can be found again. */
 struct conv_choice {
@@ -52,10 +54,14 @@ static void write_key(struct conv_plan *p)
     const struct conv_desc *d = &p->desc;
     snprintf(p->key, sizeof p->key,
              "%s %s n%zu %zux%zux%zu c%zu to c%zu kernel %zux%zux%zu stride %zux%zux%zu pad "
-             "%zux%zux%zu%s",
+             "%zux%zux%zu%s%s",
              pass_names[p->pass], d->dtype == DTYPE_BF16 ? "bf16" : "f32", d->n, d->in[0], d->in[1],
              d->in[2], d->c_in, d->c_out, d->kernel[0], d->kernel[1], d->kernel[2], d->stride[0],
-             d->stride[1], d->stride[2], d->pad[0], d->pad[1], d->pad[2], d->bias ? " bias" : "");
+             d->stride[1], d->stride[2], d->pad[0], d->pad[1], d->pad[2], d->bias ? " bias" : "",
+             d->with_sums           ? " sums"
+             : d->then == THEN_MASK ? " then mask"
+             : d->then == THEN_ADD  ? " then add"
+                                    : "");
 }
 
 /* -- choices as text -- */
@@ -68,7 +74,7 @@ static void write_choice(const struct conv_choice *c, char text[CHOICE_BYTES])
         snprintf(text, CHOICE_BYTES, "graph %d %d engine %ld %s", c->n_spatial, c->index, c->number,
                  c->w_type == DTYPE_BF16 ? "bf16" : "f32");
     else
-        snprintf(text, CHOICE_BYTES, "plain");
+        snprintf(text, CHOICE_BYTES, c->way == WAY_FUSED ? "fused" : "plain");
 }
 
 /* False where it says something else: the choice is made again. */
@@ -89,7 +95,9 @@ static bool read_choice(struct conv_choice *c, const char *text)
         c->w_type = strcmp(type, "bf16") == 0 ? DTYPE_BF16 : DTYPE_F32;
         return true;
     }
-    return strcmp(text, "plain") == 0;
+    if (strcmp(text, "fused") == 0)
+        c->way = WAY_FUSED;
+    return c->way == WAY_FUSED || strcmp(text, "plain") == 0;
 }
 
 /* -- making a plan what a choice says -- */
@@ -144,6 +152,8 @@ static int use(struct conv_plan *p, const struct conv_choice *c, struct err *e)
         p->graph = NULL;
     }
     p->choice = *c;
+    if (c->way == WAY_FUSED && !fused_fits(&p->desc, p->pass))
+        return err_set(e, "not a product that can be fused");
     return c->way == WAY_PRODUCT ? use_product(p, e) : c->way == WAY_GRAPH ? use_graph(p, e) : 0;
 }
 
@@ -171,6 +181,11 @@ enum dtype conv_plan_w_type(const struct conv_plan *p)
     return p->choice.w_type;
 }
 
+bool conv_plan_fuses(const struct conv_plan *p)
+{
+    return p->choice.way == WAY_FUSED;
+}
+
 bool conv_plan_adds(const struct conv_plan *p)
 {
     return p->choice.way == WAY_PRODUCT;
@@ -189,6 +204,9 @@ int conv_plan_run(struct conv_plan *p, const struct conv_tensors *t, void *works
         const struct graph_data data = {t->x, t->w, t->y, workspace};
         return graph_run(p->graph, &data, e);
     }
+    struct fused_job job = fused_job_of(&p->desc, p->pass, t);
+    if (p->choice.way == WAY_FUSED && fused_is_aligned(&job))
+        return fused_run(p->backend, &job, workspace) < 0 ? err_set(e, "a product failed") : 0;
     struct conv_problem problem = {conv_view_whole(&p->desc), p->pass, *t};
     return conv_plain(p->backend, &problem) < 0 ? err_set(e, "a plain convolution failed") : 0;
 }
@@ -375,6 +393,12 @@ static int search(struct conv_plan *p, struct err *e)
                 .w_type = p->pass == CONV_BACKWARD_WEIGHTS ? DTYPE_F32 : p->desc.dtype};
         rc = use(p, &s->best, e);
     }
+    if (rc == 0 && (p->desc.with_sums || p->desc.then) && fused_fits(&p->desc, p->pass) &&
+        fused_wins(p->backend, p, &p->desc, p->pass, &s->t)) {
+        struct conv_choice fused = {.way = WAY_FUSED, .w_type = p->desc.dtype};
+        rc = use(p, &fused, e);
+    }
+    cudaGetLastError(); /* of what was tried */
     if (s)
         search_release(s);
     free(s);
@@ -422,6 +446,8 @@ int conv_plan_get(struct conv_plan **out, struct backend *b, const struct conv_d
     p->desc = *desc;
     p->pass = pass;
     p->desc.bias = desc->bias && pass == CONV_FORWARD;
+    p->desc.with_sums = desc->with_sums && pass == CONV_FORWARD && fused_fits(desc, pass);
+    p->desc.then = pass == CONV_BACKWARD_DATA && fused_fits(desc, pass) ? desc->then : THEN_NOTHING;
     p->y_type = p->desc.bias && conv_is_product(desc) ? DTYPE_F32 : desc->dtype;
     p->choice.way = WAY_PLAIN;
     write_key(p);

@@ -114,6 +114,16 @@ int cuda_channel_sums(struct backend *b, const struct row_block *block, const vo
 /* Scratch bytes that it takes. */
 size_t cuda_channel_sums_bytes(const struct row_block *block);
 
+/* Sums of groups of rows, added up in a fixed order. */
+struct cuda_partial_sums {
+    const double *partial; /* [n_groups, n_sums, channels] */
+    size_t n_groups, channels;
+    int n_sums; /* 2, or 3 */
+    double *sums,
+        *sums2; /* [2, channels]; sums2 gets the first and the third, where it is wanted */
+};
+int cuda_gather_sums(struct backend *b, const struct cuda_partial_sums *p);
+
 /* to [rows, to_channels] = from [rows, from_channels]: channels cut off, or zeros added. */
 struct cuda_pad {
     const void *from;

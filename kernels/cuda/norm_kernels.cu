@@ -118,6 +118,19 @@ static void gather(struct backend *b, const struct gather_job *j)
     LAUNCH(gather_kernel, grid, block, cuda_stream(b), *j);
 }
 
+extern "C" int cuda_gather_sums(struct backend *b, const struct cuda_partial_sums *p)
+{
+    struct gather_job j = {};
+    j.s.cut.n_tiles = p->n_groups;
+    j.s.channels = p->channels;
+    j.s.n_sums = p->n_sums;
+    j.s.partial = (double *)p->partial;
+    j.sums = p->sums;
+    j.sums2 = p->sums2;
+    gather(b, &j);
+    return cuda_launched(b);
+}
+
 static dim3 grid_of(const struct row_cut *cut)
 {
     return dim3((unsigned)cut->n_tiles, (unsigned)cut->n_columns);

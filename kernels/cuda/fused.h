@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Products of 1x1x1 convolutions in bfloat16 on tensor cores, with the passes over their result
+ * that would follow done while it is still in registers: the sums of batch normalisation, or the
+ * masked gradient and its sums (norm_grad). Where rows have few channels, such a product is bound
+ * by memory, and so every pass saved counts. The search for plans measures whether it does.
+ *
+ *     C[m, n] = A[m, k] B, B stored [n, k] (forward) or [k, n] (to data); k and n multiples of 8
+ */
+#ifndef TEG_KERNELS_CUDA_FUSED_H
+#define TEG_KERNELS_CUDA_FUSED_H
+
+#include "kernels/cuda/conv_view.h"
+#include "kernels/cuda/cuda.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fused_job {
+    const void *a, *b; /* bfloat16 */
+    void *c;           /* [m, n] bfloat16 */
+    size_t m;
+    unsigned k, n;
+    bool b_transposed; /* B is stored [n, k] */
+    double *sums;      /* [2, n] of C; NULL: not wanted */
+    const struct norm_grad_args
+        *then; /* with dy = C, and `g`, where set, in its place; NULL: none */
+};
+
+/* Whether this pass of a convolution can be computed so; its pointers must be aligned, too. */
+bool fused_fits(const struct conv_desc *d, enum conv_pass pass);
+bool fused_is_aligned(const struct fused_job *j);
+
+/* Scratch memory that a job takes. */
+size_t fused_bytes(const struct fused_job *j);
+int fused_run(struct backend *b, const struct fused_job *j, void *scratch);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See fused.h. A block of 8 warps walks down TILES tiles of TILE_M rows in TILE_N columns; each
+ * warp computes 32 x 32 of a tile in four fragments of 16 x 16. Tiles of the factors are two deep
+ * in shared memory: the next one is on its way from global memory into registers meanwhile. The
+ * finished tile goes through shared memory, so that each thread then has 8 channels side by side of
+ * a few rows, and adds its own sums in float32 over SUM_DEPTH rows at most.
+ */
+#include <cuda_bf16.h>
+#include <mma.h>
+
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/fused.h"
+
+using namespace nvcuda;
+
+enum {
+    TILE_M = 128,
+    TILE_N = 64,
+    TILE_K = 32,
+    PAD = 8, /* elements behind each row of a tile, so that rows begin in different banks */
+    WIDE = VECTOR_BF16,
+    FRAGMENT = 16,
+    WARPS_N = 2, /* side by side; 4 below each other */
+    TILES = 16,  /* one below the other, of a block */
+    SUMS = 3,
+    ROWS_APART = CUDA_BLOCK / (TILE_N / WIDE), /* of a thread's rows in the finished tile */
+};
+
+/* Elements of a tile's rows in shared memory. */
+enum {
+    A_PITCH = TILE_K + PAD,
+    BT_PITCH = TILE_K + PAD, /* B stored [n, k] */
+    B_PITCH = TILE_N + PAD,  /* B stored [k, n] */
+    C_PITCH = TILE_N + 4,    /* float32 */
+    A_BYTES = TILE_M * A_PITCH * 2,
+    B_BYTES =
+        TILE_N * BT_PITCH * 2 > TILE_K *B_PITCH * 2 ? TILE_N *BT_PITCH * 2 : TILE_K *B_PITCH * 2,
+    C_BYTES = TILE_M * C_PITCH * 4,
+    RUN_BYTES = SUMS * WIDE * (CUDA_BLOCK + 1) * 4,
+    STAGE_BYTES = A_BYTES + B_BYTES,
+};
+
+/* The larger of what is in there at different times. */
+enum {
+    ROOM_BYTES = 2 * STAGE_BYTES > C_BYTES ? 2 * STAGE_BYTES : C_BYTES,
+};
+static_assert((int)ROOM_BYTES >= (int)RUN_BYTES && (int)ROOM_BYTES <= 48 * 1024, "shared memory");
+static_assert(TILES * TILE_M / ROWS_APART <= SUM_DEPTH, "rows that a thread adds up");
+
+/* What a kernel gets by value. */
+struct fused_args {
+    struct fused_job job;
+    struct norm_grad_args then;
+    double *partial; /* [groups, n_sums, n] */
+    unsigned n_columns;
+    int n_sums;
+};
+
+static size_t groups_of(size_t m)
+{
+    return (m + (size_t)TILE_M * TILES - 1) / ((size_t)TILE_M * TILES);
+}
+
+/* -- the factors' tiles -- */
+
+/* A thread's part of the next tiles, in registers. */
+struct on_the_way {
+    uint4 a[2], b;
+};
+
+/* 8 elements of row `row`, or zeros outside of the matrix. */
+DEVICE uint4 fetch(const void *x, size_t row, size_t rows, unsigned column, unsigned columns)
+{
+    if (row >= rows || column >= columns)
+        return make_uint4(0, 0, 0, 0);
+    return *(const uint4 *)((const uint16_t *)x + row * columns + column);
+}
+
+template <bool BT>
+DEVICE void fetch_tiles(const struct fused_job *j, size_t row, unsigned column, unsigned k,
+                        struct on_the_way *t)
+{
+    unsigned i = threadIdx.x;
+    for (int h = 0; h < 2; h++) { /* 64 rows each, 4 threads a row */
+        unsigned r = i / 4 + 64 * h;
+        t->a[h] = fetch(j->a, row + r, j->m, k + i % 4 * WIDE, j->k);
+    }
+    if (BT) /* 64 rows, 4 threads a row */
+        t->b = fetch(j->b, column + i / 4, j->n, k + i % 4 * WIDE, j->k);
+    else /* 32 rows, 8 threads a row */
+        t->b = fetch(j->b, k + i / 8, j->k, column + i % 8 * WIDE, j->n);
+}
+
+template <bool BT> DEVICE void store_tiles(unsigned char *stage, const struct on_the_way *t)
+{
+    uint16_t *a = (uint16_t *)stage, *b = (uint16_t *)(stage + A_BYTES);
+    unsigned i = threadIdx.x;
+    for (int h = 0; h < 2; h++)
+        *(uint4 *)(a + (i / 4 + 64 * h) * A_PITCH + i % 4 * WIDE) = t->a[h];
+    if (BT)
+        *(uint4 *)(b + i / 4 * BT_PITCH + i % 4 * WIDE) = t->b;
+    else
+        *(uint4 *)(b + i / 8 * B_PITCH + i % 8 * WIDE) = t->b;
+}
+
+/* -- products -- */
+
+typedef wmma::fragment<wmma::accumulator, FRAGMENT, FRAGMENT, FRAGMENT, float> sum_fragment;
+
+template <bool BT>
+DEVICE void multiply_tiles(const unsigned char *stage, unsigned warp_row, unsigned warp_column,
+                           sum_fragment acc[2][2])
+{
+    typedef typename std::conditional<BT, wmma::col_major, wmma::row_major>::type b_layout;
+    const __nv_bfloat16 *a = (const __nv_bfloat16 *)stage;
+    const __nv_bfloat16 *b = (const __nv_bfloat16 *)(stage + A_BYTES);
+    for (unsigned k = 0; k < TILE_K; k += FRAGMENT) {
+        wmma::fragment<wmma::matrix_a, FRAGMENT, FRAGMENT, FRAGMENT, __nv_bfloat16, wmma::row_major>
+            fa[2];
+        wmma::fragment<wmma::matrix_b, FRAGMENT, FRAGMENT, FRAGMENT, __nv_bfloat16, b_layout> fb[2];
+        for (unsigned i = 0; i < 2; i++) {
+            unsigned row = warp_row + i * FRAGMENT, column = warp_column + i * FRAGMENT;
+            wmma::load_matrix_sync(fa[i], a + row * A_PITCH + k, A_PITCH);
+            wmma::load_matrix_sync(fb[i], BT ? b + column * BT_PITCH + k : b + k * B_PITCH + column,
+                                   BT ? BT_PITCH : B_PITCH);
+        }
+        for (unsigned i = 0; i < 2; i++)
+            for (unsigned l = 0; l < 2; l++)
+                wmma::mma_sync(acc[i][l], fa[i], fb[l], acc[i][l]);
+    }
+}
+
+/* One tile of C, in float32 in `room` when it returns. */
+template <bool BT>
+DEVICE void compute_tile(const struct fused_job *j, size_t row, unsigned column,
+                         unsigned char *room)
+{
+    unsigned warp = threadIdx.x / 32;
+    unsigned warp_row = warp / WARPS_N * 2 * FRAGMENT, warp_column = warp % WARPS_N * 2 * FRAGMENT;
+    sum_fragment acc[2][2];
+    struct on_the_way next;
+    for (int i = 0; i < 2; i++)
+        for (int l = 0; l < 2; l++)
+            wmma::fill_fragment(acc[i][l], 0.0f);
+    fetch_tiles<BT>(j, row, column, 0, &next);
+    store_tiles<BT>(room, &next);
+    for (unsigned k = 0, stage = 0; k < j->k; k += TILE_K, stage = 1 - stage) {
+        bool more = k + TILE_K < j->k;
+        if (more)
+            fetch_tiles<BT>(j, row, column, k + TILE_K, &next);
+        __syncthreads(); /* this stage is complete, and nobody reads the other one any more */
+        multiply_tiles<BT>(room + stage * STAGE_BYTES, warp_row, warp_column, acc);
+        if (more)
+            store_tiles<BT>(room + (1 - stage) * STAGE_BYTES, &next);
+    }
+    __syncthreads(); /* the finished tile takes the place of the factors' */
+    float *c = (float *)room;
+    for (unsigned i = 0; i < 2; i++)
+        for (unsigned l = 0; l < 2; l++)
+            wmma::store_matrix_sync(c + (warp_row + i * FRAGMENT) * C_PITCH + warp_column +
+                                        l * FRAGMENT,
+                                    acc[i][l], C_PITCH, wmma::mem_row_major);
+    __syncthreads();
+}
+
+/* -- what is done with a tile: a thread has 8 channels of every ROWS_APARTth row -- */
+
+/* Of the block's columns. In shared memory: in registers they would cost a block of its place. */
+struct channel_vectors {
+    float scale[TILE_N], shift[TILE_N], mean[TILE_N], mean2[TILE_N];
+};
+
+DEVICE void load_vectors(const struct fused_args *f, unsigned column, struct channel_vectors *n)
+{
+    const struct norm_grad_args *a = &f->then;
+    unsigned i = threadIdx.x, c = column + i;
+    if (i >= TILE_N || c >= f->job.n)
+        return;
+    n->scale[i] = a->scale ? a->scale[c] : 0.0f;
+    n->shift[i] = a->shift ? a->shift[c] : 0.0f;
+    n->mean[i] = a->mean[c];
+    n->mean2[i] = a->c2 ? a->mean2[c] : 0.0f;
+}
+
+/* A thread's channels, numbers of the row that it is at, and sums. */
+struct lane {
+    unsigned channel; /* the first, counted from the block's columns */
+    float v[WIDE], sum[SUMS][WIDE];
+};
+
+DEVICE void take_row(const float *c, unsigned row, struct lane *t)
+{
+    for (int k = 0; k < WIDE; k++)
+        t->v[k] = c[row * C_PITCH + t->channel + k];
+}
+
+/* C as it is, and sums of what is stored. */
+DEVICE void keep_row(const struct fused_job *j, size_t at, struct lane *t)
+{
+    store<DTYPE_BF16, WIDE>(j->c, at, t->v);
+    for (int k = 0; k < WIDE; k++) {
+        float stored = bf16_to_f32(f32_to_bf16(t->v[k]));
+        t->sum[0][k] += stored;
+        t->sum[1][k] += stored * stored;
+    }
+}
+
+/* As norm_grad of a row. */
+DEVICE void grad_row(const struct fused_args *f, size_t at, const struct channel_vectors *n,
+                     struct lane *t)
+{
+    const struct norm_grad_args *a = &f->then;
+    unsigned c = t->channel;
+    float x[WIDE], other[WIDE];
+    load<DTYPE_BF16, WIDE>(a->c, at, x);
+    if (a->dy2) {
+        load<DTYPE_BF16, WIDE>(a->dy2, at, other);
+        for (int k = 0; k < WIDE; k++)
+            t->v[k] += other[k];
+    }
+    if (!a->g)
+        store<DTYPE_BF16, WIDE>(f->job.c, at, t->v);
+    if (a->relu) {
+        if (a->y)
+            load<DTYPE_BF16, WIDE>(a->y, at, other);
+        for (int k = 0; k < WIDE; k++)
+            t->v[k] = elem_relu_grad(
+                t->v[k], a->y ? other[k] : elem_affine(x[k], n->scale[c + k], n->shift[c + k]));
+    }
+    for (int k = 0; k < WIDE; k++) {
+        t->sum[0][k] += t->v[k];
+        t->sum[1][k] += t->v[k] * (x[k] - n->mean[c + k]);
+    }
+    if (a->c2) {
+        load<DTYPE_BF16, WIDE>(a->c2, at, other);
+        for (int k = 0; k < WIDE; k++)
+            t->sum[2][k] += t->v[k] * (other[k] - n->mean2[c + k]);
+    }
+    if (a->g)
+        store<DTYPE_BF16, WIDE>(a->g, at, t->v);
+}
+
+/* The block's sums, as those of one group of rows. */
+DEVICE void store_partial(const struct fused_args *f, size_t group, unsigned column,
+                          const struct lane *mine, unsigned char *room)
+{
+    float(*run)[CUDA_BLOCK + 1] = (float(*)[CUDA_BLOCK + 1]) room;
+    const unsigned lanes = TILE_N / WIDE;
+    __syncthreads();
+    for (int s = 0; s < SUMS; s++)
+        for (int k = 0; k < WIDE; k++)
+            run[s * WIDE + k][threadIdx.x] = mine->sum[s][k];
+    __syncthreads();
+    for (unsigned i = threadIdx.x; i < (unsigned)f->n_sums * TILE_N; i += CUDA_BLOCK) {
+        unsigned s = i / TILE_N, channel = i % TILE_N;
+        double total = 0.0;
+        for (unsigned t = channel / WIDE; t < CUDA_BLOCK; t += lanes)
+            total += (double)run[s * WIDE + channel % WIDE][t];
+        if (column + channel < f->job.n)
+            f->partial[(group * (size_t)f->n_sums + s) * f->job.n + column + channel] = total;
+    }
+}
+
+template <bool BT, bool GRAD>
+__global__ void __launch_bounds__(CUDA_BLOCK, 2) fused_kernel(struct fused_args f)
+{
+    __shared__ __align__(32) unsigned char room[ROOM_BYTES];
+    const struct fused_job *j = &f.job;
+    size_t group = blockIdx.x / f.n_columns;
+    unsigned column = blockIdx.x % f.n_columns * TILE_N;
+    struct lane mine = {threadIdx.x % (TILE_N / WIDE) * WIDE};
+    bool busy = column + mine.channel < j->n;
+    __shared__ struct channel_vectors vectors;
+    if (GRAD) /* seen by all once the first tile is finished */
+        load_vectors(&f, column, &vectors);
+    for (int tile = 0; tile < TILES; tile++) {
+        size_t row = (group * TILES + tile) * TILE_M;
+        if (row >= j->m)
+            break;
+        compute_tile<BT>(j, row, column, room);
+        unsigned end = j->m - row < TILE_M ? (unsigned)(j->m - row) : (unsigned)TILE_M;
+        for (unsigned r = threadIdx.x / (TILE_N / WIDE); r < end && busy; r += ROWS_APART) {
+            size_t at = (row + r) * j->n + column + mine.channel;
+            take_row((const float *)room, r, &mine);
+            if (GRAD)
+                grad_row(&f, at, &vectors, &mine);
+            else
+                keep_row(j, at, &mine);
+        }
+        __syncthreads(); /* the next tile's factors go where this one was */
+    }
+    if (f.n_sums)
+        store_partial(&f, group, column, &mine, room);
+}
+
+/* -- running -- */
+
+static int n_sums_of(const struct fused_job *j)
+{
+    return j->then ? j->then->c2 ? 3 : 2 : j->sums ? 2 : 0;
+}
+
+extern "C" bool fused_fits(const struct conv_desc *d, enum conv_pass pass)
+{
+    return pass != CONV_BACKWARD_WEIGHTS && conv_is_product(d) && d->dtype == DTYPE_BF16 &&
+           !d->bias && d->c_in % WIDE == 0 && d->c_out % WIDE == 0 &&
+           conv_out_rows(d) < ((size_t)1 << 40) && d->c_in < 65536 && d->c_out < 65536;
+}
+
+extern "C" bool fused_is_aligned(const struct fused_job *j)
+{
+    const struct norm_grad_args *t = j->then;
+    const void *pointer[] = {j->a,
+                             j->b,
+                             j->c,
+                             t ? t->dy2 : NULL,
+                             t ? t->c : NULL,
+                             t ? t->y : NULL,
+                             t ? t->g : NULL,
+                             t ? t->c2 : NULL};
+    return all_aligned(pointer, sizeof pointer / sizeof pointer[0]);
+}
+
+extern "C" size_t fused_bytes(const struct fused_job *j)
+{
+    return groups_of(j->m) * SUMS * j->n * sizeof(double);
+}
+
+extern "C" int fused_run(struct backend *b, const struct fused_job *j, void *scratch)
+{
+    struct fused_args f = {};
+    f.job = *j;
+    if (j->then)
+        f.then = *j->then;
+    f.partial = (double *)scratch;
+    f.n_columns = (j->n + TILE_N - 1) / TILE_N;
+    f.n_sums = n_sums_of(j);
+    unsigned grid = (unsigned)groups_of(j->m) * f.n_columns;
+    auto kernel = j->then ? j->b_transposed ? fused_kernel<true, true> : fused_kernel<false, true>
+                  : j->b_transposed ? fused_kernel<true, false>
+                                    : fused_kernel<false, false>;
+    LAUNCH(kernel, grid, CUDA_BLOCK, cuda_stream(b), f);
+    if (f.n_sums == 0)
+        return cuda_launched(b);
+    struct cuda_partial_sums p = {f.partial,
+                                  groups_of(j->m),
+                                  j->n,
+                                  f.n_sums,
+                                  j->then ? j->then->sums : j->sums,
+                                  j->then && j->then->c2 ? j->then->sums2 : NULL};
+    return cuda_gather_sums(b, &p);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/cuda/fused_search.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/base/buf.h"
+#include "kernels/cuda/fused.h"
+#include "kernels/elem.h"
+
+enum { REPEATS = 5, CHECKED_ROWS = 300, N_TENSORS = 3, N_VECTORS = 3 };
+
+#define CLEARLY_FASTER 0.97f
+
+/* Results are rounded to bfloat16 once or twice: 2^-9 each; a wrong index is far beyond. */
+static const double limit = 2e-2;
+
+struct trial {
+    struct backend *b;
+    struct conv_plan *apart;
+    const struct conv_desc *desc;
+    enum conv_pass pass;
+    const struct conv_tensors *t;
+    size_t rows, channels; /* of the result */
+    void *result;
+    struct norm_grad_args then; /* of a pass to data */
+    void *tensor[N_TENSORS];    /* c, dy2, y */
+    float *vector[N_VECTORS];   /* mean, scale, shift */
+    double *sums;               /* [2, channels] */
+    cudaEvent_t begin, end;
+};
+
+/* -- making -- */
+
+static bool random_tensor(struct trial *x, void *pointer, enum dtype type, size_t n, uint32_t seed)
+{
+    void *memory = NULL;
+    if (cuda_alloc(x->b, n * dtype_bytes(type), &memory, NULL) < 0)
+        return false;
+    *(void **)pointer = memory;
+    return conv_fill(x->b, memory, type, n, seed) == 0;
+}
+
+static bool make_then(struct trial *x)
+{
+    size_t n = x->rows * x->channels;
+    bool add = x->desc->then == THEN_ADD;
+    for (uint32_t i = 0; i < (add ? N_TENSORS : 1); i++)
+        if (!random_tensor(x, &x->tensor[i], DTYPE_BF16, n, 10 + i))
+            return false;
+    for (uint32_t i = 0; i < N_VECTORS; i++)
+        if (!random_tensor(x, &x->vector[i], DTYPE_F32, x->channels, 20 + i))
+            return false;
+    x->then = (struct norm_grad_args){.rows = x->rows,
+                                      .channels = x->channels,
+                                      .dtype = DTYPE_BF16,
+                                      .dy = x->result,
+                                      .dy2 = x->tensor[1],
+                                      .c = x->tensor[0],
+                                      .mean = x->vector[0],
+                                      .scale = x->vector[1],
+                                      .shift = x->vector[2],
+                                      .y = x->tensor[2],
+                                      .relu = true,
+                                      .g = add ? x->result : NULL,
+                                      .sums = x->sums};
+    return true;
+}
+
+static bool make(struct trial *x)
+{
+    void *memory = NULL;
+    const struct conv_desc *d = x->desc;
+    bool forward = x->pass == CONV_FORWARD;
+    x->rows = forward ? conv_out_rows(d) : conv_in_rows(d);
+    x->channels = forward ? d->c_out : d->c_in;
+    x->result = forward ? x->t->y : x->t->x;
+    if (cuda_alloc(x->b, 2 * x->channels * sizeof *x->sums, &memory, NULL) < 0)
+        return false;
+    x->sums = memory;
+    if (cudaEventCreate(&x->begin) != cudaSuccess || cudaEventCreate(&x->end) != cudaSuccess)
+        return false;
+    return forward || make_then(x);
+}
+
+static void release(struct trial *x)
+{
+    for (int i = 0; i < N_TENSORS; i++)
+        cuda_release(x->b, x->tensor[i]);
+    for (int i = 0; i < N_VECTORS; i++)
+        cuda_release(x->b, x->vector[i]);
+    cuda_release(x->b, x->sums);
+    if (x->begin)
+        cudaEventDestroy(x->begin);
+    if (x->end)
+        cudaEventDestroy(x->end);
+}
+
+/* -- running -- */
+
+struct fused_job fused_job_of(const struct conv_desc *d, enum conv_pass pass,
+                              const struct conv_tensors *t)
+{
+    bool forward = pass == CONV_FORWARD;
+    return (struct fused_job){.a = forward ? t->x : t->y,
+                              .b = t->w,
+                              .c = forward ? t->y : t->x,
+                              .m = conv_out_rows(d),
+                              .k = (unsigned)(forward ? d->c_in : d->c_out),
+                              .n = (unsigned)(forward ? d->c_out : d->c_in),
+                              .b_transposed = forward};
+}
+
+static bool run(struct trial *x, bool fused)
+{
+    struct backend *b = x->b;
+    struct row_block y = {x->rows, x->channels, DTYPE_BF16};
+    bool forward = x->pass == CONV_FORWARD;
+    if (fused) {
+        struct fused_job j = fused_job_of(x->desc, x->pass, x->t);
+        j.sums = forward ? x->sums : NULL;
+        j.then = forward ? NULL : &x->then;
+        void *scratch = cuda_scratch(b, fused_bytes(&j));
+        return scratch && fused_is_aligned(&j) && fused_run(b, &j, scratch) == 0;
+    }
+    void *workspace = cuda_scratch(b, conv_plan_workspace_bytes(x->apart));
+    if (!workspace || conv_plan_run(x->apart, x->t, workspace, 0.0f, NULL) < 0)
+        return false;
+    return (forward ? cuda_channel_sums(b, &y, x->result, x->sums) : cuda_norm_grad(b, &x->then)) ==
+           0;
+}
+
+static float time_of(struct trial *x, bool fused)
+{
+    cudaStream_t stream = cuda_stream(x->b);
+    float ms = INFINITY;
+    cudaEventRecord(x->begin, stream);
+    for (int i = 0; i < REPEATS; i++)
+        if (!run(x, fused))
+            return INFINITY;
+    cudaEventRecord(x->end, stream);
+    if (cudaEventSynchronize(x->end) != cudaSuccess ||
+        cudaEventElapsedTime(&ms, x->begin, x->end) != cudaSuccess)
+        return INFINITY;
+    return ms;
+}
+
+/* -- comparing: the first rows of the result, the last ones, and all sums -- */
+
+struct outcome {
+    uint16_t *rows[2];
+    double *sums;
+    size_t n_rows; /* elements of each */
+};
+
+static bool fetch(struct trial *x, struct outcome *o)
+{
+    size_t n = x->rows < CHECKED_ROWS ? x->rows : CHECKED_ROWS;
+    const uint16_t *result = x->result;
+    o->n_rows = n * x->channels;
+    o->rows[0] = mem_new(o->n_rows, sizeof *o->rows[0], NULL);
+    o->rows[1] = mem_new(o->n_rows, sizeof *o->rows[1], NULL);
+    o->sums = mem_new(2 * x->channels, sizeof *o->sums, NULL);
+    if (!o->rows[0] || !o->rows[1] || !o->sums)
+        return false;
+    const uint16_t *from[2] = {result, result + (x->rows - n) * x->channels};
+    for (int i = 0; i < 2; i++)
+        if (cuda_download(x->b, o->rows[i], from[i], o->n_rows * sizeof **o->rows, NULL) < 0)
+            return false;
+    return cuda_download(x->b, o->sums, x->sums, 2 * x->channels * sizeof *o->sums, NULL) == 0;
+}
+
+static void outcome_release(struct outcome *o)
+{
+    free(o->rows[0]);
+    free(o->rows[1]);
+    free(o->sums);
+}
+
+static bool near(double difference, double norm)
+{
+    return norm > 0.0 && difference <= norm * limit * limit;
+}
+
+static bool same(const struct trial *x, const struct outcome *a, const struct outcome *b)
+{
+    for (int i = 0; i < 2; i++) {
+        double difference = 0.0, norm = 0.0, sum_difference = 0.0, sum_norm = 0.0;
+        for (size_t k = 0; k < a->n_rows; k++) {
+            double want = (double)bf16_to_f32(a->rows[i][k]);
+            double d = (double)bf16_to_f32(b->rows[i][k]) - want;
+            difference += d * d;
+            norm += want * want;
+        }
+        for (size_t k = 0; k < x->channels; k++) {
+            double want = a->sums[(size_t)i * x->channels + k];
+            double d = b->sums[(size_t)i * x->channels + k] - want;
+            sum_difference += d * d;
+            sum_norm += want * want;
+        }
+        if (!near(difference, norm) || !near(sum_difference, sum_norm))
+            return false;
+    }
+    return true;
+}
+
+/* Fused over poisoned memory. */
+static bool is_right(struct trial *x)
+{
+    struct outcome apart = {0}, fused = {0};
+    size_t bytes = x->rows * x->channels * sizeof(uint16_t);
+    bool right = run(x, false) && fetch(x, &apart) &&
+                 cudaMemsetAsync(x->result, 0xff, bytes, cuda_stream(x->b)) == cudaSuccess &&
+                 run(x, true) && fetch(x, &fused) && same(x, &apart, &fused);
+    outcome_release(&apart);
+    outcome_release(&fused);
+    return right;
+}
+
+bool fused_wins(struct backend *b, struct conv_plan *apart, const struct conv_desc *d,
+                enum conv_pass pass, const struct conv_tensors *t)
+{
+    struct trial x = {.b = b, .apart = apart, .desc = d, .pass = pass, .t = t};
+    bool wins = make(&x) && is_right(&x);
+    if (wins) {
+        float together = time_of(&x, true), one_by_one = time_of(&x, false);
+        wins = together < one_by_one * CLEARLY_FASTER;
+    }
+    release(&x);
+    return wins;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Convolutions with what follows them: the sums of their output; the masked gradient of what they
+ * read, with its sums. Against plain loops in double, as a device chooses to compute them, and
+ * where it can do both at once, so, whatever it would choose.
+ */
+#include "common/base/buf.h"
+#include "common/base/file.h"
+#include "tests/ops/oracle.h"
+
+struct shape {
+    size_t rows, c_in, c_out;
+};
+
+static const struct shape shapes[] = {
+    {1, 8, 8}, {130, 64, 256}, {97, 256, 64}, {300, 72, 40}, {2100, 16, 24}, {4200, 40, 8},
+};
+
+/* How a gradient goes on, beside the sums that it always has. */
+struct kind {
+    bool relu, residual, second, kept, shortcut;
+};
+
+static const struct kind kinds[] = {
+    {.relu = true},
+    {.relu = true, .kept = true},
+    {.relu = true, .residual = true, .second = true, .kept = true},
+    {.relu = true, .residual = true, .second = true, .kept = true, .shortcut = true},
+    {.kept = true},
+};
+
+enum { N_SHAPES = sizeof shapes / sizeof shapes[0], N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+/* A device; where `path` is given, its plans for passes with something behind are those of fused.h.
+ */
+static struct device *open_forced(void **state, const char *path, const struct conv_desc *desc)
+{
+    struct err e = {0};
+    struct buf file = {0}, forced = {0};
+    struct backend_options o = {.n_threads = 2, .plan_file = path};
+    struct device *d = device_open_with(state, &o);
+    struct conv *c;
+    if (d->cpu || !path)
+        return d;
+    support_ok(d->b->ops->conv_new(d->b, desc, &c, &e), &e);
+    d->b->ops->conv_free(d->b, c);
+    device_close(d);
+    support_ok(file_read(path, &file, &e), &e);
+    support_ok(buf_append(&file, "", 1, &e), &e);
+    char *rest = NULL;
+    for (char *line = strtok_r((char *)file.data, "\n", &rest); line;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char *choice = strrchr(line, '\t');
+        bool more = choice && (strstr(line, " sums\t") || strstr(line, " then "));
+        if (more)
+            *choice = '\0';
+        support_ok(buf_printf(&forced, &e, "%s%s\n", line, more ? "\tfused" : ""), &e);
+    }
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    assert_int_equal(fwrite(forced.data, 1, forced.len, out), forced.len);
+    fclose(out);
+    buf_release(&file);
+    buf_release(&forced);
+    return device_open_with(state, &o);
+}
+
+/* How many plans in the file are so. */
+static size_t n_fused(const char *path)
+{
+    struct err e = {0};
+    struct buf file = {0};
+    size_t n = 0;
+    support_ok(file_read(path, &file, &e), &e);
+    support_ok(buf_append(&file, "", 1, &e), &e);
+    for (const char *at = (char *)file.data; (at = strstr(at, "\tfused\n")); at++)
+        n++;
+    buf_release(&file);
+    return n;
+}
+
+struct problem {
+    struct device *d;
+    struct conv *c;
+    const struct shape *s;
+    struct tensor x, y, dy, dx, w, norm, dy2, out, norm2;
+    double *true_y, *true_dx;
+};
+
+static void problem_init(struct problem *p, const struct shape *s)
+{
+    size_t n_x = s->rows * s->c_in, n_y = s->rows * s->c_out;
+    struct tensor *of_x[] = {&p->x, &p->dx, &p->norm, &p->dy2, &p->out, &p->norm2};
+    p->s = s;
+    for (size_t i = 0; i < 6; i++)
+        tensor_random(of_x[i], n_x, DTYPE_BF16, 0.2, i);
+    tensor_random(&p->y, n_y, DTYPE_BF16, 0.0, 7);
+    tensor_random(&p->dy, n_y, DTYPE_BF16, 0.0, 8);
+    tensor_random(&p->w, s->c_out * s->c_in, DTYPE_F32, 0.0, 9);
+    p->true_y = calloc(n_y, sizeof(double));
+    p->true_dx = calloc(n_x, sizeof(double));
+    for (size_t o = 0; o < s->c_out; o++)
+        for (size_t i = 0; i < s->c_in; i++) {
+            double w = (double)bf16_to_f32(f32_to_bf16(((float *)p->w.data)[o * s->c_in + i]));
+            for (size_t r = 0; r < s->rows; r++) {
+                p->true_y[r * s->c_out + o] += w * p->x.value[r * s->c_in + i];
+                p->true_dx[r * s->c_in + i] += w * p->dy.value[r * s->c_out + o];
+            }
+        }
+}
+
+static void problem_release(struct problem *p)
+{
+    struct tensor *all[] = {&p->x,    &p->y,   &p->dy,  &p->dx,   &p->w,
+                            &p->norm, &p->dy2, &p->out, &p->norm2};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        tensor_release(all[i]);
+    free(p->true_y);
+    free(p->true_dx);
+}
+
+static struct conv_desc desc_of(const struct shape *s, enum conv_then then)
+{
+    return (struct conv_desc){.n = s->rows,
+                              .in = {1, 1, 1},
+                              .c_in = s->c_in,
+                              .c_out = s->c_out,
+                              .kernel = {1, 1, 1},
+                              .stride = {1, 1, 1},
+                              .dtype = DTYPE_BF16,
+                              .with_sums = true,
+                              .then = then};
+}
+
+/* Differences of sums in units of what the rounding of their terms can make. */
+static void check_sums(const double *got, const double *want, const double *size, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs(got[i] - want[i]) <= 3.0 * TOLERANCE_BF16 * size[i] + 1e-12))
+            fail_msg("sum %zu is %.9g instead of %.9g", i, got[i], want[i]);
+}
+
+static void check_forward(struct problem *p)
+{
+    struct err e = {0};
+    struct device *d = p->d;
+    size_t n = p->s->c_out;
+    double *sums = calloc(6 * n, sizeof *sums), *want = sums + 2 * n, *size = sums + 4 * n;
+    struct conv_forward_args a = {.x = device_tensor(d, &p->x),
+                                  .y = device_tensor(d, &p->y),
+                                  .sums = device_on(d, sums, 2 * n * sizeof *sums)};
+    support_ok(d->b->ops->conv_forward(d->b, p->c, &a, &e), &e);
+    device_off(d);
+    assert_within(relative_error(&p->y, p->true_y), TOLERANCE_BF16);
+    for (size_t i = 0; i < p->y.n; i++) {
+        double v = p->true_y[i];
+        want[i % n] += v;
+        want[n + i % n] += v * v;
+        size[i % n] += fabs(v);
+        size[n + i % n] += v * v;
+    }
+    check_sums(sums, want, size, 2 * n);
+    free(sums);
+}
+
+/* The gradient that reaches the normalisation, element i. */
+static double true_grad(const struct problem *p, const struct kind *k, const float *v, size_t i)
+{
+    size_t n = p->s->c_in, c = i % n;
+    double g = p->true_dx[i] + (k->second ? p->dy2.value[i] : 0.0);
+    double at = k->residual ? p->out.value[i] : p->norm.value[i] * (double)v[c] + (double)v[n + c];
+    return !k->relu || at > 0.0 ? g : 0.0;
+}
+
+static void check_backward(struct problem *p, const struct kind *k)
+{
+    struct err e = {0};
+    struct device *d = p->d;
+    size_t n = p->s->c_in;
+    double *sums = calloc(12 * n, sizeof *sums), *want = sums + 4 * n, *size = sums + 8 * n;
+    float *v = calloc(4 * n, sizeof *v); /* scale, shift, mean, mean2 */
+    for (size_t c = 0; c < n; c++) {
+        v[c] = 1.0f + (float)(c % 3);
+        v[n + c] = 0.1f * (float)(c % 5);
+        v[2 * n + c] = 0.2f;
+        v[3 * n + c] = -0.3f;
+    }
+    float *on = device_on(d, v, 4 * n * sizeof *v);
+    double *sums_on = device_on(d, sums, 4 * n * sizeof *sums);
+    struct norm_grad_args then = {.rows = p->s->rows,
+                                  .channels = n,
+                                  .dtype = DTYPE_BF16,
+                                  .dy = device_tensor(d, &p->dx),
+                                  .dy2 = k->second ? device_tensor(d, &p->dy2) : NULL,
+                                  .c = device_tensor(d, &p->norm),
+                                  .mean = on + 2 * n,
+                                  .scale = on,
+                                  .shift = on + n,
+                                  .y = k->residual ? device_tensor(d, &p->out) : NULL,
+                                  .relu = k->relu,
+                                  .g = k->kept ? device_tensor(d, &p->dx) : NULL,
+                                  .sums = sums_on,
+                                  .c2 = k->shortcut ? device_tensor(d, &p->norm2) : NULL,
+                                  .mean2 = on + 3 * n,
+                                  .sums2 = sums_on + 2 * n};
+    struct conv_data_grad_args a = {
+        .dy = device_tensor(d, &p->dy), .dx = device_tensor(d, &p->dx), .then = &then};
+    support_ok(d->b->ops->conv_backward_data(d->b, p->c, &a, &e), &e);
+    device_off(d);
+    double *result = calloc(p->dx.n, sizeof *result);
+    for (size_t i = 0; i < p->dx.n; i++) {
+        size_t c = i % n;
+        double g = true_grad(p, k, v, i);
+        double x = p->norm.value[i] - (double)v[2 * n + c];
+        double x2 = p->norm2.value[i] - (double)v[3 * n + c];
+        result[i] = k->kept ? g : p->true_dx[i];
+        const double term[4] = {g, g * x, g, g * x2};
+        for (size_t s = 0; s < (k->shortcut ? 4u : 2u); s++) {
+            want[s * n + c] += term[s];
+            size[s * n + c] += fabs(term[s]);
+        }
+    }
+    assert_within(relative_error(&p->dx, result), TOLERANCE_BF16);
+    check_sums(sums, want, size, (k->shortcut ? 4 : 2) * n);
+    free(result);
+    free(sums);
+    free(v);
+}
+
+static void check_shape(void **state, const struct shape *s, enum conv_then then, bool forced)
+{
+    struct err e = {0};
+    struct problem p;
+    struct conv_desc desc = desc_of(s, then);
+    char folder[4096];
+    support_make_folder(folder, sizeof folder);
+    problem_init(&p, s);
+    p.d = open_forced(state, forced ? support_path(folder, "a.plans") : NULL, &desc);
+    support_ok(p.d->b->ops->conv_new(p.d->b, &desc, &p.c, &e), &e);
+    float *w = device_tensor(p.d, &p.w);
+    support_ok(p.d->b->ops->conv_set_weights(p.d->b, p.c, w, NULL, &e), &e);
+    device_off(p.d);
+    check_forward(&p);
+    for (size_t i = 0; i < N_KINDS; i++)
+        check_backward(&p, &kinds[i]);
+    if (forced && !p.d->cpu) /* still, so that is what ran */
+        assert_int_equal(n_fused(support_path(folder, "a.plans")), 2);
+    p.d->b->ops->conv_free(p.d->b, p.c);
+    device_close(p.d);
+    problem_release(&p);
+    support_remove(folder);
+}
+
+static void as_chosen(void **state)
+{
+    for (size_t i = 0; i < N_SHAPES; i++)
+        check_shape(state, &shapes[i], i % 2 ? THEN_MASK : THEN_ADD, false);
+}
+
+static void at_once(void **state)
+{
+    for (size_t i = 0; i < N_SHAPES; i++)
+        check_shape(state, &shapes[i], i % 2 ? THEN_ADD : THEN_MASK, true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_EVERY_DEVICE(as_chosen),
+        ON_EVERY_DEVICE(at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
