@@ -44,6 +44,7 @@ struct backend {
     const char *name; /* "cpu", "cuda" */
     size_t n_threads; /* host threads the operations may use */
     size_t memory;    /* bytes of the device */
+    bool bit_masks;   /* norm_apply_args.mask costs less than reading y in the backward pass */
     void *state;      /* of the implementation */
     struct err note;  /* for the user, "" for none: why a GPU that is there is not used, or slow */
 };
@@ -172,6 +173,9 @@ struct norm_apply_args {
     const float *residual_scale, *residual_shift; /* [C] or NULL: residual is added as it is */
     bool relu;
     void *y; /* [rows, C]; may be c */
+    /* [rows * C / 8]: bit i % 8 of byte i / 8 becomes whether y[i] > 0; C is a multiple of 8. NULL:
+     * not wanted */
+    uint8_t *mask;
 };
 
 /* How the gradient of a unit's output reaches its normalisation. g = (dy + dy2) * [output > 0]. */
@@ -183,6 +187,7 @@ struct norm_grad_args {
     const float *mean;          /* [C] of c: keeps the second sum free of cancellation */
     const float *scale, *shift; /* give the mask where y is NULL: c * scale + shift > 0 */
     const void *y;              /* mask y > 0; may be NULL */
+    const uint8_t *mask;        /* the same as bits, see norm_apply_args; goes before y */
     bool relu;                  /* false: no mask */
     void *g;                    /* [rows, C]: receives g; may be dy; NULL: not kept */
     double *sums;               /* [2, C] out: sum g, sum g * (c - mean) */

@@ -54,6 +54,12 @@ TEG_HD float elem_relu_grad(float dy, float at)
     return at > 0.0f ? dy : 0.0f;
 }
 
+/* Bit i of a mask. */
+TEG_HD unsigned elem_bit(const uint8_t *mask, size_t i)
+{
+    return mask[i / 8] >> i % 8 & 1u;
+}
+
 /* dc = a g + (b (c - mean) + k): the gradient of batch normalisation with its channel constants. */
 TEG_HD float elem_norm_grad(float g, float centred, float a, float b, float k)
 {

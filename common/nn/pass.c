@@ -16,6 +16,7 @@ struct unit_plan {
     size_t conv_rows, rows;     /* n * t * h * w of each */
     void *c, *y;                /* convolution output; unit output (may be the same memory) */
     uint8_t *arg;               /* positions of the maxima where the unit pools */
+    uint8_t *mask; /* y > 0 as bits, where the device would rather read those backward */
     float *mean, *inv_std, *scale, *shift, *a, *b, *k;
     double *sums, *grad_sums;
 };
@@ -188,10 +189,21 @@ static bool is_apart(const struct pass *p, int i)
     return u->pool || (p->o.keep && u->norm_name[0] && !u->shortcut);
 }
 
+/* Whether the mask of a sum with a residual is kept as bits: backward, no normalisation has it. */
+static bool has_mask(const struct pass *p, int i)
+{
+    const struct unit *u = unit_of(p, i);
+    return p->o.keep && p->model->backend->bit_masks && u->residual != NO_RESIDUAL && u->relu &&
+           u->c_out % 8 == 0;
+}
+
+/* Of `arg` or `mask`: no unit has both. */
 static size_t arg_bytes(const struct pass *p, int i)
 {
     const struct unit *u = unit_of(p, i);
-    return u->pool && p->o.keep ? (p->unit[i].rows * u->c_out + 63) / 64 * 64 : 0;
+    size_t n = p->unit[i].rows * u->c_out;
+    size_t bytes = u->pool && p->o.keep ? n : has_mask(p, i) ? n / 8 : 0;
+    return (bytes + 63) / 64 * 64;
 }
 
 static void place_all(const struct pass *p, struct places *at)
@@ -252,8 +264,9 @@ static int place_activations(struct pass *p, struct err *e)
     for (int i = 0; i < p->net->desc.n_units; i++) {
         p->unit[i].c = (char *)p->activations + at.c[i];
         p->unit[i].y = (char *)p->activations + at.y[i];
-        if (arg_bytes(p, i))
-            p->unit[i].arg = (uint8_t *)p->activations + at.arg[i];
+        uint8_t *arg = arg_bytes(p, i) ? (uint8_t *)p->activations + at.arg[i] : NULL;
+        p->unit[i].mask = has_mask(p, i) ? arg : NULL;
+        p->unit[i].arg = has_mask(p, i) ? NULL : arg;
     }
     return 0;
 }
@@ -406,7 +419,8 @@ static int apply_norm(struct pass *p, int i, const void *x)
                                    .scale = q->scale,
                                    .shift = q->shift,
                                    .relu = u->relu,
-                                   .y = q->y};
+                                   .y = q->y,
+                                   .mask = q->mask};
     if (u->residual == NET_INPUT) {
         args.residual = x;
     } else if (u->residual != NO_RESIDUAL) {
@@ -512,6 +526,7 @@ static struct norm_grad_args grad_args(const struct pass *p, int i, void *const 
                                   .scale = q->scale,
                                   .shift = q->shift,
                                   .y = residual ? q->y : NULL,
+                                  .mask = q->mask,
                                   .relu = u->relu && !u->pool,
                                   .g = is_kept(p, i, dy[1]) ? dy[0] : NULL,
                                   .sums = q->grad_sums};

@@ -226,6 +226,17 @@ CPU_INLINE void apply_tail(const struct norm_apply_args *a, size_t at, size_t c,
     }
 }
 
+/* Bits of a row that was just stored. */
+CPU_INLINE void mask_row(const struct norm_apply_args *a, size_t at, enum dtype t)
+{
+    for (size_t c = 0; c < a->channels; c += 8) {
+        unsigned bits = 0;
+        for (size_t k = 0; k < 8; k++)
+            bits |= (unsigned)(elem_load(a->y, at + c + k, t) > 0.0f) << k;
+        a->mask[(at + c) / 8] = (uint8_t)bits;
+    }
+}
+
 CPU_INLINE void apply_rows(const struct norm_apply_args *a, size_t begin, size_t end, enum dtype t)
 {
     for (size_t r = begin; r < end; r++) {
@@ -238,6 +249,8 @@ CPU_INLINE void apply_rows(const struct norm_apply_args *a, size_t begin, size_t
             vec16_store(a->y, at + c, a->relu ? vec16_relu(v) : v, t);
         }
         apply_tail(a, at, c, t);
+        if (a->mask)
+            mask_row(a, at, t);
     }
 }
 
@@ -298,6 +311,12 @@ CPU_INLINE vec16 masked_grad(const struct norm_grad_args *a, size_t at, size_t c
         g += vec16_load(a->dy2, at + c, t);
     if (!a->relu)
         return g;
+    if (a->mask) {
+        vec16 bit;
+        for (size_t k = 0; k < 16; k++)
+            bit[k] = (float)elem_bit(a->mask, at + c + k);
+        return vec16_where_positive(g, bit);
+    }
     vec16 out = a->y ? vec16_load(a->y, at + c, t)
                      : x * *(const vec16 *)(a->scale + c) + *(const vec16 *)(a->shift + c);
     return vec16_where_positive(g, out);
@@ -312,8 +331,9 @@ CPU_INLINE void grad_tail(const struct norm_grad_args *a, size_t at, size_t c, f
         if (a->dy2)
             g += elem_load(a->dy2, at + c, t);
         if (a->relu)
-            g = elem_relu_grad(g, a->y ? elem_load(a->y, at + c, t)
-                                       : elem_affine(x, a->scale[c], a->shift[c]));
+            g = elem_relu_grad(g, a->mask ? (float)elem_bit(a->mask, at + c)
+                                  : a->y  ? elem_load(a->y, at + c, t)
+                                          : elem_affine(x, a->scale[c], a->shift[c]));
         run[c] += g;
         run[w + c] += g * (x - a->mean[c]);
         if (a->c2)

@@ -74,6 +74,14 @@ template <enum dtype T, int V> DEVICE void store(void *y, size_t i, const float 
     }
 }
 
+/* v = bits i .. i + V - 1 of a mask as 0 or 1; i is a multiple of V, so they are of one byte. */
+template <int V> DEVICE void load_bits(const uint8_t *mask, size_t i, float *v)
+{
+    unsigned bits = mask[i / 8] >> i % 8;
+    for (int k = 0; k < V; k++)
+        v[k] = (float)(bits >> k & 1u);
+}
+
 /* v = x[i .. i + V - 1], or `other` where x is NULL. */
 template <int V> DEVICE void load_channels(const float *x, size_t i, float other, float *v)
 {

@@ -222,11 +222,14 @@ DEVICE void grad_row(const struct fused_args *f, size_t at, const struct channel
     if (!a->g)
         store<DTYPE_BF16, WIDE>(f->job.c, at, t->v);
     if (a->relu) {
-        if (a->y)
+        if (a->mask)
+            load_bits<WIDE>(a->mask, at, other);
+        else if (a->y)
             load<DTYPE_BF16, WIDE>(a->y, at, other);
         for (int k = 0; k < WIDE; k++)
             t->v[k] = elem_relu_grad(
-                t->v[k], a->y ? other[k] : elem_affine(x[k], n->scale[c + k], n->shift[c + k]));
+                t->v[k],
+                a->mask || a->y ? other[k] : elem_affine(x[k], n->scale[c + k], n->shift[c + k]));
     }
     for (int k = 0; k < WIDE; k++) {
         t->sum[0][k] += t->v[k];

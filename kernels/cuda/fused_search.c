@@ -24,7 +24,7 @@ struct trial {
     size_t rows, channels; /* of the result */
     void *result;
     struct norm_grad_args then; /* of a pass to data */
-    void *tensor[N_TENSORS];    /* c, dy2, y */
+    void *tensor[N_TENSORS];    /* c, dy2, bits of the mask */
     float *vector[N_VECTORS];   /* mean, scale, shift */
     double *sums;               /* [2, channels] */
     cudaEvent_t begin, end;
@@ -46,7 +46,7 @@ static bool make_then(struct trial *x)
     size_t n = x->rows * x->channels;
     bool add = x->desc->then == THEN_ADD;
     for (uint32_t i = 0; i < (add ? N_TENSORS : 1); i++)
-        if (!random_tensor(x, &x->tensor[i], DTYPE_BF16, n, 10 + i))
+        if (!random_tensor(x, &x->tensor[i], DTYPE_BF16, i < 2 ? n : n / 16 + 1, 10 + i))
             return false;
     for (uint32_t i = 0; i < N_VECTORS; i++)
         if (!random_tensor(x, &x->vector[i], DTYPE_F32, x->channels, 20 + i))
@@ -60,7 +60,7 @@ static bool make_then(struct trial *x)
                                       .mean = x->vector[0],
                                       .scale = x->vector[1],
                                       .shift = x->vector[2],
-                                      .y = x->tensor[2],
+                                      .mask = x->tensor[2],
                                       .relu = true,
                                       .g = add ? x->result : NULL,
                                       .sums = x->sums};

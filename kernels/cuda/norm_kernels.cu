@@ -6,7 +6,7 @@
  */
 #include "kernels/cuda/device.cuh"
 
-enum { MAX_SUMS = 3, GATHER_SIDE = 32 };
+enum { MAX_SUMS = 3, GATHER_SIDE = 32, MASK_BITS = 8 };
 
 /* This thread's share of [rows, channels]. */
 template <int V>
@@ -267,7 +267,25 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
                 v[k] = elem_relu(v[k]);
         }
         store<T, V>(a.y, at, v);
+        if (V == MASK_BITS && a.mask) {
+            unsigned bits = 0;
+            for (int k = 0; k < V; k++)
+                bits |= (unsigned)(v[k] > 0.0f) << k;
+            a.mask[at / MASK_BITS] = (uint8_t)bits;
+        }
     }
+}
+
+/* The same bits from y, where no thread has a whole byte of them: a thread a byte. */
+__global__ void __launch_bounds__(CUDA_BLOCK) mask_kernel(struct norm_apply_args a)
+{
+    size_t i = blockIdx.x * (size_t)CUDA_BLOCK + threadIdx.x;
+    if (i >= a.rows * a.channels / MASK_BITS)
+        return;
+    unsigned bits = 0;
+    for (unsigned k = 0; k < MASK_BITS; k++)
+        bits |= (unsigned)(load_one(a.y, i * MASK_BITS + k, a.dtype) > 0.0f) << k;
+    a.mask[i] = (uint8_t)bits;
 }
 
 extern "C" int cuda_norm_apply(struct backend *b, const struct norm_apply_args *a)
@@ -277,6 +295,10 @@ extern "C" int cuda_norm_apply(struct backend *b, const struct norm_apply_args *
     struct row_cut cut = row_cut(a->rows, a->channels / v, MAP_DEPTH);
     auto kernel = VERSION(norm_apply_kernel, a->dtype, v);
     LAUNCH(kernel, grid_of(&cut), CUDA_BLOCK, cuda_stream(b), *a, cut);
+    if (a->mask && v != MASK_BITS) {
+        unsigned grid = (unsigned)blocks_for(a->rows * a->channels / MASK_BITS);
+        LAUNCH(mask_kernel, grid, CUDA_BLOCK, cuda_stream(b), *a);
+    }
     return cuda_launched(b);
 }
 
@@ -306,10 +328,13 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
                 g[k] += other[k];
         }
         if (a.relu) {
-            if (a.y)
+            if (a.mask)
+                load_bits<V>(a.mask, at, other);
+            else if (a.y)
                 load<T, V>(a.y, at, other);
             for (int k = 0; k < V; k++)
-                g[k] = elem_relu_grad(g[k], a.y ? other[k] : elem_affine(x[k], scale[k], shift[k]));
+                g[k] = elem_relu_grad(g[k], a.mask || a.y ? other[k]
+                                                          : elem_affine(x[k], scale[k], shift[k]));
         }
         for (int k = 0; k < V; k++) {
             sum[0][k] += g[k];

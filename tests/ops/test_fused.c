@@ -18,13 +18,14 @@ static const struct shape shapes[] = {
 
 /* How a gradient goes on, beside the sums that it always has. */
 struct kind {
-    bool relu, residual, second, kept, shortcut;
+    bool relu, residual, bits, second, kept, shortcut;
 };
 
 static const struct kind kinds[] = {
     {.relu = true},
     {.relu = true, .kept = true},
     {.relu = true, .residual = true, .second = true, .kept = true},
+    {.relu = true, .residual = true, .bits = true, .second = true, .kept = true},
     {.relu = true, .residual = true, .second = true, .kept = true, .shortcut = true},
     {.kept = true},
 };
@@ -85,6 +86,7 @@ struct problem {
     const struct shape *s;
     struct tensor x, y, dy, dx, w, norm, dy2, out, norm2;
     double *true_y, *true_dx;
+    uint8_t *bits; /* out > 0 */
 };
 
 static void problem_init(struct problem *p, const struct shape *s)
@@ -97,6 +99,9 @@ static void problem_init(struct problem *p, const struct shape *s)
     tensor_random(&p->y, n_y, DTYPE_BF16, 0.0, 7);
     tensor_random(&p->dy, n_y, DTYPE_BF16, 0.0, 8);
     tensor_random(&p->w, s->c_out * s->c_in, DTYPE_F32, 0.0, 9);
+    p->bits = calloc(n_x / 8, 1);
+    for (size_t i = 0; i < n_x; i++)
+        p->bits[i / 8] |= (uint8_t)((p->out.value[i] > 0.0) << i % 8);
     p->true_y = calloc(n_y, sizeof(double));
     p->true_dx = calloc(n_x, sizeof(double));
     for (size_t o = 0; o < s->c_out; o++)
@@ -117,6 +122,7 @@ static void problem_release(struct problem *p)
         tensor_release(all[i]);
     free(p->true_y);
     free(p->true_dx);
+    free(p->bits);
 }
 
 static struct conv_desc desc_of(const struct shape *s, enum conv_then then)
@@ -197,6 +203,7 @@ static void check_backward(struct problem *p, const struct kind *k)
                                   .scale = on,
                                   .shift = on + n,
                                   .y = k->residual ? device_tensor(d, &p->out) : NULL,
+                                  .mask = k->bits ? device_on(d, p->bits, p->out.n / 8) : NULL,
                                   .relu = k->relu,
                                   .g = k->kept ? device_tensor(d, &p->dx) : NULL,
                                   .sums = sums_on,

@@ -109,6 +109,7 @@ static void check_apply(struct device *d, const struct shape *s, enum dtype type
     norm_init(&n[1], s, type, 2);
     tensor_random(&y, s->rows * s->channels, type, 0.0, 3);
     double *want = calloc(y.n, sizeof *want);
+    uint8_t *mask = s->channels % 8 == 0 ? malloc(y.n / 8) : NULL;
     for (int i = 0; i < 2; i++) {
         true_statistics(&n[i], s, false);
         finish(&n[i], d, s, false, false);
@@ -129,9 +130,13 @@ static void check_apply(struct device *d, const struct shape *s, enum dtype type
                                 .residual_scale = kind == SHORTCUT ? ON(n[1].scale) : NULL,
                                 .residual_shift = kind == SHORTCUT ? ON(n[1].shift) : NULL,
                                 .relu = true,
-                                .y = device_tensor(d, &y)};
+                                .y = device_tensor(d, &y),
+                                .mask = device_on(d, mask, y.n / 8)};
     assert_int_equal(d->b->ops->norm_apply(d->b, &a), 0);
     device_off(d);
+    for (size_t i = 0; mask && i < y.n; i++)
+        assert_int_equal(elem_bit(mask, i), tensor_at(&y, i) > 0.0);
+    free(mask);
     double limit = tolerance(type) + (s->rows == 1 ? 1e-2 : 0.0); /* one row: 0 / sqrt(eps) */
     assert_within(relative_error(&y, want), limit);
     tensor_release(&n[0].c);
@@ -238,6 +243,12 @@ static void run_sums(struct grad_problem *p, bool kept)
 {
     struct norm *n = p->n;
     struct device *d = p->d;
+    uint8_t *mask = NULL;
+    if (p->k->residual && p->k->second && p->s->channels % 8 == 0) { /* bits in the place of y */
+        mask = calloc(p->y.n / 8, 1);
+        for (size_t i = 0; i < p->y.n; i++)
+            mask[i / 8] |= (uint8_t)((tensor_at(&p->y, i) > 0.0) << i % 8);
+    }
     struct norm_grad_args a = {.rows = p->s->rows,
                                .channels = p->s->channels,
                                .dtype = p->dy.type,
@@ -247,7 +258,8 @@ static void run_sums(struct grad_problem *p, bool kept)
                                .mean = ON(n[0].mean),
                                .scale = ON(n[0].scale),
                                .shift = ON(n[0].shift),
-                               .y = p->k->residual ? device_tensor(d, &p->y) : NULL,
+                               .y = p->k->residual && !mask ? device_tensor(d, &p->y) : NULL,
+                               .mask = device_on(d, mask, p->y.n / 8),
                                .relu = true,
                                .g = kept ? device_tensor(d, &p->dy) : NULL,
                                .sums = ON(n[0].grad_sums),
@@ -256,6 +268,7 @@ static void run_sums(struct grad_problem *p, bool kept)
                                .sums2 = ON(n[1].grad_sums)};
     assert_int_equal(d->b->ops->norm_grad(d->b, &a), 0);
     device_off(d);
+    free(mask);
 }
 
 static void run_apply(struct grad_problem *p, int i, bool kept)
