@@ -121,11 +121,11 @@ static struct conv_desc unit_shape(const struct bench *t, const struct net_input
 }
 
 /*
- * How often a unit's normalisation has to read or write a tensor of its output's size: forward it
- * reads the convolution's output (whose statistics the convolution could have taken) and writes its
- * own; backward, the sums need the gradient and that output before the pass that reads both again
- * and writes. What is added, forward, and the other branch's gradient, backward, is read besides;
- * the sum is kept for the other branch.
+ * How often a unit's normalisation has to read or write a tensor of its output's size, whatever is
+ * done together with the convolutions: forward it reads the convolution's output (whose statistics
+ * the convolution could have taken) and writes its own; backward, the sums need that output beside
+ * the gradient, where this is made, before a pass reads both and writes. What is added, forward, and
+ * the other branch's gradient, backward, is read besides.
  */
 static double norm_passes(const struct unit *u)
 {
@@ -133,7 +133,7 @@ static double norm_passes(const struct unit *u)
         return 0.0;
     if (u->shortcut) /* its forward pass and its sums are those of the unit that adds it */
         return 3.0;
-    return u->residual == NO_RESIDUAL ? 2.0 + 5.0 : 3.0 + 7.0;
+    return u->residual == NO_RESIDUAL ? 2.0 + 4.0 : 3.0 + 5.0;
 }
 
 static size_t larger(size_t a, size_t b)
