@@ -44,9 +44,10 @@ struct backend {
     const char *name; /* "cpu", "cuda" */
     size_t n_threads; /* host threads the operations may use */
     size_t memory;    /* bytes of the device */
-    bool bit_masks;   /* norm_apply_args.mask costs less than reading y in the backward pass */
-    void *state;      /* of the implementation */
-    struct err note;  /* for the user, "" for none: why a GPU that is there is not used, or slow */
+    bool fuses;      /* would rather have norm_apply_args.mask than read y in the backward pass, and
+                        a gradient's dc apart from its g */
+    void *state;     /* of the implementation */
+    struct err note; /* for the user, "" for none: why a GPU that is there is not used, or slow */
 };
 
 struct backend_options {
@@ -90,7 +91,8 @@ struct conv_desc {
     bool forward_only; /* no backward plans are made */
     bool no_data_grad; /* backward_data will not be called (the first layer) */
     /* What is mostly asked for, so that it is chosen for that: */
-    bool with_sums; /* conv_forward_args.sums */
+    bool with_sums;  /* conv_forward_args.sums */
+    bool with_first; /* conv_data_grad_args.first */
     enum conv_then {
         THEN_NOTHING,
         THEN_MASK,
@@ -118,15 +120,18 @@ struct conv_forward_args {
 };
 
 struct norm_grad_args;
+struct norm_grad_apply_args;
 
+/*
+ * What comes before and after is given too, where there is such: a device may do it in the same way
+ * through memory. `first` is norm_grad_apply, with dc = dy. `then` is norm_grad, with dy = dx;
+ * where its g is set, only that is left of dx.
+ */
 struct conv_data_grad_args {
     const void *dy;
     void *dx;
-    /*
-     * Called next as norm_grad anyway, with dy = dx; NULL: nothing is. A device may do both in one
-     * way through memory, and need not keep dx where `g` takes its place.
-     */
-    const struct norm_grad_args *then;
+    const struct norm_grad_apply_args *first; /* or NULL */
+    const struct norm_grad_args *then;        /* or NULL */
 };
 
 struct conv_weight_grad_args {

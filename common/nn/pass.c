@@ -103,6 +103,7 @@ static void shape_unit(struct pass *p, int i, struct conv_desc *d)
                             .forward_only = !p->o.keep,
                             .no_data_grad = u->input == NET_INPUT && !p->o.input_grad,
                             .with_sums = p->o.keep && u->norm_name[0],
+                            .with_first = p->o.keep && u->norm_name[0],
                             .then = then_of(p, i)};
     q->conv_rows = q->rows = p->o.n;
     for (int k = 0; k < 3; k++) {
@@ -193,7 +194,7 @@ static bool is_apart(const struct pass *p, int i)
 static bool has_mask(const struct pass *p, int i)
 {
     const struct unit *u = unit_of(p, i);
-    return p->o.keep && p->model->backend->bit_masks && u->residual != NO_RESIDUAL && u->relu &&
+    return p->o.keep && p->model->backend->fuses && u->residual != NO_RESIDUAL && u->relu &&
            u->c_out % 8 == 0;
 }
 
@@ -501,6 +502,14 @@ static void grad_push(struct pass *p, int unit, void *memory)
     p->pending[unit][p->pending[unit][0] != NULL] = memory;
 }
 
+/* The gradient of a convolution's output. */
+struct unit_grad {
+    void *dc;
+    void *g; /* what it is made of, to be given back too; NULL: another unit has it, too */
+    bool made;
+    struct norm_grad_apply_args make; /* what makes it, while it is not */
+};
+
 /* Whether the masked gradient of a unit's output is needed beyond its own normalisation, or too
  * much to be made twice. */
 static bool is_kept(const struct pass *p, int i, bool two)
@@ -538,8 +547,8 @@ static struct norm_grad_args grad_args(const struct pass *p, int i, void *const 
     return args;
 }
 
-/* Channel constants, then dc from g (masked already, or dy with the mask made from c). */
-static int norm_backward(struct pass *p, int i, const void *g, bool masked, void *dc)
+/* Channel constants of the gradient of a normalisation. */
+static int finish_grad(struct pass *p, int i)
 {
     const struct unit *u = unit_of(p, i);
     const struct unit_offsets *at = &p->net->at[i];
@@ -556,8 +565,16 @@ static int norm_backward(struct pass *p, int i, const void *g, bool masked, void
                                            .a = q->a,
                                            .b = q->b,
                                            .k = q->k};
-    struct norm_grad_apply_args apply = {.rows = q->conv_rows,
-                                         .channels = u->c_out,
+    return m->backend->ops->norm_grad_finish(m->backend, &finish);
+}
+
+/* How dc is made from g (masked already, or dy with the mask made from c). */
+static struct norm_grad_apply_args apply_args(const struct pass *p, int i, const void *g,
+                                              bool masked, void *dc)
+{
+    const struct unit_plan *q = &p->unit[i];
+    return (struct norm_grad_apply_args){.rows = q->conv_rows,
+                                         .channels = unit_of(p, i)->c_out,
                                          .dtype = p->o.dtype,
                                          .g = g,
                                          .c = q->c,
@@ -568,18 +585,16 @@ static int norm_backward(struct pass *p, int i, const void *g, bool masked, void
                                          .b = q->b,
                                          .k = q->k,
                                          .dc = dc};
-    if (m->backend->ops->norm_grad_finish(m->backend, &finish) < 0)
-        return ERR_FAIL;
-    return m->backend->ops->norm_grad_apply(m->backend, &apply);
 }
 
 /* The gradient of unit i's input, pushed to the unit that it comes from, or put in the place of
  * what is there with the sums of that unit's normalisation. */
-static int data_backward(struct pass *p, int i, const void *dc, struct err *e)
+static int data_backward(struct pass *p, int i, const struct unit_grad *g, struct err *e)
 {
     struct backend *b = p->model->backend;
     int j = unit_of(p, i)->input;
-    struct conv_data_grad_args args = {.dy = dc, .dx = grad_take(p, e)};
+    struct conv_data_grad_args args = {
+        .dy = g->dc, .dx = grad_take(p, e), .first = g->made ? NULL : &g->make};
     if (!args.dx)
         return ERR_FAIL;
     if (!sums_at_once(p, i)) {
@@ -597,22 +612,26 @@ static int data_backward(struct pass *p, int i, const void *dc, struct err *e)
     return rc;
 }
 
-/* Weight gradients from dc, and the gradient of the input pushed to the unit it came from. Gives dc
- * back. */
-static int conv_backward(struct pass *p, int i, const void *x, void *dc, struct err *e)
+/* The gradient of the input, which makes dc on the way, and the gradients of the weights. */
+static int conv_backward(struct pass *p, int i, const void *x, const struct unit_grad *g,
+                         struct err *e)
 {
     const struct unit *u = unit_of(p, i);
     const struct unit_offsets *at = &p->net->at[i];
     struct unit_plan *q = &p->unit[i];
     struct backend *b = p->model->backend;
     struct conv_weight_grad_args args = {.x = u->input == NET_INPUT ? x : p->unit[u->input].y,
-                                         .dy = dc,
+                                         .dy = g->dc,
                                          .dw = p->model->grads + at->w,
                                          .dbias = u->bias ? p->model->grads + at->bias : NULL,
                                          .accumulate = true};
-    int rc = b->ops->conv_backward_weights(b, q->conv, &args, e);
-    if (rc == 0 && u->input != NET_INPUT)
-        rc = data_backward(p, i, dc, e);
+    int rc = 0;
+    if (u->input != NET_INPUT)
+        rc = data_backward(p, i, g, e);
+    else if (!g->made && b->ops->norm_grad_apply(b, &g->make) < 0)
+        rc = err_set(e, "not enough memory");
+    if (rc == 0)
+        rc = b->ops->conv_backward_weights(b, q->conv, &args, e);
     return rc < 0 ? err_add(e, "%s", u->conv_name) : 0;
 }
 
@@ -632,43 +651,71 @@ static int pool_backward(struct pass *p, int i, void *dy[2], void *g)
     return b->ops->pool_grad(b, &args);
 }
 
+/* The pending gradients of unit i's output as one, with the sums of its normalisation; `masked`
+ * tells whether it is masked. */
+static int sum_up(struct pass *p, int i, void *dy[2], bool *masked, struct err *e)
+{
+    const struct unit *u = unit_of(p, i);
+    struct backend *b = p->model->backend;
+    *masked = p->kept[i] || !u->relu;
+    if (p->summed[i]) {
+        p->summed[i] = false;
+        return 0;
+    }
+    struct norm_grad_args args = grad_args(p, i, dy);
+    *masked = args.g || !u->relu;
+    if (b->ops->norm_grad(b, &args) < 0)
+        return err_set(e, "%s: not enough memory", u->norm_name);
+    grad_give(p, dy[1]);
+    return 0;
+}
+
+/* The gradient before the pooling takes the place of those behind it. */
+static int unpool(struct pass *p, int i, void *dy[2], struct err *e)
+{
+    void *g = grad_take(p, e);
+    if (!g || pool_backward(p, i, dy, g) < 0)
+        return ERR_FAIL;
+    grad_give(p, dy[0]);
+    grad_give(p, dy[1]);
+    dy[0] = g;
+    dy[1] = NULL;
+    return 0;
+}
+
 /* From the pending gradients of unit i's output to dc, the gradient of its convolution's output. */
-static int unit_backward(struct pass *p, int i, void **dc, struct err *e)
+static int unit_backward(struct pass *p, int i, struct unit_grad *to, struct err *e)
 {
     const struct unit *u = unit_of(p, i);
     void *dy[2] = {p->pending[i][0], p->pending[i][1]};
+    bool masked = true, residual = u->residual != NO_RESIDUAL;
     p->pending[i][0] = p->pending[i][1] = NULL;
-    *dc = dy[0];
+    *to = (struct unit_grad){.dc = dy[0], .made = true};
     if (!u->norm_name[0])
         return 0;
-    if (u->shortcut) /* g and its sums came with the unit that adds it */
-        return norm_backward(p, i, dy[0], true, dy[0]);
-    if (u->pool) {
-        void *g = grad_take(p, e);
-        if (!g || pool_backward(p, i, dy, g) < 0)
-            return ERR_FAIL;
-        grad_give(p, dy[0]);
-        grad_give(p, dy[1]);
-        dy[0] = *dc = g;
-        dy[1] = NULL;
-    }
-    bool residual = u->residual != NO_RESIDUAL, kept = p->kept[i];
-    if (!p->summed[i]) {
-        struct norm_grad_args args = grad_args(p, i, dy);
-        kept = args.g != NULL;
-        if (p->model->backend->ops->norm_grad(p->model->backend, &args) < 0)
-            return err_set(e, "%s: not enough memory", u->norm_name);
-        grad_give(p, dy[1]);
-    }
-    p->summed[i] = false;
-    if (residual) {
-        *dc = grad_take(p, e);
-        if (!*dc)
-            return ERR_FAIL;
-        if (u->residual >= 0)
-            grad_push(p, u->residual, dy[0]);
-    }
-    return norm_backward(p, i, dy[0], kept || !u->relu, *dc);
+    if (u->pool && unpool(p, i, dy, e) < 0)
+        return ERR_FAIL;
+    /* g of a shortcut and its sums came with the unit that adds it */
+    if (!u->shortcut && sum_up(p, i, dy, &masked, e) < 0)
+        return ERR_FAIL;
+    bool passed_on = residual && u->residual >= 0;
+    to->g = passed_on ? NULL : dy[0];
+    to->dc = residual || p->model->backend->fuses ? grad_take(p, e) : dy[0];
+    if (!to->dc)
+        return ERR_FAIL;
+    if (passed_on)
+        grad_push(p, u->residual, dy[0]);
+    to->made = false;
+    to->make = apply_args(p, i, dy[0], masked, to->dc);
+    return finish_grad(p, i);
+}
+
+/* What unit_backward took, and nobody else has. */
+static void unit_grad_give(struct pass *p, const struct unit_grad *g)
+{
+    if (g->g != g->dc)
+        grad_give(p, g->g);
+    grad_give(p, g->dc);
 }
 
 static int copy_in(struct pass *p, const void *dy, struct err *e)
@@ -689,15 +736,15 @@ int pass_backward(struct pass *p, const void *x, const void *dy, void *dx, struc
     if (copy_in(p, dy, e) < 0)
         return ERR_FAIL;
     for (int i = p->net->desc.n_units - 1; i >= 0; i--) {
-        void *dc;
+        struct unit_grad g;
         if (p->o.recompute && p->cut[i] && p->held != i && compute_again(p, i, x, e) < 0)
             return ERR_FAIL;
-        if (unit_backward(p, i, &dc, e) < 0 || conv_backward(p, i, x, dc, e) < 0)
+        if (unit_backward(p, i, &g, e) < 0 || conv_backward(p, i, x, &g, e) < 0)
             return ERR_FAIL;
-        struct conv_data_grad_args to_input = {.dy = dc, .dx = dx};
+        struct conv_data_grad_args to_input = {.dy = g.dc, .dx = dx};
         if (i == 0 && dx && b->ops->conv_backward_data(b, p->unit[0].conv, &to_input, e) < 0)
             return ERR_FAIL;
-        grad_give(p, dc);
+        unit_grad_give(p, &g);
     }
     return 0;
 }

@@ -458,6 +458,8 @@ int cpu_conv_backward_data(struct backend *b, struct conv *c, const struct conv_
                            struct err *e)
 {
     struct pass_plan *p = &c->pass[BACKWARD_DATA];
+    if (a->first && cpu_norm_grad_apply(b, a->first) < 0)
+        return err_set(e, "not enough memory for a gradient");
     TRY(dnnl_memory_set_data_handle(p->in, (void *)a->dy));
     TRY(dnnl_memory_set_data_handle(p->out, a->dx));
     dnnl_exec_arg_t list[] = {

@@ -205,7 +205,7 @@ int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forwa
     if (args->sums && conv_plan_fuses(p)) {
         struct fused_job j = fused_job_of(&c->desc, CONV_FORWARD, &t);
         j.sums = args->sums;
-        if (fused_is_aligned(&j))
+        if (fused_may_run(&j))
             return run_fused(b, &j, scratch, e);
     }
     if (conv_plan_run(p, &t, scratch + at.workspace, 0.0f, e) < 0)
@@ -238,12 +238,15 @@ int cuda_conv_backward_data(struct backend *b, struct conv *c,
                                  .rows = conv_in_rows(&c->desc),
                                  .from_channels = c->channels,
                                  .to_channels = c->desc.c_in};
-    if (args->then && conv_plan_fuses(c->plan[CONV_BACKWARD_DATA])) {
+    if (conv_plan_fuses(c->plan[CONV_BACKWARD_DATA])) {
         struct fused_job j = fused_job_of(&c->desc, CONV_BACKWARD_DATA, &t);
+        j.first = args->first;
         j.then = args->then;
-        if (fused_is_aligned(&j))
+        if (fused_may_run(&j))
             return run_fused(b, &j, scratch, e);
     }
+    if (args->first && cuda_norm_grad_apply(b, args->first) < 0)
+        return err_set(e, "the gradient of a normalisation failed");
     if (conv_plan_run(c->plan[CONV_BACKWARD_DATA], &t, scratch + at.workspace, 0.0f, e) < 0)
         return ERR_FAIL;
     if (is_padded(c) && cuda_pad(b, &cut) < 0)

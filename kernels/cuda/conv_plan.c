@@ -54,10 +54,11 @@ static void write_key(struct conv_plan *p)
     const struct conv_desc *d = &p->desc;
     snprintf(p->key, sizeof p->key,
              "%s %s n%zu %zux%zux%zu c%zu to c%zu kernel %zux%zux%zu stride %zux%zux%zu pad "
-             "%zux%zux%zu%s%s",
+             "%zux%zux%zu%s%s%s",
              pass_names[p->pass], d->dtype == DTYPE_BF16 ? "bf16" : "f32", d->n, d->in[0], d->in[1],
              d->in[2], d->c_in, d->c_out, d->kernel[0], d->kernel[1], d->kernel[2], d->stride[0],
              d->stride[1], d->stride[2], d->pad[0], d->pad[1], d->pad[2], d->bias ? " bias" : "",
+             d->with_first ? " first" : "",
              d->with_sums           ? " sums"
              : d->then == THEN_MASK ? " then mask"
              : d->then == THEN_ADD  ? " then add"
@@ -205,7 +206,7 @@ int conv_plan_run(struct conv_plan *p, const struct conv_tensors *t, void *works
         return graph_run(p->graph, &data, e);
     }
     struct fused_job job = fused_job_of(&p->desc, p->pass, t);
-    if (p->choice.way == WAY_FUSED && fused_is_aligned(&job))
+    if (p->choice.way == WAY_FUSED && fused_may_run(&job))
         return fused_run(p->backend, &job, workspace) < 0 ? err_set(e, "a product failed") : 0;
     struct conv_problem problem = {conv_view_whole(&p->desc), p->pass, *t};
     return conv_plain(p->backend, &problem) < 0 ? err_set(e, "a plain convolution failed") : 0;
@@ -393,7 +394,7 @@ static int search(struct conv_plan *p, struct err *e)
                 .w_type = p->pass == CONV_BACKWARD_WEIGHTS ? DTYPE_F32 : p->desc.dtype};
         rc = use(p, &s->best, e);
     }
-    if (rc == 0 && (p->desc.with_sums || p->desc.then) && fused_fits(&p->desc, p->pass) &&
+    if (rc == 0 && (p->desc.with_sums || p->desc.with_first || p->desc.then) &&
         fused_wins(p->backend, p, &p->desc, p->pass, &s->t)) {
         struct conv_choice fused = {.way = WAY_FUSED, .w_type = p->desc.dtype};
         rc = use(p, &fused, e);
@@ -446,8 +447,10 @@ int conv_plan_get(struct conv_plan **out, struct backend *b, const struct conv_d
     p->desc = *desc;
     p->pass = pass;
     p->desc.bias = desc->bias && pass == CONV_FORWARD;
-    p->desc.with_sums = desc->with_sums && pass == CONV_FORWARD && fused_fits(desc, pass);
-    p->desc.then = pass == CONV_BACKWARD_DATA && fused_fits(desc, pass) ? desc->then : THEN_NOTHING;
+    bool fits = fused_fits(desc, pass), to_data = fits && pass == CONV_BACKWARD_DATA;
+    p->desc.with_sums = desc->with_sums && fits && pass == CONV_FORWARD;
+    p->desc.with_first = desc->with_first && to_data;
+    p->desc.then = to_data ? desc->then : THEN_NOTHING;
     p->y_type = p->desc.bias && conv_is_product(desc) ? DTYPE_F32 : desc->dtype;
     p->choice.way = WAY_PLAIN;
     write_key(p);

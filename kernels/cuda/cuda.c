@@ -88,7 +88,7 @@ int cuda_open(struct backend *b, const struct backend_options *options, struct e
     b->state = s;
     b->ops = &cuda_ops;
     b->name = "cuda";
-    b->bit_masks = true;
+    b->fuses = true;
     s->tf32 = options->tf32;
     s->measuring = options->measuring;
     s->user = options->user;

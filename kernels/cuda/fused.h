@@ -23,14 +23,17 @@ struct fused_job {
     size_t m;
     unsigned k, n;
     bool b_transposed; /* B is stored [n, k] */
-    double *sums;      /* [2, n] of C; NULL: not wanted */
+    /* Makes A, which is its dc: A is stored, too, and nothing else may be there. NULL: A is there
+     */
+    const struct norm_grad_apply_args *first;
+    double *sums; /* [2, n] of C; NULL: not wanted */
     const struct norm_grad_args
         *then; /* with dy = C, and `g`, where set, in its place; NULL: none */
 };
 
-/* Whether this pass of a convolution can be computed so; its pointers must be aligned, too. */
+/* Whether this pass of a convolution can be computed so, and whether with these pointers. */
 bool fused_fits(const struct conv_desc *d, enum conv_pass pass);
-bool fused_is_aligned(const struct fused_job *j);
+bool fused_may_run(const struct fused_job *j);
 
 /* Scratch memory that a job takes. */
 size_t fused_bytes(const struct fused_job *j);

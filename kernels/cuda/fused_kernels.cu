@@ -51,6 +51,7 @@ static_assert(TILES * TILE_M / ROWS_APART <= SUM_DEPTH, "rows that a thread adds
 /* What a kernel gets by value. */
 struct fused_args {
     struct fused_job job;
+    struct norm_grad_apply_args first;
     struct norm_grad_args then;
     double *partial; /* [groups, n_sums, n] */
     unsigned n_columns;
@@ -67,6 +68,7 @@ static size_t groups_of(size_t m)
 /* A thread's part of the next tiles, in registers. */
 struct on_the_way {
     uint4 a[2], b;
+    uint4 c[2]; /* where A is made of `a` and this */
 };
 
 /* 8 elements of row `row`, or zeros outside of the matrix. */
@@ -77,25 +79,75 @@ DEVICE uint4 fetch(const void *x, size_t row, size_t rows, unsigned column, unsi
     return *(const uint4 *)((const uint16_t *)x + row * columns + column);
 }
 
-template <bool BT>
-DEVICE void fetch_tiles(const struct fused_job *j, size_t row, unsigned column, unsigned k,
+/* Where a tile is: its first row of A, column of B, and step along k. */
+struct tile_place {
+    size_t row;
+    unsigned column, k;
+};
+
+template <bool BT, bool APPLY>
+DEVICE void fetch_tiles(const struct fused_args *f, const struct tile_place *p,
                         struct on_the_way *t)
 {
-    unsigned i = threadIdx.x;
+    const struct fused_job *j = &f->job;
+    unsigned i = threadIdx.x, k = p->k + i % 4 * WIDE;
     for (int h = 0; h < 2; h++) { /* 64 rows each, 4 threads a row */
-        unsigned r = i / 4 + 64 * h;
-        t->a[h] = fetch(j->a, row + r, j->m, k + i % 4 * WIDE, j->k);
+        size_t row = p->row + i / 4 + 64 * h;
+        t->a[h] = fetch(APPLY ? f->first.g : j->a, row, j->m, k, j->k);
+        if (APPLY)
+            t->c[h] = fetch(f->first.c, row, j->m, k, j->k);
     }
     if (BT) /* 64 rows, 4 threads a row */
-        t->b = fetch(j->b, column + i / 4, j->n, k + i % 4 * WIDE, j->k);
+        t->b = fetch(j->b, p->column + i / 4, j->n, k, j->k);
     else /* 32 rows, 8 threads a row */
-        t->b = fetch(j->b, k + i / 8, j->k, column + i % 8 * WIDE, j->n);
+        t->b = fetch(j->b, p->k + i / 8, j->k, p->column + i % 8 * WIDE, j->n);
 }
 
-template <bool BT> DEVICE void store_tiles(unsigned char *stage, const struct on_the_way *t)
+DEVICE void unpack_wide(const uint4 *u, float *v)
+{
+    unpack(u->x, v);
+    unpack(u->y, v + 2);
+    unpack(u->z, v + 4);
+    unpack(u->w, v + 6);
+}
+
+/* 8 channels of a row as norm_grad_apply makes them; from channel k on. */
+DEVICE uint4 apply_wide(const struct norm_grad_apply_args *n, unsigned k, const uint4 *g,
+                        const uint4 *c)
+{
+    float v[WIDE], x[WIDE];
+    unpack_wide(g, v);
+    unpack_wide(c, x);
+    for (int i = 0; i < WIDE; i++) {
+        if (n->scale)
+            v[i] = elem_relu_grad(v[i], elem_affine(x[i], n->scale[k + i], n->shift[k + i]));
+        v[i] = elem_norm_grad(v[i], x[i] - n->mean[k + i], n->a[k + i], n->b[k + i], n->k[k + i]);
+    }
+    return make_uint4(pack(v), pack(v + 2), pack(v + 4), pack(v + 6));
+}
+
+/* A's part: those of the first columns' blocks keep it for others. */
+DEVICE void make_a(const struct fused_args *f, const struct tile_place *p, struct on_the_way *t)
+{
+    unsigned i = threadIdx.x, k = p->k + i % 4 * WIDE;
+    for (int h = 0; h < 2; h++) {
+        size_t row = p->row + i / 4 + 64 * h;
+        if (row >= f->job.m || k >= f->job.k)
+            continue; /* zeros */
+        t->a[h] = apply_wide(&f->first, k, &t->a[h], &t->c[h]);
+        if (p->column == 0)
+            __stwb((uint4 *)((uint16_t *)f->first.dc + row * f->job.k + k), t->a[h]);
+    }
+}
+
+template <bool BT, bool APPLY>
+DEVICE void store_tiles(const struct fused_args *f, const struct tile_place *p,
+                        unsigned char *stage, struct on_the_way *t)
 {
     uint16_t *a = (uint16_t *)stage, *b = (uint16_t *)(stage + A_BYTES);
     unsigned i = threadIdx.x;
+    if (APPLY)
+        make_a(f, p, t);
     for (int h = 0; h < 2; h++)
         *(uint4 *)(a + (i / 4 + 64 * h) * A_PITCH + i % 4 * WIDE) = t->a[h];
     if (BT)
@@ -132,27 +184,26 @@ DEVICE void multiply_tiles(const unsigned char *stage, unsigned warp_row, unsign
 }
 
 /* One tile of C, in float32 in `room` when it returns. */
-template <bool BT>
-DEVICE void compute_tile(const struct fused_job *j, size_t row, unsigned column,
-                         unsigned char *room)
+template <bool BT, bool APPLY>
+DEVICE void compute_tile(const struct fused_args *f, struct tile_place at, unsigned char *room)
 {
-    unsigned warp = threadIdx.x / 32;
+    unsigned warp = threadIdx.x / 32, end = f->job.k;
     unsigned warp_row = warp / WARPS_N * 2 * FRAGMENT, warp_column = warp % WARPS_N * 2 * FRAGMENT;
     sum_fragment acc[2][2];
     struct on_the_way next;
     for (int i = 0; i < 2; i++)
         for (int l = 0; l < 2; l++)
             wmma::fill_fragment(acc[i][l], 0.0f);
-    fetch_tiles<BT>(j, row, column, 0, &next);
-    store_tiles<BT>(room, &next);
-    for (unsigned k = 0, stage = 0; k < j->k; k += TILE_K, stage = 1 - stage) {
-        bool more = k + TILE_K < j->k;
-        if (more)
-            fetch_tiles<BT>(j, row, column, k + TILE_K, &next);
+    fetch_tiles<BT, APPLY>(f, &at, &next);
+    store_tiles<BT, APPLY>(f, &at, room, &next);
+    for (unsigned stage = 0; at.k < end; stage = 1 - stage) {
+        at.k += TILE_K; /* of the next tiles */
+        if (at.k < end)
+            fetch_tiles<BT, APPLY>(f, &at, &next);
         __syncthreads(); /* this stage is complete, and nobody reads the other one any more */
         multiply_tiles<BT>(room + stage * STAGE_BYTES, warp_row, warp_column, acc);
-        if (more)
-            store_tiles<BT>(room + (1 - stage) * STAGE_BYTES, &next);
+        if (at.k < end)
+            store_tiles<BT, APPLY>(f, &at, room + (1 - stage) * STAGE_BYTES, &next);
     }
     __syncthreads(); /* the finished tile takes the place of the factors' */
     float *c = (float *)room;
@@ -265,7 +316,7 @@ DEVICE void store_partial(const struct fused_args *f, size_t group, unsigned col
     }
 }
 
-template <bool BT, bool GRAD>
+template <bool BT, bool APPLY, bool GRAD>
 __global__ void __launch_bounds__(CUDA_BLOCK, 2) fused_kernel(struct fused_args f)
 {
     __shared__ __align__(32) unsigned char room[ROOM_BYTES];
@@ -281,7 +332,7 @@ __global__ void __launch_bounds__(CUDA_BLOCK, 2) fused_kernel(struct fused_args 
         size_t row = (group * TILES + tile) * TILE_M;
         if (row >= j->m)
             break;
-        compute_tile<BT>(j, row, column, room);
+        compute_tile<BT, APPLY>(&f, {row, column, 0}, room);
         unsigned end = j->m - row < TILE_M ? (unsigned)(j->m - row) : (unsigned)TILE_M;
         for (unsigned r = threadIdx.x / (TILE_N / WIDE); r < end && busy; r += ROWS_APART) {
             size_t at = (row + r) * j->n + column + mine.channel;
@@ -311,18 +362,30 @@ extern "C" bool fused_fits(const struct conv_desc *d, enum conv_pass pass)
            conv_out_rows(d) < ((size_t)1 << 40) && d->c_in < 65536 && d->c_out < 65536;
 }
 
-extern "C" bool fused_is_aligned(const struct fused_job *j)
+/* A is made where it is read: blocks of other columns read what it is made of. */
+static bool apart(const struct fused_job *j)
 {
+    return !j->first || (j->first->dc != j->first->c && j->first->dc != j->c &&
+                         (j->first->dc != j->first->g || j->n <= TILE_N));
+}
+
+extern "C" bool fused_may_run(const struct fused_job *j)
+{
+    const struct norm_grad_apply_args *f = j->first;
     const struct norm_grad_args *t = j->then;
-    const void *pointer[] = {j->a,
-                             j->b,
-                             j->c,
-                             t ? t->dy2 : NULL,
-                             t ? t->c : NULL,
-                             t ? t->y : NULL,
-                             t ? t->g : NULL,
-                             t ? t->c2 : NULL};
-    return all_aligned(pointer, sizeof pointer / sizeof pointer[0]);
+    const void *pointer[] = {
+        j->a,
+        j->b,
+        j->c,
+        f ? f->g : NULL,
+        f ? f->c : NULL,
+        t ? t->dy2 : NULL,
+        t ? t->c : NULL,
+        t ? t->y : NULL,
+        t ? t->g : NULL,
+        t ? t->c2 : NULL,
+    };
+    return apart(j) && all_aligned(pointer, sizeof pointer / sizeof pointer[0]);
 }
 
 extern "C" size_t fused_bytes(const struct fused_job *j)
@@ -334,15 +397,19 @@ extern "C" int fused_run(struct backend *b, const struct fused_job *j, void *scr
 {
     struct fused_args f = {};
     f.job = *j;
+    if (j->first)
+        f.first = *j->first;
     if (j->then)
         f.then = *j->then;
     f.partial = (double *)scratch;
     f.n_columns = (j->n + TILE_N - 1) / TILE_N;
     f.n_sums = n_sums_of(j);
     unsigned grid = (unsigned)groups_of(j->m) * f.n_columns;
-    auto kernel = j->then ? j->b_transposed ? fused_kernel<true, true> : fused_kernel<false, true>
-                  : j->b_transposed ? fused_kernel<true, false>
-                                    : fused_kernel<false, false>;
+    auto to_data =
+        j->first  ? j->then ? fused_kernel<false, true, true> : fused_kernel<false, true, false>
+         : j->then ? fused_kernel<false, false, true>
+                  : fused_kernel<false, false, false>;
+    auto kernel = j->b_transposed ? fused_kernel<true, false, false> : to_data;
     LAUNCH(kernel, grid, CUDA_BLOCK, cuda_stream(b), f);
     if (f.n_sums == 0)
         return cuda_launched(b);

@@ -10,9 +10,9 @@ struct fused_job fused_job_of(const struct conv_desc *d, enum conv_pass pass,
                               const struct conv_tensors *t);
 
 /*
- * Runs the plan's pass and the operation that d->with_sums or d->then say follows it, apart and
- * fused, on the random factors in `t`. True where the fused results are those of the others and
- * came clearly sooner. Overwrites the pass's result.
+ * Runs the plan's pass and the operations around it that d->with_sums, d->with_first and d->then
+ * name, apart and fused, on the random factors in `t`. True where the fused results are those of
+ * the others and came clearly sooner. Overwrites the pass's result, and dy with `first`.
  */
 bool fused_wins(struct backend *b, struct conv_plan *apart, const struct conv_desc *d,
                 enum conv_pass pass, const struct conv_tensors *t);

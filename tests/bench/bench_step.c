@@ -124,8 +124,8 @@ static struct conv_desc unit_shape(const struct bench *t, const struct net_input
  * How often a unit's normalisation has to read or write a tensor of its output's size, whatever is
  * done together with the convolutions: forward it reads the convolution's output (whose statistics
  * the convolution could have taken) and writes its own; backward, the sums need that output beside
- * the gradient, where this is made, before a pass reads both and writes. What is added, forward, and
- * the other branch's gradient, backward, is read besides.
+ * the gradient, where this is made, before a pass reads both and writes. What is added, forward,
+ * and the other branch's gradient, backward, is read besides.
  */
 static double norm_passes(const struct unit *u)
 {

@@ -18,7 +18,8 @@ static const struct shape shapes[] = {
 
 /* How a gradient goes on, beside the sums that it always has. */
 struct kind {
-    bool relu, residual, bits, second, kept, shortcut;
+    bool relu, residual, bits, second, kept, shortcut, nothing;
+    enum { GIVEN, MADE, MADE_MASKED, MADE_IN_PLACE } dy;
 };
 
 static const struct kind kinds[] = {
@@ -28,6 +29,10 @@ static const struct kind kinds[] = {
     {.relu = true, .residual = true, .bits = true, .second = true, .kept = true},
     {.relu = true, .residual = true, .second = true, .kept = true, .shortcut = true},
     {.kept = true},
+    {.relu = true, .dy = MADE},
+    {.relu = true, .residual = true, .bits = true, .second = true, .kept = true, .dy = MADE_MASKED},
+    {.nothing = true, .dy = MADE_MASKED},
+    {.relu = true, .kept = true, .dy = MADE_IN_PLACE},
 };
 
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0], N_KINDS = sizeof kinds / sizeof kinds[0] };
@@ -52,7 +57,7 @@ static struct device *open_forced(void **state, const char *path, const struct c
     for (char *line = strtok_r((char *)file.data, "\n", &rest); line;
          line = strtok_r(NULL, "\n", &rest)) {
         char *choice = strrchr(line, '\t');
-        bool more = choice && (strstr(line, " sums\t") || strstr(line, " then "));
+        bool more = choice && (strstr(line, " sums\t") || strstr(line, " first"));
         if (more)
             *choice = '\0';
         support_ok(buf_printf(&forced, &e, "%s%s\n", line, more ? "\tfused" : ""), &e);
@@ -82,9 +87,10 @@ static size_t n_fused(const char *path)
 
 struct problem {
     struct device *d;
-    struct conv *c;
+    struct conv *conv;
     const struct shape *s;
     struct tensor x, y, dy, dx, w, norm, dy2, out, norm2;
+    struct tensor g, c; /* what dy is made of */
     double *true_y, *true_dx;
     uint8_t *bits; /* out > 0 */
 };
@@ -98,6 +104,8 @@ static void problem_init(struct problem *p, const struct shape *s)
         tensor_random(of_x[i], n_x, DTYPE_BF16, 0.2, i);
     tensor_random(&p->y, n_y, DTYPE_BF16, 0.0, 7);
     tensor_random(&p->dy, n_y, DTYPE_BF16, 0.0, 8);
+    tensor_random(&p->g, n_y, DTYPE_BF16, 0.0, 10);
+    tensor_random(&p->c, n_y, DTYPE_BF16, 0.3, 11);
     tensor_random(&p->w, s->c_out * s->c_in, DTYPE_F32, 0.0, 9);
     p->bits = calloc(n_x / 8, 1);
     for (size_t i = 0; i < n_x; i++)
@@ -107,17 +115,81 @@ static void problem_init(struct problem *p, const struct shape *s)
     for (size_t o = 0; o < s->c_out; o++)
         for (size_t i = 0; i < s->c_in; i++) {
             double w = (double)bf16_to_f32(f32_to_bf16(((float *)p->w.data)[o * s->c_in + i]));
-            for (size_t r = 0; r < s->rows; r++) {
+            for (size_t r = 0; r < s->rows; r++)
                 p->true_y[r * s->c_out + o] += w * p->x.value[r * s->c_in + i];
-                p->true_dx[r * s->c_in + i] += w * p->dy.value[r * s->c_out + o];
-            }
         }
+}
+
+/* Of dy as it is on the host. */
+static void set_true_dx(struct problem *p)
+{
+    const struct shape *s = p->s;
+    memset(p->true_dx, 0, p->dx.n * sizeof *p->true_dx);
+    for (size_t o = 0; o < s->c_out; o++)
+        for (size_t i = 0; i < s->c_in; i++) {
+            double w = (double)bf16_to_f32(f32_to_bf16(((float *)p->w.data)[o * s->c_in + i]));
+            for (size_t r = 0; r < s->rows; r++)
+                p->true_dx[r * s->c_in + i] += w * tensor_at(&p->dy, r * s->c_out + o);
+        }
+}
+
+enum { FIRST_SCALE, FIRST_SHIFT, FIRST_MEAN, FIRST_A, FIRST_B, FIRST_K, N_FIRST };
+
+/* Vectors of c_out channels. */
+static float *first_vectors(const struct problem *p)
+{
+    size_t n = p->s->c_out;
+    float *v = calloc(N_FIRST * n, sizeof *v);
+    for (size_t i = 0; i < N_FIRST * n; i++)
+        v[i] = 0.3f + (float)(i * 7 % 5) / 4.0f;
+    return v;
+}
+
+static struct norm_grad_apply_args first_args(struct problem *p, const struct kind *k,
+                                              const float *v)
+{
+    struct device *d = p->d;
+    size_t n = p->s->c_out;
+    bool masked = k->dy == MADE_MASKED;
+    float *on = device_on(d, v, N_FIRST * n * sizeof *v);
+    return (struct norm_grad_apply_args){
+        .rows = p->s->rows,
+        .channels = n,
+        .dtype = DTYPE_BF16,
+        .g = device_tensor(d, k->dy == MADE_IN_PLACE ? &p->dy : &p->g),
+        .c = device_tensor(d, &p->c),
+        .scale = masked ? on + FIRST_SCALE * n : NULL,
+        .shift = masked ? on + FIRST_SHIFT * n : NULL,
+        .mean = on + FIRST_MEAN * n,
+        .a = on + FIRST_A * n,
+        .b = on + FIRST_B * n,
+        .k = on + FIRST_K * n,
+        .dc = device_tensor(d, &p->dy)};
+}
+
+/* What dy should be; `g` are the values that it is made of. */
+static void check_made(const struct problem *p, const struct kind *k, const float *v,
+                       const double *g)
+{
+    size_t n = p->s->c_out;
+    double *want = calloc(p->dy.n, sizeof *want);
+    for (size_t i = 0; i < p->dy.n; i++) {
+        size_t c = i % n;
+        double x = p->c.value[i];
+        float at = elem_affine((float)x, v[FIRST_SCALE * n + c], v[FIRST_SHIFT * n + c]);
+        double one = k->dy == MADE_MASKED && at <= 0.0f ? 0.0 : g[i];
+        want[i] = (double)v[FIRST_A * n + c] * one +
+                  (double)v[FIRST_B * n + c] * (x - (double)v[FIRST_MEAN * n + c]) +
+                  (double)v[FIRST_K * n + c];
+    }
+    assert_within(relative_error(&p->dy, want), TOLERANCE_BF16);
+    free(want);
 }
 
 static void problem_release(struct problem *p)
 {
-    struct tensor *all[] = {&p->x,    &p->y,   &p->dy,  &p->dx,   &p->w,
-                            &p->norm, &p->dy2, &p->out, &p->norm2};
+    struct tensor *all[] = {&p->x,   &p->y,   &p->dy,    &p->dx, &p->w, &p->norm,
+                            &p->dy2, &p->out, &p->norm2, &p->g,  &p->c};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         tensor_release(all[i]);
     free(p->true_y);
@@ -135,6 +207,7 @@ static struct conv_desc desc_of(const struct shape *s, enum conv_then then)
                               .stride = {1, 1, 1},
                               .dtype = DTYPE_BF16,
                               .with_sums = true,
+                              .with_first = true,
                               .then = then};
 }
 
@@ -155,7 +228,7 @@ static void check_forward(struct problem *p)
     struct conv_forward_args a = {.x = device_tensor(d, &p->x),
                                   .y = device_tensor(d, &p->y),
                                   .sums = device_on(d, sums, 2 * n * sizeof *sums)};
-    support_ok(d->b->ops->conv_forward(d->b, p->c, &a, &e), &e);
+    support_ok(d->b->ops->conv_forward(d->b, p->conv, &a, &e), &e);
     device_off(d);
     assert_within(relative_error(&p->y, p->true_y), TOLERANCE_BF16);
     for (size_t i = 0; i < p->y.n; i++) {
@@ -210,17 +283,29 @@ static void check_backward(struct problem *p, const struct kind *k)
                                   .c2 = k->shortcut ? device_tensor(d, &p->norm2) : NULL,
                                   .mean2 = on + 3 * n,
                                   .sums2 = sums_on + 2 * n};
-    struct conv_data_grad_args a = {
-        .dy = device_tensor(d, &p->dy), .dx = device_tensor(d, &p->dx), .then = &then};
-    support_ok(d->b->ops->conv_backward_data(d->b, p->c, &a, &e), &e);
+    float *first_v = first_vectors(p);
+    double *made_of = calloc(p->dy.n, sizeof *made_of);
+    for (size_t i = 0; i < p->dy.n; i++)
+        made_of[i] = tensor_at(k->dy == MADE_IN_PLACE ? &p->dy : &p->g, i);
+    struct norm_grad_apply_args first = first_args(p, k, first_v);
+    struct conv_data_grad_args a = {.dy = device_tensor(d, &p->dy),
+                                    .dx = device_tensor(d, &p->dx),
+                                    .first = k->dy == GIVEN ? NULL : &first,
+                                    .then = k->nothing ? NULL : &then};
+    support_ok(d->b->ops->conv_backward_data(d->b, p->conv, &a, &e), &e);
     device_off(d);
+    if (k->dy != GIVEN)
+        check_made(p, k, first_v, made_of);
+    set_true_dx(p);
+    free(first_v);
+    free(made_of);
     double *result = calloc(p->dx.n, sizeof *result);
     for (size_t i = 0; i < p->dx.n; i++) {
         size_t c = i % n;
         double g = true_grad(p, k, v, i);
         double x = p->norm.value[i] - (double)v[2 * n + c];
         double x2 = p->norm2.value[i] - (double)v[3 * n + c];
-        result[i] = k->kept ? g : p->true_dx[i];
+        result[i] = k->kept && !k->nothing ? g : p->true_dx[i];
         const double term[4] = {g, g * x, g, g * x2};
         for (size_t s = 0; s < (k->shortcut ? 4u : 2u); s++) {
             want[s * n + c] += term[s];
@@ -228,7 +313,8 @@ static void check_backward(struct problem *p, const struct kind *k)
         }
     }
     assert_within(relative_error(&p->dx, result), TOLERANCE_BF16);
-    check_sums(sums, want, size, (k->shortcut ? 4 : 2) * n);
+    if (!k->nothing)
+        check_sums(sums, want, size, (k->shortcut ? 4 : 2) * n);
     free(result);
     free(sums);
     free(v);
@@ -243,16 +329,16 @@ static void check_shape(void **state, const struct shape *s, enum conv_then then
     support_make_folder(folder, sizeof folder);
     problem_init(&p, s);
     p.d = open_forced(state, forced ? support_path(folder, "a.plans") : NULL, &desc);
-    support_ok(p.d->b->ops->conv_new(p.d->b, &desc, &p.c, &e), &e);
+    support_ok(p.d->b->ops->conv_new(p.d->b, &desc, &p.conv, &e), &e);
     float *w = device_tensor(p.d, &p.w);
-    support_ok(p.d->b->ops->conv_set_weights(p.d->b, p.c, w, NULL, &e), &e);
+    support_ok(p.d->b->ops->conv_set_weights(p.d->b, p.conv, w, NULL, &e), &e);
     device_off(p.d);
     check_forward(&p);
     for (size_t i = 0; i < N_KINDS; i++)
         check_backward(&p, &kinds[i]);
     if (forced && !p.d->cpu) /* still, so that is what ran */
         assert_int_equal(n_fused(support_path(folder, "a.plans")), 2);
-    p.d->b->ops->conv_free(p.d->b, p.c);
+    p.d->b->ops->conv_free(p.d->b, p.conv);
     device_close(p.d);
     problem_release(&p);
     support_remove(folder);
