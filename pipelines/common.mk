@@ -35,6 +35,7 @@ SEEDS ?= 1##                  one run each: draws of the pre-training, initial w
 THREADS ?=##                  threads of each tool (all processors)
 SHARDS ?= 1##                 files that frames, and embeddings, are written to
 DEVICE ?= auto##              auto, cpu or cuda
+DECODER ?= cpu##              what decodes the videos: cpu or cuda
 PRECISION ?= f32##            f32, bf16 or tf32
 RECOMPUTE ?=##                1: training keeps less in memory and computes it again
 MAX_BAD ?= 0##                videos that may be missing or broken
@@ -133,7 +134,8 @@ embeddings := $(foreach m,$(models),$(foreach p,$(call plans_of,$m),$(call files
 metrics := $(strip $(foreach m,$(models),$(patsubst %,$(OUT)/$m/%.json,$(call probes_of,$m))) $(other_metrics))
 
 $(call keep,$(OUT)/index.lmdb.settings,$(options.index))
-$(call keep,$(OUT)/frames.lmdb.settings,$(options.decode))
+decode_options = $(options.decode)$(if $(filter-out cpu,$(DECODER)), --device $(DECODER))
+$(call keep,$(OUT)/frames.lmdb.settings,$(decode_options))
 $(foreach p,$(all_plans),$(call keep,$(OUT)/plans/$p.lmdb.settings,$(options.plan.$p)))
 $(foreach s,$(SEEDS),$(foreach d,$(draws),$(call keep,$(OUT)/seed-$s/$d.lmdb.settings,$(options.draw.$d) --seed $s)))
 # What is taken from another run, or how it is trained here.
