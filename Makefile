@@ -284,6 +284,7 @@ emulate: $(emulated_tests) $(emulated_libs) $(emulated_tools) $(emulated_links) 
 	@tests/emulator/run $(emulated) $(emulated_tests)
 
 $(emulated_links): $(emulated)/%: $(BUILD)/%
+	@mkdir -p $(@D)
 	@ln -sfn ../$(@F) $@
 
 $(emulated)/%.o: %.cu $(BUILD)/flags

@@ -571,7 +571,10 @@ static int encoder_for(struct extractor *x, size_t n, size_t length, struct err 
     if (memory_check(x->backend, encoder_activation_bytes(x->encoder) + 2 * n * pixels,
                      "a smaller --batch or --crop-size", e) < 0)
         return ERR_FAIL;
-    return encoder_set_weights(x->encoder, e) < 0 ? ERR_FAIL : head_for(x, n, e);
+    if (encoder_set_weights(x->encoder, e) < 0 || head_for(x, n, e) < 0)
+        return ERR_FAIL;
+    ui_progress_text(x->o->ui, "%s", ""); /* nothing is measured any more */
+    return 0;
 }
 
 /* Scores of the people of a batch, in the device's memory. */

@@ -7,7 +7,7 @@
 #include "common/base/buf.h"
 #include "common/base/num.h"
 
-enum { GRAD_BUFFERS = 8, NORM_VECTORS = 7, NORM_SUMS = 4 };
+enum { GRAD_BUFFERS = 16, NORM_VECTORS = 7, NORM_SUMS = 4 };
 
 /* A unit's plan and tensors. Vectors are [c_out] float32, sums [2, c_out] float64. */
 struct unit_plan {
@@ -21,6 +21,12 @@ struct unit_plan {
     double *sums, *grad_sums;
 };
 
+/* Memory for the gradient of any tensor. */
+struct grad_buffer {
+    void *memory;
+    bool taken;
+};
+
 struct pass {
     struct model *model;
     const struct net *net;
@@ -31,11 +37,10 @@ struct pass {
     int held; /* recompute: last unit of the block whose inside is in memory; -1: none */
     void *activations, *vectors; /* the memory behind c, y, arg and the vectors */
     size_t activation_bytes, grad_bytes;
-    void *grad_free[GRAD_BUFFERS]; /* gradient tensors not in use */
-    int n_grad_free;
-    void *pending[ARCH_MAX_UNITS][2]; /* gradients that reached a unit's output */
-    bool summed[ARCH_MAX_UNITS];      /* they are one, and the sums of it are there */
-    bool kept[ARCH_MAX_UNITS];        /* which is masked, then */
+    struct grad_buffer grad[GRAD_BUFFERS]; /* made as they are needed */
+    void *pending[ARCH_MAX_UNITS][2];      /* gradients that reached a unit's output */
+    bool summed[ARCH_MAX_UNITS];           /* they are one, and the sums of it are there */
+    bool kept[ARCH_MAX_UNITS];             /* which is masked, then */
 };
 
 static const struct unit *unit_of(const struct pass *p, int i)
@@ -324,11 +329,8 @@ void pass_free(struct pass *p)
     struct backend *b = p->model->backend;
     for (int i = 0; i < p->net->desc.n_units; i++)
         b->ops->conv_free(b, p->unit[i].conv);
-    for (int i = 0; i < p->n_grad_free; i++)
-        b->ops->release(b, p->grad_free[i]);
-    for (int i = 0; i < ARCH_MAX_UNITS; i++)
-        for (int k = 0; k < 2; k++)
-            b->ops->release(b, p->pending[i][k]);
+    for (int i = 0; i < GRAD_BUFFERS; i++)
+        b->ops->release(b, p->grad[i].memory);
     b->ops->release(b, p->activations);
     b->ops->release(b, p->vectors);
     free(p);
@@ -480,21 +482,35 @@ static int compute_again(struct pass *p, int last, const void *x, struct err *e)
 
 static void *grad_take(struct pass *p, struct err *e)
 {
-    if (p->n_grad_free > 0)
-        return p->grad_free[--p->n_grad_free];
-    void *memory = NULL;
     struct backend *b = p->model->backend;
-    return b->ops->alloc(b, p->grad_bytes, &memory, e) < 0 ? NULL : memory;
+    for (int i = 0; i < GRAD_BUFFERS; i++) {
+        struct grad_buffer *g = &p->grad[i];
+        if (g->taken)
+            continue;
+        if (!g->memory && b->ops->alloc(b, p->grad_bytes, &g->memory, e) < 0)
+            return NULL;
+        g->taken = true;
+        return g->memory;
+    }
+    err_set(e, "%s: more than %d gradients at a time", p->net->desc.name, GRAD_BUFFERS);
+    return NULL;
 }
 
-static void grad_give(struct pass *p, void *memory)
+static void grad_give(struct pass *p, const void *memory)
 {
-    if (!memory)
-        return;
-    if (p->n_grad_free < GRAD_BUFFERS)
-        p->grad_free[p->n_grad_free++] = memory;
-    else
-        p->model->backend->ops->release(p->model->backend, memory);
+    for (int i = 0; i < GRAD_BUFFERS && memory; i++)
+        if (p->grad[i].memory == memory)
+            p->grad[i].taken = false;
+}
+
+/* Nothing is left of a backward pass that failed half-way. */
+static void start_backward(struct pass *p)
+{
+    for (int i = 0; i < GRAD_BUFFERS; i++)
+        p->grad[i].taken = false;
+    memset(p->pending, 0, sizeof p->pending);
+    memset(p->summed, 0, sizeof p->summed);
+    memset(p->kept, 0, sizeof p->kept);
 }
 
 static void grad_push(struct pass *p, int unit, void *memory)
@@ -733,6 +749,7 @@ static int copy_in(struct pass *p, const void *dy, struct err *e)
 int pass_backward(struct pass *p, const void *x, const void *dy, void *dx, struct err *e)
 {
     struct backend *b = p->model->backend;
+    start_backward(p);
     if (copy_in(p, dy, e) < 0)
         return ERR_FAIL;
     for (int i = p->net->desc.n_units - 1; i >= 0; i--) {

@@ -17,24 +17,43 @@ struct conv_geometry {
     bool has_bias, training;
 };
 
+/* Of a layout: how many dimensions, and which. */
+static int md_shape(MD_REF md, dnnl_data_type_t *type, dnnl_dims_t dims)
+{
 #if DNNL_VERSION_MAJOR >= 3
+    dnnl_dims_t *have = NULL;
+    int n = 0;
+    dnnl_memory_desc_query(md, dnnl_query_ndims_s32, &n);
+    dnnl_memory_desc_query(md, dnnl_query_data_type, type);
+    dnnl_memory_desc_query(md, dnnl_query_dims, &have);
+    memcpy(dims, *have, sizeof *have);
+    return n;
+#else
+    *type = md->data_type;
+    memcpy(dims, md->dims, sizeof md->dims);
+    return md->ndims;
+#endif
+}
+
 /*
- * oneDNN 3.7's first choice for bfloat16 weight gradients reads memory that is not its own where
- * the kernel is longer than the clip (seen with 4 frames under a kernel of 5): its second choice
- * then.
+ * oneDNN's first choice for bfloat16 weight gradients is wrong where the kernel is longer than what
+ * it runs over: that of 3.7 reads memory that is not its own (4 frames under a kernel of 5), that
+ * of 2.6 leaves some of the result out on one thread (a plane of one pixel under 3 x 3). Its second
+ * choice then.
  */
 static bool first_choice_is_wrong(const struct conv_geometry *g)
 {
-    dnnl_dims_t *x = NULL, *w = NULL;
-    dnnl_data_type_t type = dnnl_f32;
-    int n_dims = 0;
-    dnnl_memory_desc_query(md_ref(&g->x), dnnl_query_ndims_s32, &n_dims);
-    dnnl_memory_desc_query(md_ref(&g->x), dnnl_query_data_type, &type);
-    dnnl_memory_desc_query(md_ref(&g->x), dnnl_query_dims, &x);
-    dnnl_memory_desc_query(md_ref(&g->w_grad), dnnl_query_dims, &w);
-    return type == dnnl_bf16 && n_dims == 5 && (*x)[2] < (*w)[2];
+    dnnl_dims_t x, w;
+    dnnl_data_type_t type, unused;
+    int n = md_shape(md_ref(&g->x), &type, x);
+    md_shape(md_ref(&g->w_grad), &unused, w);
+    bool longer = false;
+    for (int i = 2; i < n; i++)
+        longer |= x[i] < w[i];
+    return type == dnnl_bf16 && longer;
 }
 
+#if DNNL_VERSION_MAJOR >= 3
 static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                          const struct conv_geometry *g, enum pass pass,
                                          dnnl_primitive_desc_t hint)
@@ -77,7 +96,17 @@ static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_
         rc = dnnl_dilated_convolution_backward_weights_desc_init(
             &d, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w_grad), bias, md_ref(&g->y),
             g->stride, g->dilation, g->pad, g->pad);
-    return rc == dnnl_success ? dnnl_primitive_desc_create(pd, &d, NULL, engine, hint) : rc;
+    if (rc != dnnl_success || pass != BACKWARD_WEIGHTS || !first_choice_is_wrong(g))
+        return rc == dnnl_success ? dnnl_primitive_desc_create(pd, &d, NULL, engine, hint) : rc;
+    dnnl_primitive_desc_iterator_t choice;
+    rc = dnnl_primitive_desc_iterator_create(&choice, &d, NULL, engine, hint);
+    if (rc != dnnl_success)
+        return rc;
+    rc = dnnl_primitive_desc_iterator_next(choice);
+    if (rc == dnnl_success)
+        *pd = dnnl_primitive_desc_iterator_fetch(choice);
+    dnnl_primitive_desc_iterator_destroy(choice);
+    return rc;
 }
 #endif
 

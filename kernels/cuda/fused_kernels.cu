@@ -265,13 +265,13 @@ DEVICE void grad_row(const struct fused_args *f, size_t at, const struct channel
     unsigned c = t->channel;
     float x[WIDE], other[WIDE];
     load<DTYPE_BF16, WIDE>(a->c, at, x);
+    if (!a->g) /* what is kept is the product alone */
+        store<DTYPE_BF16, WIDE>(f->job.c, at, t->v);
     if (a->dy2) {
         load<DTYPE_BF16, WIDE>(a->dy2, at, other);
         for (int k = 0; k < WIDE; k++)
             t->v[k] += other[k];
     }
-    if (!a->g)
-        store<DTYPE_BF16, WIDE>(f->job.c, at, t->v);
     if (a->relu) {
         if (a->mask)
             load_bits<WIDE>(a->mask, at, other);

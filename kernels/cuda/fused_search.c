@@ -269,6 +269,8 @@ static bool is_right(struct trial *x)
 bool fused_wins(struct backend *b, struct conv_plan *apart, const struct conv_desc *d,
                 enum conv_pass pass, const struct conv_tensors *t)
 {
+    struct cuda_state *s = cuda_of(b);
+    const struct err before = s->failure;
     struct trial x = {.b = b, .apart = apart, .desc = d, .pass = pass, .t = t};
     bool wins = make(&x) && is_right(&x);
     if (wins) {
@@ -276,5 +278,7 @@ bool fused_wins(struct backend *b, struct conv_plan *apart, const struct conv_de
         wins = together < one_by_one * CLEARLY_FASTER;
     }
     release(&x);
+    cudaGetLastError();
+    s->failure = before; /* memory that a trial lacks is no failure */
     return wins;
 }

@@ -45,7 +45,7 @@ static bool record(struct backend *b, struct recording *r, int (*run)(void *user
                    void *user)
 {
     struct cuda_state *s = cuda_of(b);
-    struct err unused = {0};
+    struct err unused = {0}, before = s->failure;
     cudaGraph_t graph;
     cudaError_t rc = capture(b, &graph, run, user, &unused);
     if (rc == cudaSuccess)
@@ -56,7 +56,7 @@ static bool record(struct backend *b, struct recording *r, int (*run)(void *user
     if (rc == cudaSuccess)
         return true;
     r->graph = NULL;
-    s->failure.text[0] = '\0'; /* of an operation that was not to be recorded */
+    s->failure = before; /* not of an operation that was not to be recorded */
     cudaGetLastError();
     return false;
 }

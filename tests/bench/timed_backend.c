@@ -65,6 +65,22 @@ static int end(struct backend *b, const char *name, struct amount a, int rc)
     return rc;
 }
 
+/* -- tensors that are read or written -- */
+
+static struct amount tensors(size_t rows, size_t channels, enum dtype dtype, double n)
+{
+    return (struct amount){0.0, n * (double)(rows * channels) * (double)dtype_bytes(dtype)};
+}
+
+/* `n` tensors, and what else a norm_grad reads and writes. */
+static struct amount sums_amount(const struct norm_grad_args *a, double n)
+{
+    double bits = 1.0 / (8.0 * (double)dtype_bytes(a->dtype));
+    n += (a->dy2 != NULL) + (a->g != NULL) + (a->c2 != NULL);
+    n += a->mask ? bits : a->y ? 1.0 : 0.0;
+    return tensors(a->rows, a->channels, a->dtype, n);
+}
+
 /* -- convolutions -- */
 
 static const char *kind_of(const struct conv_desc *d)
@@ -86,16 +102,22 @@ static const struct conv_desc *desc_of(const struct conv *c)
     return &none;
 }
 
-static int end_conv(struct backend *b, const struct conv *c, const char *pass, int rc)
+/* A pass of it by itself. */
+static struct amount conv_amount(const struct conv *c)
 {
     const struct conv_desc *d = desc_of(c);
-    char name[32];
     size_t in = d->n * d->in[0] * d->in[1] * d->in[2];
     size_t out = d->n * conv_out(d, 0) * conv_out(d, 1) * conv_out(d, 2);
     size_t taps = d->kernel[0] * d->kernel[1] * d->kernel[2];
-    struct amount a = {2.0 * (double)(out * d->c_out) * (double)(taps * d->c_in),
-                       (double)(in * d->c_in + out * d->c_out) * (double)dtype_bytes(d->dtype)};
-    snprintf(name, sizeof name, "%s %s", kind_of(d), pass);
+    return (struct amount){2.0 * (double)(out * d->c_out) * (double)(taps * d->c_in),
+                           (double)(in * d->c_in + out * d->c_out) * (double)dtype_bytes(d->dtype)};
+}
+
+static int end_conv(struct backend *b, const struct conv *c, const char *pass, struct amount a,
+                    int rc)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s %s", kind_of(desc_of(c)), pass);
     return end(b, name, a, rc);
 }
 
@@ -112,14 +134,19 @@ static int timed_conv_forward(struct backend *b, struct conv *c,
                               const struct conv_forward_args *args, struct err *e)
 {
     begin(b);
-    return end_conv(b, c, "forward", timed.real->conv_forward(b, c, args, e));
+    return end_conv(b, c, "forward", conv_amount(c), timed.real->conv_forward(b, c, args, e));
 }
 
 static int timed_conv_backward_data(struct backend *b, struct conv *c,
                                     const struct conv_data_grad_args *args, struct err *e)
 {
+    struct amount a = conv_amount(c);
+    if (args->first) /* dy is written where it would be read, and two tensors are read for it */
+        a.bytes += tensors(args->first->rows, args->first->channels, args->first->dtype, 2.0).bytes;
+    if (args->then) /* g takes the place of dx */
+        a.bytes += sums_amount(args->then, args->then->g ? 0.0 : 1.0).bytes;
     begin(b);
-    return end_conv(b, c, args->then ? "to data, sums" : "to data",
+    return end_conv(b, c, args->first || args->then ? "to data, around" : "to data", a,
                     timed.real->conv_backward_data(b, c, args, e));
 }
 
@@ -127,7 +154,8 @@ static int timed_conv_backward_weights(struct backend *b, struct conv *c,
                                        const struct conv_weight_grad_args *args, struct err *e)
 {
     begin(b);
-    return end_conv(b, c, "to weights", timed.real->conv_backward_weights(b, c, args, e));
+    return end_conv(b, c, "to weights", conv_amount(c),
+                    timed.real->conv_backward_weights(b, c, args, e));
 }
 
 static int timed_conv_set_weights(struct backend *b, struct conv *c, const float *w,
@@ -138,12 +166,7 @@ static int timed_conv_set_weights(struct backend *b, struct conv *c, const float
                timed.real->conv_set_weights(b, c, w, bias, e));
 }
 
-/* -- what is bound by memory: tensors that are read or written -- */
-
-static struct amount tensors(size_t rows, size_t channels, enum dtype dtype, double n)
-{
-    return (struct amount){0.0, n * (double)(rows * channels) * (double)dtype_bytes(dtype)};
-}
+/* -- what is bound by memory -- */
 
 static int timed_norm_apply(struct backend *b, const struct norm_apply_args *a)
 {
@@ -157,9 +180,7 @@ static int timed_norm_grad(struct backend *b, const struct norm_grad_args *a)
 {
     begin(b);
     int rc = timed.real->norm_grad(b, a);
-    double n = 2.0 + (a->dy2 != NULL) + (a->y != NULL) + (a->g != NULL) + (a->c2 != NULL);
-    return end(b, a->y ? "sums of gradient, add" : "sums of gradient",
-               tensors(a->rows, a->channels, a->dtype, n), rc);
+    return end(b, a->y ? "sums of gradient, add" : "sums of gradient", sums_amount(a, 2.0), rc);
 }
 
 static int timed_norm_grad_apply(struct backend *b, const struct norm_grad_apply_args *a)

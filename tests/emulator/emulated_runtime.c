@@ -23,6 +23,7 @@ struct graph {
 /* The one recording; its thread alone may call what is not recorded. */
 static struct {
     bool on, broken;
+    long calls_left; /* then one is refused; below 0: none is */
     cudaStream_t stream;
     pthread_t thread;
     struct graph *graph;
@@ -46,6 +47,8 @@ void emulated_enqueue(cudaStream_t stream, void (*run)(const void *data), const 
         return;
     }
     CHECK(pthread_equal(recording.thread, pthread_self()));
+    if (recording.calls_left-- == 0)
+        recording.broken = true;
     struct node *n = malloc(sizeof *n + bytes);
     CHECK(n);
     *n = (struct node){.run = run};
@@ -60,8 +63,10 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMo
     struct graph *g = calloc(1, sizeof *g);
     CHECK(g);
     g->end = &g->first;
+    const char *refuse = getenv("EMULATED_REFUSE"); /* the how-manieth call that is recorded */
     recording.on = true;
     recording.broken = false;
+    recording.calls_left = refuse ? strtol(refuse, NULL, 10) : -1;
     recording.stream = stream;
     recording.thread = pthread_self();
     recording.graph = g;
@@ -279,7 +284,7 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t begin, cudaEvent_t end)
 
 cudaError_t cudaGetLastError(void)
 {
-    return cudaSuccess;
+    return recording.on && recording.broken ? cudaErrorStreamCaptureInvalidated : cudaSuccess;
 }
 
 const char *cudaGetErrorString(cudaError_t e)

@@ -32,7 +32,7 @@
     }
 #endif
 
-enum { DEVICE_MAX_COPIES = 32, DEVICE_GUARD = 256, DEVICE_GUARD_VALUE = 0xa5 };
+enum { DEVICE_MAX_COPIES = 32, DEVICE_GUARD = 256, DEVICE_GUARD_VALUE = 0xff };
 
 struct device_copy {
     void *host;

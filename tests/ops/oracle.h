@@ -16,7 +16,7 @@
 
 /* -- tensors with guard bytes around them -- */
 
-enum { GUARD_BYTES = 64, GUARD_VALUE = 0xa5 };
+enum { GUARD_BYTES = 64, GUARD_VALUE = 0xff }; /* as numbers, these are none: a read shows */
 
 struct guarded {
     unsigned char *memory;

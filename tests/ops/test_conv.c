@@ -10,17 +10,19 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {2, {6, 11, 9}, 3, 16, {5, 7, 7}, {2, 2, 2}, false},  /* stem */
-    {2, {5, 13, 13}, 3, 64, {5, 7, 7}, {2, 2, 2}, false}, /* stem of r3d50 */
-    {3, {4, 7, 5}, 16, 32, {1, 1, 1}, {1, 1, 1}, false},  /* pointwise */
-    {2, {3, 2, 3}, 48, 16, {1, 1, 1}, {1, 1, 1}, false},  /* pointwise on tiny planes */
-    {2, {3, 7, 9}, 16, 32, {1, 1, 1}, {1, 2, 2}, false},  /* strided shortcut */
-    {2, {3, 8, 6}, 16, 16, {1, 3, 3}, {1, 1, 1}, false},  /* spatial */
-    {2, {3, 7, 5}, 32, 16, {1, 3, 3}, {1, 2, 2}, false},  /* strided spatial */
-    {2, {5, 3, 4}, 32, 16, {3, 1, 1}, {1, 1, 1}, false},  /* temporal */
-    {1, {1, 5, 4}, 16, 48, {3, 1, 1}, {1, 1, 1}, false},  /* temporal on one frame */
-    {7, {1, 1, 1}, 48, 33, {1, 1, 1}, {1, 1, 1}, true},   /* linear with bias, odd width */
-    {5, {1, 1, 1}, 7, 5, {1, 1, 1}, {1, 1, 1}, true},     /* narrower than a vector */
+    {2, {6, 11, 9}, 3, 16, {5, 7, 7}, {2, 2, 2}, false},   /* stem */
+    {2, {5, 13, 13}, 3, 64, {5, 7, 7}, {2, 2, 2}, false},  /* stem of r3d50 */
+    {3, {4, 7, 5}, 16, 32, {1, 1, 1}, {1, 1, 1}, false},   /* pointwise */
+    {2, {3, 2, 3}, 48, 16, {1, 1, 1}, {1, 1, 1}, false},   /* pointwise on tiny planes */
+    {2, {3, 7, 9}, 16, 32, {1, 1, 1}, {1, 2, 2}, false},   /* strided shortcut */
+    {2, {3, 8, 6}, 16, 16, {1, 3, 3}, {1, 1, 1}, false},   /* spatial */
+    {2, {3, 7, 5}, 32, 16, {1, 3, 3}, {1, 2, 2}, false},   /* strided spatial */
+    {4, {2, 1, 1}, 64, 64, {1, 3, 3}, {1, 1, 1}, false},   /* spatial on planes of one pixel */
+    {4, {2, 1, 1}, 128, 128, {1, 3, 3}, {1, 2, 2}, false}, /* and strided */
+    {2, {5, 3, 4}, 32, 16, {3, 1, 1}, {1, 1, 1}, false},   /* temporal */
+    {1, {1, 5, 4}, 16, 48, {3, 1, 1}, {1, 1, 1}, false},   /* temporal on one frame */
+    {7, {1, 1, 1}, 48, 33, {1, 1, 1}, {1, 1, 1}, true},    /* linear with bias, odd width */
+    {5, {1, 1, 1}, 7, 5, {1, 1, 1}, {1, 1, 1}, true},      /* narrower than a vector */
 };
 
 struct problem {
@@ -239,10 +241,12 @@ static void check_shape(struct device *device, const struct shape *s, enum dtype
 
 static void check_shapes(void **state, enum dtype type)
 {
-    struct device *d = device_open(state, 2);
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
-        check_shape(d, &shapes[i], type);
-    device_close(d);
+    for (size_t n_threads = 1; n_threads < 3; n_threads++) {
+        struct device *d = device_open(state, n_threads);
+        for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+            check_shape(d, &shapes[i], type);
+        device_close(d);
+    }
 }
 
 static void matches_plain_loops_f32(void **state)
