@@ -7,6 +7,7 @@
 #include "common/base/num.h"
 #include "common/video/clock.h"
 #include "common/video/convert.h"
+#include "common/video/hardware.h"
 #include "common/video/reader.h"
 
 struct decoder {
@@ -17,6 +18,8 @@ struct decoder {
     AVFrame *held; /* on display until the next frame's time is known */
     AVFrame *incoming;
     int64_t n_ticks;
+    int64_t n_done;            /* stored frames that are not needed, or were given already */
+    struct hardware *hardware; /* NULL: the processor decodes this file */
     bool ended;
     struct frames_info info;
 };
@@ -43,6 +46,8 @@ int decoder_new(struct decoder **out, const struct decode_request *request,
         return ERR_FAIL;
     d->request = request;
     d->settings = settings;
+    d->n_done = request->n_done;
+    d->hardware = settings->hardware;
     d->held = av_frame_alloc();
     d->incoming = av_frame_alloc();
     if (!d->held || !d->incoming) {
@@ -116,11 +121,31 @@ static void start_clock(struct decoder *d)
     clock_init(&d->clock, &rates);
 }
 
+/* The processor decodes the file from the beginning; frames that were given are not given again. */
+static void leave_hardware(struct decoder *d, const char *why)
+{
+    hardware_note_left(d->hardware, why);
+    d->hardware = NULL;
+    reader_close(d->reader);
+    d->reader = NULL;
+    av_frame_unref(d->held);
+    av_frame_unref(d->incoming);
+    d->n_ticks = 0;
+    if (d->n_done < d->info.n_frames)
+        d->n_done = d->info.n_frames;
+}
+
+/* Whether what is wrong may be the device's fault, and not the file's. */
+static bool hardware_failed(const struct decoder *d, int rc)
+{
+    return reader_on_hardware(d->reader) && (rc < 0 || reader_n_damaged(d->reader) > 0);
+}
+
 static int open_file(struct decoder *d, struct err *e)
 {
     struct err why = {0};
     const struct reader_options options = {.time_limit = d->settings->time_limit,
-                                           .hardware = d->settings->hardware};
+                                           .hardware = d->hardware};
     if (d->request->bad) {
         end(d, d->request->bad);
         return 0;
@@ -128,6 +153,10 @@ static int open_file(struct decoder *d, struct err *e)
     int rc = reader_open(&d->reader, d->request->path, &options, &why);
     if (rc == ERR_SYSTEM)
         return err_code(e, rc, "%s: %s", d->request->path, why.text);
+    if (rc < 0 && d->hardware) {
+        leave_hardware(d, why.text);
+        return open_file(d, e);
+    }
     if (rc < 0) {
         end(d, why.text);
         return 0;
@@ -144,8 +173,8 @@ static bool show(struct decoder *d, int64_t n, struct frame_range *range)
     d->n_ticks += n;
     range->end = (d->n_ticks + step - 1) / step;
     d->info.n_frames = range->end;
-    if (range->first < d->request->n_done)
-        range->first = d->request->n_done;
+    if (range->first < d->n_done)
+        range->first = d->n_done;
     return range->first < range->end;
 }
 
@@ -188,12 +217,16 @@ static bool take_last(struct decoder *d, AVFrame *frame, struct frame_range *ran
 
 int decoder_next(struct decoder *d, struct AVFrame *frame, struct frame_range *range, struct err *e)
 {
-    int rc = d->ended || d->reader ? 1 : open_file(d, e);
-    if (rc <= 0)
-        return rc;
     while (!d->ended) {
         struct err why = {0};
+        int rc = d->reader ? 1 : open_file(d, e);
+        if (rc <= 0)
+            return rc;
         rc = reader_next(d->reader, d->incoming, &why);
+        if (hardware_failed(d, rc)) {
+            leave_hardware(d, rc < 0 ? why.text : reader_damage(d->reader));
+            continue;
+        }
         bool stored =
             rc > 0 ? take(d, frame, range) : take_last(d, frame, range, rc < 0 ? why.text : NULL);
         if (stored)

@@ -248,8 +248,9 @@ static void tell_left(struct work *w)
     size_t n = w->hardware ? hardware_n_left(w->hardware, &why) : 0;
     if (n)
         ui_warn(w->ui,
-                "the processor decoded %zu videos, as the GPU's decoder does not take them%s%s", n,
-                why.text[0] ? ": " : "", why.text);
+                "the processor decoded %zu videos that the GPU's decoder does not take, or failed "
+                "on%s%s",
+                n, why.text[0] ? ": " : "", why.text);
 }
 
 static int run(struct work *w, struct err *e)

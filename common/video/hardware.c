@@ -2,6 +2,7 @@
 #include "common/video/hardware.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include <libavcodec/avcodec.h>
@@ -44,29 +45,124 @@ void hardware_close(struct hardware *h)
     free(h);
 }
 
+static bool takes_part(const AVCodec *codec)
+{
+    const AVCodecHWConfig *config;
+    for (int i = 0; (config = avcodec_get_hw_config(codec, i)); i++)
+        if (config->device_type == AV_HWDEVICE_TYPE_CUDA &&
+            config->methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX)
+            return true;
+    return false;
+}
+
+/* Not always the first of the codec: of AV1 that is a decoder of the processor's alone. */
+const AVCodec *hardware_decoder(const struct hardware *h, int codec_id)
+{
+    const AVCodec *codec;
+    void *position = NULL;
+    while (h && (codec = av_codec_iterate(&position)))
+        if (av_codec_is_decoder(codec) && (int)codec->id == codec_id && takes_part(codec))
+            return codec;
+    return NULL;
+}
+
 /* FFmpeg's own choice of a pixel format is the device's where it can decode the stream, else one
  * that the processor can. */
 int hardware_use(struct hardware *h, struct AVCodecContext *codec, struct err *e)
 {
-    if (!h)
-        return 0;
     codec->hw_device_ctx = av_buffer_ref(h->device);
     return codec->hw_device_ctx ? 0 : err_set(e, "out of memory");
+}
+
+/* -- fetching -- */
+
+/* How the formats of a device's frames, chroma samples side by side, are called with planes apart.
+ */
+static const struct {
+    enum AVPixelFormat fetched, planar;
+    int shift; /* of the samples: those of more than 8 bits are at the top of 16 */
+} formats[] = {
+    {AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P, 0},
+    {AV_PIX_FMT_P010LE, AV_PIX_FMT_YUV420P10LE, 6},
+    {AV_PIX_FMT_P016LE, AV_PIX_FMT_YUV420P12LE, 4},
+};
+
+/* Sample i of a row, of one byte or of two. */
+static void copy_sample(uint8_t *to, int i, const uint8_t *from, int j, int shift)
+{
+    if (shift == 0)
+        to[i] = from[j];
+    else
+        ((uint16_t *)to)[i] = (uint16_t)(((const uint16_t *)from)[j] >> shift);
+}
+
+static void copy_planes(AVFrame *to, const AVFrame *from, int shift)
+{
+    int width = (from->width + 1) / 2, height = (from->height + 1) / 2;
+    for (int y = 0; y < from->height; y++)
+        for (int x = 0; x < from->width; x++)
+            copy_sample(to->data[0] + y * to->linesize[0], x, from->data[0] + y * from->linesize[0],
+                        x, shift);
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++)
+            for (int k = 1; k < 3; k++)
+                copy_sample(to->data[k] + y * to->linesize[k], x,
+                            from->data[1] + y * from->linesize[1], 2 * x + k - 1, shift);
+}
+
+/* The same picture as the processor's decoders give it, so that what follows makes the same of it.
+ * Formats other than those of the table stay as they are. */
+static int make_planar(AVFrame *frame, AVFrame *room)
+{
+    size_t i = 0, n = sizeof formats / sizeof formats[0];
+    while (i < n && formats[i].fetched != (enum AVPixelFormat)frame->format)
+        i++;
+    if (i == n)
+        return 0;
+    room->format = formats[i].planar;
+    room->width = frame->width;
+    room->height = frame->height;
+    int rc = av_frame_get_buffer(room, 0);
+    if (rc >= 0)
+        rc = av_frame_copy_props(room, frame);
+    if (rc < 0)
+        return rc;
+    copy_planes(room, frame, formats[i].shift);
+    av_frame_unref(frame);
+    av_frame_move_ref(frame, room);
+    return 0;
+}
+
+/* FFmpeg 5.1 gives no error where a copy from the device fails, but says so in its log. */
+static int transfer(AVFrame *frame, AVFrame *room)
+{
+    avlog_begin();
+    int rc = av_hwframe_transfer_data(room, frame, 0);
+    if (rc >= 0)
+        rc = avlog_line()[0] ? AVERROR_EXTERNAL : av_frame_copy_props(room, frame);
+    if (rc < 0)
+        return rc;
+    room->crop_left = frame->crop_left; /* of the device's frames only the rest is cut off */
+    room->crop_top = frame->crop_top;
+    room->crop_right = room->crop_bottom = 0;
+    av_frame_unref(frame);
+    av_frame_move_ref(frame, room);
+    return 0;
 }
 
 int hardware_fetch(struct AVFrame *frame, struct AVFrame *room, struct err *e)
 {
     if (!frame->hw_frames_ctx)
         return 0;
-    int rc = av_hwframe_transfer_data(room, frame, 0);
+    int rc = transfer(frame, room);
     if (rc >= 0)
-        rc = av_frame_copy_props(room, frame);
-    if (rc < 0)
-        return avlog_fail(e, rc, "a frame cannot be fetched from the GPU");
-    av_frame_unref(frame);
-    av_frame_move_ref(frame, room);
-    return 1;
+        rc = make_planar(frame, room);
+    if (rc >= 0)
+        rc = av_frame_apply_cropping(frame, 0);
+    return rc < 0 ? avlog_fail(e, rc, "a frame cannot be fetched from the GPU") : 1;
 }
+
+/* -- counting -- */
 
 void hardware_note_left(struct hardware *h, const char *why)
 {

@@ -25,8 +25,9 @@ struct reader {
     AVFormatContext *format;
     AVCodecContext *codec;
     AVPacket *packet;
-    struct hardware *hardware; /* that is to decode; NULL: none, or it is known who does */
-    AVFrame *fetched;          /* on its way from there */
+    struct hardware
+        *hardware;    /* that is to decode; NULL: none, or it has left it to the processor */
+    AVFrame *fetched; /* on its way from there */
     AVStream *stream;
     struct reader_info info;
     double time_limit, deadline; /* seconds; seconds of ui_seconds */
@@ -92,7 +93,9 @@ static int check_size(int width, int height, struct err *e)
 static int open_codec(struct reader *r, struct err *e)
 {
     const AVCodecParameters *p = r->stream->codecpar;
-    const AVCodec *codec = avcodec_find_decoder(p->codec_id);
+    const AVCodec *codec = hardware_decoder(r->hardware, (int)p->codec_id);
+    if (!codec)
+        codec = avcodec_find_decoder(p->codec_id);
     if (!codec && p->codec_id == AV_CODEC_ID_NONE)
         return err_set(e, "unknown codec");
     if (!codec)
@@ -108,7 +111,7 @@ static int open_codec(struct reader *r, struct err *e)
     r->codec->thread_count = 1;
     r->codec->max_pixels = READER_MAX_PIXELS;
     r->codec->pkt_timebase = r->stream->time_base;
-    if (hardware_use(r->hardware, r->codec, e) < 0)
+    if (r->hardware && hardware_use(r->hardware, r->codec, e) < 0)
         return ERR_FAIL;
     rc = avcodec_open2(r->codec, codec, NULL);
     return rc < 0 ? avlog_fail(e, rc, "cannot open the decoder") : 0;
@@ -366,6 +369,11 @@ int64_t reader_n_packets(const struct reader *r)
     return r->n_packets;
 }
 
+bool reader_on_hardware(const struct reader *r)
+{
+    return r->hardware != NULL;
+}
+
 int64_t reader_n_damaged(const struct reader *r)
 {
     return r->n_damaged;
@@ -420,9 +428,10 @@ static int check_frame(struct reader *r, AVFrame *frame, struct err *e)
     int fetched = hardware_fetch(frame, r->fetched, e);
     if (fetched < 0 || check_size(frame->width, frame->height, e) < 0)
         return ERR_FAIL;
-    if (r->hardware && !fetched)
+    if (r->hardware && !fetched) {
         hardware_note_left(r->hardware, avlog_line());
-    r->hardware = NULL;
+        r->hardware = NULL;
+    }
     if (!av_pix_fmt_desc_get(frame->format))
         return err_set(e, "unknown pixel format %d", frame->format);
     if (frame->flags & AV_FRAME_FLAG_CORRUPT || frame->decode_error_flags)

@@ -67,6 +67,9 @@ enum { READER_MAX_TIMES = 1 << 21 };
 int64_t *reader_times(struct reader *r, size_t *n);
 int64_t reader_n_packets(const struct reader *r);
 
+/* Whether a device decodes the file, or nobody knows yet: what fails may be the device's fault. */
+bool reader_on_hardware(const struct reader *r);
+
 /* Packets and frames that were damaged so far; the first complaint ("" while 0), borrowed. */
 int64_t reader_n_damaged(const struct reader *r);
 const char *reader_damage(const struct reader *r);

@@ -76,10 +76,27 @@ numbers() {
     ffmpeg -nostdin -v error -f lavfi -i testsrc2=size=640x480:rate=10 -frames:v 5 -c:v mpeg4 files/large.mkv
     "$TEG_BIN/teg-index" --quiet --videos files -o index.lmdb
     stand_in -o frames.lmdb
-    [[ "$stderr" == *"warning: the processor decoded 2 videos, as the GPU's decoder does not take them"* ]]
+    [[ "$stderr" == *"warning: the processor decoded 2 videos that the GPU's decoder does not take, or failed on"* ]]
     tool teg-decode --index index.lmdb -o cpu.lmdb
     for id in a large; do
         cmp <(pictures frames.lmdb $id) <(pictures cpu.lmdb $id)
+    done
+}
+
+# A device that is lost takes no video with it: what it gave is kept, the rest is the processor's.
+@test "where a GPU fails the processor goes on" {
+    videos
+    tool teg-decode --index index.lmdb -o cpu.lmdb
+    id=$("$TEG_BIN/tests/cli/helper_dump" cpu.lmdb status | head -n 1 | cut -f 1)
+    for what in COPIES PICTURES; do
+        export EMULATED_$what=20 # within the first video
+        stand_in --threads 1 -o frames-$what.lmdb
+        unset EMULATED_$what
+        [[ "$stderr" == *"warning: the processor decoded "*" that the GPU's decoder does not take, or failed on: "* ]]
+        diff <("$TEG_BIN/tests/cli/helper_dump" frames-$what.lmdb n_frames status) <("$TEG_BIN/tests/cli/helper_dump" cpu.lmdb n_frames status)
+        # 64 x 64 pictures of 6144 bytes: the first is the stand-in's, the last the processor's
+        [ "$(pictures frames-$what.lmdb "$id" | head -c 4096 | numbers)" = "99 4096" ]
+        cmp <(pictures frames-$what.lmdb "$id" | tail -c 6144) <(pictures cpu.lmdb "$id" | tail -c 6144)
     done
 }
 
