@@ -7,7 +7,8 @@
 #include "common/base/buf.h"
 #include "common/base/num.h"
 
-enum { GRAD_BUFFERS = 16, NORM_VECTORS = 7, NORM_SUMS = 4 };
+/* Gradients that are needed at a time; one more where dc is apart from g. */
+enum { GRAD_BUFFERS = 3, NORM_VECTORS = 7, NORM_SUMS = 4 };
 
 /* A unit's plan and tensors. Vectors are [c_out] float32, sums [2, c_out] float64. */
 struct unit_plan {
@@ -37,10 +38,12 @@ struct pass {
     int held; /* recompute: last unit of the block whose inside is in memory; -1: none */
     void *activations, *vectors; /* the memory behind c, y, arg and the vectors */
     size_t activation_bytes, grad_bytes;
-    struct grad_buffer grad[GRAD_BUFFERS]; /* made as they are needed */
-    void *pending[ARCH_MAX_UNITS][2];      /* gradients that reached a unit's output */
-    bool summed[ARCH_MAX_UNITS];           /* they are one, and the sums of it are there */
-    bool kept[ARCH_MAX_UNITS];             /* which is masked, then */
+    struct grad_buffer own_grad[GRAD_BUFFERS + 1];
+    struct grad_buffer *grad; /* those, or those of the pass that this one shares with */
+    int n_grad;
+    void *pending[ARCH_MAX_UNITS][2]; /* gradients that reached a unit's output */
+    bool summed[ARCH_MAX_UNITS];      /* they are one, and the sums of it are there */
+    bool kept[ARCH_MAX_UNITS];        /* which is masked, then */
 };
 
 static const struct unit *unit_of(const struct pass *p, int i)
@@ -302,6 +305,23 @@ static int place_vectors(struct pass *p, struct err *e)
     return 0;
 }
 
+/* Passes that share go backward one after the other. */
+static int place_gradients(struct pass *p, struct err *e)
+{
+    const struct pass *share = p->o.share;
+    struct backend *b = p->model->backend;
+    p->grad = p->own_grad;
+    p->n_grad = p->o.keep ? GRAD_BUFFERS + b->fuses : 0;
+    if (share && share->n_grad == p->n_grad && share->grad_bytes >= p->grad_bytes) {
+        p->grad = share->grad;
+        return 0;
+    }
+    for (int i = 0; i < p->n_grad; i++)
+        if (b->ops->alloc(b, p->grad_bytes, &p->grad[i].memory, e) < 0)
+            return err_add(e, "gradients of %zu bytes", p->grad_bytes);
+    return 0;
+}
+
 int pass_new(struct pass **out, struct model *m, const struct net *net,
              const struct pass_options *o, struct err *e)
 {
@@ -313,7 +333,8 @@ int pass_new(struct pass **out, struct model *m, const struct net *net,
     p->o = *o;
     p->o.recompute = o->recompute && o->keep;
     find_cuts(p);
-    if (plan_units(p, e) < 0 || place_activations(p, e) < 0 || place_vectors(p, e) < 0) {
+    if (plan_units(p, e) < 0 || place_activations(p, e) < 0 || place_vectors(p, e) < 0 ||
+        place_gradients(p, e) < 0) {
         pass_free(p);
         return err_add(e, "%s on %zu x [%zu, %zu, %zu]", net->desc.name, o->n, o->in[0], o->in[1],
                        o->in[2]);
@@ -329,8 +350,8 @@ void pass_free(struct pass *p)
     struct backend *b = p->model->backend;
     for (int i = 0; i < p->net->desc.n_units; i++)
         b->ops->conv_free(b, p->unit[i].conv);
-    for (int i = 0; i < GRAD_BUFFERS; i++)
-        b->ops->release(b, p->grad[i].memory);
+    for (int i = 0; i <= GRAD_BUFFERS; i++)
+        b->ops->release(b, p->own_grad[i].memory);
     b->ops->release(b, p->activations);
     b->ops->release(b, p->vectors);
     free(p);
@@ -482,23 +503,18 @@ static int compute_again(struct pass *p, int last, const void *x, struct err *e)
 
 static void *grad_take(struct pass *p, struct err *e)
 {
-    struct backend *b = p->model->backend;
-    for (int i = 0; i < GRAD_BUFFERS; i++) {
-        struct grad_buffer *g = &p->grad[i];
-        if (g->taken)
-            continue;
-        if (!g->memory && b->ops->alloc(b, p->grad_bytes, &g->memory, e) < 0)
-            return NULL;
-        g->taken = true;
-        return g->memory;
-    }
-    err_set(e, "%s: more than %d gradients at a time", p->net->desc.name, GRAD_BUFFERS);
+    for (int i = 0; i < p->n_grad; i++)
+        if (!p->grad[i].taken) {
+            p->grad[i].taken = true;
+            return p->grad[i].memory;
+        }
+    err_set(e, "%s: more than %d gradients at a time", p->net->desc.name, p->n_grad);
     return NULL;
 }
 
 static void grad_give(struct pass *p, const void *memory)
 {
-    for (int i = 0; i < GRAD_BUFFERS && memory; i++)
+    for (int i = 0; i < p->n_grad && memory; i++)
         if (p->grad[i].memory == memory)
             p->grad[i].taken = false;
 }
@@ -506,7 +522,7 @@ static void grad_give(struct pass *p, const void *memory)
 /* Nothing is left of a backward pass that failed half-way. */
 static void start_backward(struct pass *p)
 {
-    for (int i = 0; i < GRAD_BUFFERS; i++)
+    for (int i = 0; i < p->n_grad; i++)
         p->grad[i].taken = false;
     memset(p->pending, 0, sizeof p->pending);
     memset(p->summed, 0, sizeof p->summed);

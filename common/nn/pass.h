@@ -30,8 +30,9 @@ struct pass_options {
     bool recompute;  /* of that, only the outputs of blocks; a block's inside is computed again
                         before its backward pass, to the same bits */
     bool input_grad; /* backward also gives the gradient of the input */
-    /* A pass of the same net for another shape, or NULL: packed weights are shared where that is
-     * possible. Its weights are set before this one's, and it lives longer. */
+    /* A pass of the same net for another shape, or NULL: packed weights and the memory of gradients
+     * are shared where that is possible. Its weights are set before this one's, it lives longer,
+     * and it never goes backward while this one does. */
     struct pass *share;
 };
 
