@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Training steps of r3d50 on a GPU, 32 + 16 frames of 224 pixels, features of clips of 32 frames, and the loader. Limit
-# of "gpu": the step's arithmetic at the peak that the device reaches in a product of matrices; of "gpu, two terms", the
+# of "gpu": the step's arithmetic at the peak that the device reaches in a product of matrices; of "gpu two terms", the
 # same step: that, or the way of its tensors through memory, layer by layer, and the normalisations' way besides; of "gpu
 # convolutions": its convolutions alone as bare cuDNN calls; of "gpu layers", these and the linear layers of its heads.
 # Peer: the same in PyTorch, compiled, with channels_last_3d, autocast, a fused optimiser and tuned cuDNN. BATCH and MICRO
@@ -42,10 +42,10 @@ step() {
         "$threads" cuda 2>>"$TMPDIR/peer.log"); then
         peer_rate=$(awk "BEGIN { print $peer_batch / $peer }")
     fi
-    awk -v name="r3d50 $precision 32+16 at 224" -v n="$batch" -v t="$ours" -v c="$conv" -v l="$linear" -v f="$flops" \
+    awk -v name="$precision" -v n="$batch" -v t="$ours" -v c="$conv" -v l="$linear" -v f="$flops" \
         -v k="$peak" -v two="$limit" -v p="$peer_rate" 'BEGIN {
             printf "gpu %s\tpairs/s\t%.3f\t%s\t1.5\t%.3f\n", name, n / t, p, n / (f / k)
-            printf "gpu, two terms %s\tpairs/s\t%.3f\t-\t-\t%.3f\n", name, n / t, n / two
+            printf "gpu two terms %s\tpairs/s\t%.3f\t-\t-\t%.3f\n", name, n / t, n / two
             printf "gpu convolutions %s\tpairs/s\t%.3f\t-\t-\t%.3f\n", name, n / t, n / c
             printf "gpu layers %s\tpairs/s\t%.3f\t-\t-\t%.3f\n", name, n / t, n / (c + l)
         }'
@@ -68,14 +68,14 @@ forward() {
         2>>"$TMPDIR/peer.log"); then
         peer_rate=$(awk "BEGIN { print 64 / $peer }")
     fi
-    awk -v name="gpu features r3d50 $1 32 at 224" -v t="$seconds" -v f="$flops" -v k="$peak" -v p="$peer_rate" \
+    awk -v name="gpu features $1" -v t="$seconds" -v f="$flops" -v k="$peak" -v p="$peer_rate" \
         'BEGIN { printf "%s\tclips/s\t%.3f\t%s\t1.5\t%.3f\n", name, 64 / t, p, 64 / (f / k) }'
 }
 
 loader() {
     local pairs frames
     read -r pairs frames < <("$bin/bench_device" loader "$FRAMES" bf16 64 32 16 224 20 "$threads" cuda)
-    printf 'gpu loader 32+16 at 224\tpairs/s\t%s\t-\t-\t-\n' "$pairs"
+    printf 'gpu loader\tpairs/s\t%s\t-\t-\t-\n' "$pairs"
     echo "the loader, $threads threads: $pairs pairs of $frames frames a second" >&2
 }
 
