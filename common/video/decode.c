@@ -19,6 +19,7 @@ struct decoder {
     AVFrame *incoming;
     int64_t n_ticks;
     int64_t n_done;            /* stored frames that are not needed, or were given already */
+    int64_t n_given;           /* by a device that failed then */
     struct hardware *hardware; /* NULL: the processor decodes this file */
     bool ended;
     struct frames_info info;
@@ -88,6 +89,8 @@ static void end(struct decoder *d, const char *why)
     struct err damage;
     int64_t n_damaged = d->reader ? reader_n_damaged(d->reader) : 0;
     d->ended = true;
+    if (d->info.n_frames < d->n_given)
+        d->info.n_frames = d->n_given;
     d->info.ok = !why && n_damaged == 0 && d->info.n_frames > 0;
     if (why)
         add_reason(d, why);
@@ -131,8 +134,9 @@ static void leave_hardware(struct decoder *d, const char *why)
     av_frame_unref(d->held);
     av_frame_unref(d->incoming);
     d->n_ticks = 0;
-    if (d->n_done < d->info.n_frames)
-        d->n_done = d->info.n_frames;
+    d->n_given = d->info.n_frames;
+    if (d->n_done < d->n_given)
+        d->n_done = d->n_given;
 }
 
 /* Whether what is wrong may be the device's fault, and not the file's. */
@@ -141,22 +145,35 @@ static bool hardware_failed(const struct decoder *d, int rc)
     return reader_on_hardware(d->reader) && (rc < 0 || reader_n_damaged(d->reader) > 0);
 }
 
+/* Without the device where it does not open with it. */
+static int open_reader(struct decoder *d, struct err *why)
+{
+    struct reader_options options = {.time_limit = d->settings->time_limit,
+                                     .hardware = d->hardware};
+    struct err without;
+    int rc = reader_open(&d->reader, d->request->path, &options, why);
+    if (rc == 0 || rc == ERR_SYSTEM || !d->hardware)
+        return rc;
+    options.hardware = NULL;
+    rc = reader_open(&d->reader, d->request->path, &options, &without);
+    if (rc == 0)
+        hardware_note_left(d->hardware, why->text);
+    else
+        *why = without;
+    d->hardware = NULL;
+    return rc;
+}
+
 static int open_file(struct decoder *d, struct err *e)
 {
     struct err why = {0};
-    const struct reader_options options = {.time_limit = d->settings->time_limit,
-                                           .hardware = d->hardware};
     if (d->request->bad) {
         end(d, d->request->bad);
         return 0;
     }
-    int rc = reader_open(&d->reader, d->request->path, &options, &why);
+    int rc = open_reader(d, &why);
     if (rc == ERR_SYSTEM)
         return err_code(e, rc, "%s: %s", d->request->path, why.text);
-    if (rc < 0 && d->hardware) {
-        leave_hardware(d, why.text);
-        return open_file(d, e);
-    }
     if (rc < 0) {
         end(d, why.text);
         return 0;
@@ -188,7 +205,7 @@ static bool take(struct decoder *d, AVFrame *frame, struct frame_range *range)
 {
     bool is_first = !d->clock.started;
     int64_t n = clock_add(&d->clock, d->incoming->pts);
-    if (is_first)
+    if (is_first && d->info.width == 0) /* what was planned holds, whoever decodes */
         convert_plan(d->incoming, d->settings->short_side, d->request->rotation, &d->info);
     if (next_is_too_many(d, n)) {
         end(d, "too many frames");

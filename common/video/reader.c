@@ -423,11 +423,20 @@ static int feed(struct reader *r, struct err *e)
     return 0;
 }
 
+/* Whether a device's pictures are of the file's pixel format: else its conversion is not ours. */
+static bool is_coded_as(int format, enum AVPixelFormat coded)
+{
+    bool full_range = coded == AV_PIX_FMT_YUVJ420P; /* the same, with the range in its name */
+    return format == (int)(full_range ? AV_PIX_FMT_YUV420P : coded);
+}
+
 static int check_frame(struct reader *r, AVFrame *frame, struct err *e)
 {
     int fetched = hardware_fetch(frame, r->fetched, e);
     if (fetched < 0 || check_size(frame->width, frame->height, e) < 0)
         return ERR_FAIL;
+    if (fetched && !is_coded_as(frame->format, r->codec->sw_pix_fmt))
+        return err_set(e, "the GPU gives pictures of another kind than the file's");
     if (r->hardware && !fetched) {
         hardware_note_left(r->hardware, avlog_line());
         r->hardware = NULL;

@@ -365,8 +365,10 @@ extern "C" bool fused_fits(const struct conv_desc *d, enum conv_pass pass)
 /* A is made where it is read: blocks of other columns read what it is made of. */
 static bool apart(const struct fused_job *j)
 {
-    return !j->first || (j->first->dc != j->first->c && j->first->dc != j->c &&
-                         (j->first->dc != j->first->g || j->n <= TILE_N));
+    const struct norm_grad_apply_args *f = j->first;
+    bool alone = j->n <= TILE_N; /* a thread then stores where it alone has read */
+    return !f || (f->dc != f->c && f->dc != j->c && f->g != j->c && f->c != j->c &&
+                  (f->dc != f->g || alone));
 }
 
 extern "C" bool fused_may_run(const struct fused_job *j)

@@ -192,28 +192,43 @@ static float time_of(struct trial *x, bool fused)
     return ms;
 }
 
-/* -- comparing: the first rows of the result, the last ones, and all sums -- */
+/* -- comparing: the first rows of what is written, the last ones, and all sums -- */
+
+enum { N_PARTS = 4 }; /* of the result two, of dy two where it is made */
 
 struct outcome {
-    uint16_t *rows[2];
-    double *sums;
-    size_t n_rows; /* elements of each */
+    uint16_t *part[N_PARTS];
+    size_t n[N_PARTS];
+    double *sums; /* [2, channels] */
 };
+
+static bool fetch_part(struct trial *x, struct outcome *o, int i, const uint16_t *from, size_t n)
+{
+    o->n[i] = n;
+    o->part[i] = mem_new(n, sizeof *o->part[i], NULL);
+    return o->part[i] && cuda_download(x->b, o->part[i], from, n * sizeof *from, NULL) == 0;
+}
+
+struct rows {
+    const uint16_t *first;
+    size_t n, channels;
+};
+
+/* Parts i and i + 1, from a tensor. */
+static bool fetch_ends(struct trial *x, struct outcome *o, int i, const struct rows *t)
+{
+    size_t n = t->n < CHECKED_ROWS ? t->n : CHECKED_ROWS;
+    return fetch_part(x, o, i, t->first, n * t->channels) &&
+           fetch_part(x, o, i + 1, t->first + (t->n - n) * t->channels, n * t->channels);
+}
 
 static bool fetch(struct trial *x, struct outcome *o)
 {
-    size_t n = x->rows < CHECKED_ROWS ? x->rows : CHECKED_ROWS;
-    const uint16_t *result = x->result;
-    o->n_rows = n * x->channels;
-    o->rows[0] = mem_new(o->n_rows, sizeof *o->rows[0], NULL);
-    o->rows[1] = mem_new(o->n_rows, sizeof *o->rows[1], NULL);
+    const struct rows result = {x->result, x->rows, x->channels};
+    const struct rows made = {x->first.dc, x->first.rows, x->first.channels};
     o->sums = mem_new(2 * x->channels, sizeof *o->sums, NULL);
-    if (!o->rows[0] || !o->rows[1] || !o->sums)
+    if (!o->sums || !fetch_ends(x, o, 0, &result) || (made.first && !fetch_ends(x, o, 2, &made)))
         return false;
-    const uint16_t *from[2] = {result, result + (x->rows - n) * x->channels};
-    for (int i = 0; i < 2; i++)
-        if (cuda_download(x->b, o->rows[i], from[i], o->n_rows * sizeof **o->rows, NULL) < 0)
-            return false;
     if (x->pass != CONV_FORWARD && !x->then.c) /* there are none */
         return true;
     return cuda_download(x->b, o->sums, x->sums, 2 * x->channels * sizeof *o->sums, NULL) == 0;
@@ -221,46 +236,55 @@ static bool fetch(struct trial *x, struct outcome *o)
 
 static void outcome_release(struct outcome *o)
 {
-    free(o->rows[0]);
-    free(o->rows[1]);
+    for (int i = 0; i < N_PARTS; i++)
+        free(o->part[i]);
     free(o->sums);
 }
 
-static bool near(double difference, double norm)
+static bool same_part(const uint16_t *got, const uint16_t *want, size_t n)
 {
+    double difference = 0.0, norm = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        double w = (double)bf16_to_f32(want[i]), d = (double)bf16_to_f32(got[i]) - w;
+        difference += d * d;
+        norm += w * w;
+    }
     return difference <= norm * limit * limit;
 }
 
-static bool same(const struct trial *x, const struct outcome *a, const struct outcome *b)
+static bool same_sums(const double *got, const double *want, size_t n)
 {
-    for (int i = 0; i < 2; i++) {
-        double difference = 0.0, norm = 0.0, sum_difference = 0.0, sum_norm = 0.0;
-        for (size_t k = 0; k < a->n_rows; k++) {
-            double want = (double)bf16_to_f32(a->rows[i][k]);
-            double d = (double)bf16_to_f32(b->rows[i][k]) - want;
-            difference += d * d;
-            norm += want * want;
-        }
-        for (size_t k = 0; k < x->channels; k++) {
-            double want = a->sums[(size_t)i * x->channels + k];
-            double d = b->sums[(size_t)i * x->channels + k] - want;
-            sum_difference += d * d;
-            sum_norm += want * want;
-        }
-        if (!near(difference, norm) || !near(sum_difference, sum_norm))
-            return false;
+    double difference = 0.0, norm = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        difference += (got[i] - want[i]) * (got[i] - want[i]);
+        norm += want[i] * want[i];
     }
-    return true;
+    return difference <= norm * limit * limit;
+}
+
+static bool same(const struct trial *x, const struct outcome *got, const struct outcome *want)
+{
+    for (int i = 0; i < N_PARTS; i++)
+        if (!same_part(got->part[i], want->part[i], want->n[i]))
+            return false;
+    return same_sums(got->sums, want->sums, x->channels) &&
+           same_sums(got->sums + x->channels, want->sums + x->channels, x->channels);
+}
+
+static bool poison(struct trial *x, void *tensor, size_t n)
+{
+    return !tensor ||
+           cudaMemsetAsync(tensor, 0xff, n * sizeof(uint16_t), cuda_stream(x->b)) == cudaSuccess;
 }
 
 /* Fused over poisoned memory. */
 static bool is_right(struct trial *x)
 {
     struct outcome apart = {0}, fused = {0};
-    size_t bytes = x->rows * x->channels * sizeof(uint16_t);
-    bool right = run(x, false) && fetch(x, &apart) &&
-                 cudaMemsetAsync(x->result, 0xff, bytes, cuda_stream(x->b)) == cudaSuccess &&
-                 run(x, true) && fetch(x, &fused) && same(x, &apart, &fused);
+    const struct norm_grad_apply_args *f = &x->first;
+    bool right = run(x, false) && fetch(x, &apart) && poison(x, x->result, x->rows * x->channels) &&
+                 poison(x, f->dc, f->rows * f->channels) && run(x, true) && fetch(x, &fused) &&
+                 same(x, &fused, &apart);
     outcome_release(&apart);
     outcome_release(&fused);
     return right;

@@ -6,7 +6,7 @@
 
 #include "common/base/ui.h"
 
-enum { MAX_FAMILIES = 32, MAX_CONVS = 1024, WARM_UP = 200 };
+enum { MAX_FAMILIES = 64, MAX_CONVS = 1024, WARM_UP = 200 };
 
 struct family {
     char name[32];
@@ -125,8 +125,13 @@ static int timed_conv_new(struct backend *b, const struct conv_desc *desc, struc
                           struct err *e)
 {
     int rc = timed.real->conv_new(b, desc, c, e);
-    if (rc == 0 && timed.n_convs < MAX_CONVS)
-        timed.conv[timed.n_convs++] = (struct known_conv){*c, *desc};
+    int i = 0;
+    while (rc == 0 && i < timed.n_convs && timed.conv[i].conv != *c)
+        i++; /* there, where the memory of one that was freed serves again */
+    if (rc == 0 && i < MAX_CONVS) {
+        timed.conv[i] = (struct known_conv){*c, *desc};
+        timed.n_convs += i == timed.n_convs;
+    }
     return rc;
 }
 
