@@ -84,6 +84,22 @@ void backend_close(struct backend *b)
     free(b);
 }
 
+int backend_alloc(struct backend *b, void *pointer, size_t bytes, struct err *e)
+{
+    void *memory;
+    if (b->ops->alloc(b, bytes, &memory, e) < 0)
+        return ERR_FAIL;
+    *(void **)pointer = memory;
+    return 0;
+}
+
+int backend_alloc_zero(struct backend *b, void *pointer, size_t bytes, struct err *e)
+{
+    if (backend_alloc(b, pointer, bytes, e) < 0)
+        return ERR_FAIL;
+    return b->ops->zero(b, *(void **)pointer, bytes, e);
+}
+
 static double seconds(void)
 {
     struct timespec t;

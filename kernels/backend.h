@@ -74,6 +74,13 @@ struct backend_options {
  */
 int backend_open(struct backend **b, const struct backend_options *options, struct err *e);
 void backend_close(struct backend *b);
+
+/*
+ * Memory of the device; `pointer` is the address of a pointer of any type, which is left alone
+ * where there is no such memory. ops->release gives it back.
+ */
+int backend_alloc(struct backend *b, void *pointer, size_t bytes, struct err *e);
+int backend_alloc_zero(struct backend *b, void *pointer, size_t bytes, struct err *e); /* of 0s */
 /* Peak of multiply-adds * 2 per second of this device at `dtype` as far as it can be measured in a
  * few ms. */
 int backend_peak_flops(struct backend *b, enum dtype dtype, double *flops, struct err *e);

@@ -137,7 +137,7 @@ static int knn_init(struct knn *s, struct err *e)
     s->heap = mem_new(TEST_BLOCK * s->k, sizeof *s->heap, e);
     if (!s->cosine || !s->heap)
         return ERR_FAIL;
-    return s->search->b->ops->alloc(s->search->b, cells * sizeof *s->block, (void **)&s->block, e);
+    return backend_alloc(s->search->b, &s->block, cells * sizeof *s->block, e);
 }
 
 int knn_predict(const struct knn_search *search, const struct knn_options *options, double *scores,

@@ -125,7 +125,7 @@ static int pass_init(struct linear *m, struct pass *p, size_t rows, enum pass_ki
     *p = (struct pass){.rows = rows};
     if (!size_mul(rows, m->padded, &n) || n > SIZE_MAX / sizeof(float))
         return err_set(e, "too many classes");
-    int rc = m->ops->alloc(m->b, n * sizeof(float), (void **)&p->logits, e);
+    int rc = backend_alloc(m->b, &p->logits, n * sizeof(float), e);
     p->grad_cast = p->logits;
     if (rc == 0 && kind != PASS_FORWARD && s->dtype != DTYPE_F32)
         rc = m->ops->alloc(m->b, n * dtype_bytes(s->dtype), &p->grad_cast, e);
@@ -160,8 +160,8 @@ static int losses_init(struct linear *m, struct losses *l, const struct linear_e
     for (size_t i = 0; i < x->n; i++)
         if (x->label[i] < 0 || (size_t)x->label[i] >= m->shape.n_classes)
             return err_set(e, "a label is not a class number");
-    if (m->ops->alloc(m->b, bytes, (void **)&l->label, e) < 0 ||
-        m->ops->alloc(m->b, n_batches * XENT_SUMS * sizeof *l->sums, (void **)&l->sums, e) < 0)
+    if (backend_alloc(m->b, &l->label, bytes, e) < 0 ||
+        backend_alloc(m->b, &l->sums, n_batches * XENT_SUMS * sizeof *l->sums, e) < 0)
         return ERR_FAIL;
     return m->ops->upload(m->b, l->label, x->label, bytes, e);
 }
@@ -276,10 +276,10 @@ static int sgd_init(struct sgd *s, struct err *e)
     s->order = mem_new(n, sizeof *s->order, e);
     size_t row_bytes = m->shape.width * dtype_bytes(m->shape.dtype);
     if (!s->order || losses_init(m, &s->losses, s->examples, n / batch, e) < 0 ||
-        m->ops->alloc(m->b, n * sizeof *s->order, (void **)&s->device_order, e) < 0 ||
-        m->ops->alloc(m->b, batch * sizeof *s->batch_label, (void **)&s->batch_label, e) < 0 ||
+        backend_alloc(m->b, &s->device_order, n * sizeof *s->order, e) < 0 ||
+        backend_alloc(m->b, &s->batch_label, batch * sizeof *s->batch_label, e) < 0 ||
         m->ops->alloc(m->b, batch * row_bytes, &s->batch, e) < 0 ||
-        m->ops->alloc(m->b, sizeof *s->lr, (void **)&s->lr, e) < 0 || make_optimizer(s, e) < 0)
+        backend_alloc(m->b, &s->lr, sizeof *s->lr, e) < 0 || make_optimizer(s, e) < 0)
         return ERR_FAIL;
     return pass_init(m, &s->pass, batch, PASS_GRADIENT, e);
 }

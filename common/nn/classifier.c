@@ -17,19 +17,9 @@ struct classifier {
     struct classifier_dropout dropout; /* of the last forward; rate 0: none */
 };
 
-static int allocate(struct classifier *c, float **vector, struct err *e)
-{
-    struct backend *b = c->model->backend;
-    size_t n = c->o.n * c->parts * c->channels;
-    void *memory;
-    if (b->ops->alloc(b, n * sizeof **vector, &memory, e) < 0)
-        return ERR_FAIL;
-    *vector = memory;
-    return 0;
-}
-
 static int new_parts(struct classifier *c, struct err *e)
 {
+    struct backend *b = c->model->backend;
     struct pass_options p = {.n = c->o.n,
                              .in = {1, 1, 1},
                              .dtype = DTYPE_F32,
@@ -38,10 +28,11 @@ static int new_parts(struct classifier *c, struct err *e)
     if (c->o.steps % c->parts != 0)
         return err_set(e, "the %zu feature steps of a clip cannot be cut into %zu equal parts",
                        c->o.steps, c->parts);
+    size_t bytes = c->o.n * c->parts * c->channels * sizeof *c->input;
     if (pass_new(&c->linear, c->model, &c->model->classifier, &p, e) < 0 ||
-        allocate(c, &c->input, e) < 0)
+        backend_alloc(b, &c->input, bytes, e) < 0)
         return ERR_FAIL;
-    return c->o.keep ? allocate(c, &c->d_input, e) : 0;
+    return c->o.keep ? backend_alloc(b, &c->d_input, bytes, e) : 0;
 }
 
 int classifier_new(struct classifier **out, struct model *m, const struct classifier_options *o,

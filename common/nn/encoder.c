@@ -17,16 +17,6 @@ struct encoder {
     void *low_dz;                       /* one head's dz in dtype */
 };
 
-static int take(struct encoder *c, void *pointer, size_t bytes, struct err *e)
-{
-    void *memory;
-    struct backend *b = c->model->backend;
-    if (b->ops->alloc(b, bytes, &memory, e) < 0)
-        return ERR_FAIL;
-    *(void **)pointer = memory;
-    return 0;
-}
-
 static int new_backbone(struct encoder *c, struct err *e)
 {
     const struct encoder_options *o = &c->o;
@@ -36,6 +26,7 @@ static int new_backbone(struct encoder *c, struct err *e)
                              .keep = o->keep,
                              .recompute = o->recompute,
                              .share = o->share ? o->share->backbone : NULL};
+    struct backend *b = c->model->backend;
     size_t out[3];
     if (pass_new(&c->backbone, c->model, &c->model->backbone, &p, e) < 0)
         return ERR_FAIL;
@@ -44,31 +35,32 @@ static int new_backbone(struct encoder *c, struct err *e)
     c->plane = out[1] * out[2];
     c->channels = c->model->backbone.desc.c_out;
     size_t n = o->n * c->steps * c->channels;
-    if (take(c, &c->features, n * sizeof(float), e) < 0)
+    if (backend_alloc(b, &c->features, n * sizeof(float), e) < 0)
         return ERR_FAIL;
     if (!o->keep)
         return 0;
-    if (take(c, &c->d_features, n * sizeof(float), e) < 0)
+    if (backend_alloc(b, &c->d_features, n * sizeof(float), e) < 0)
         return ERR_FAIL;
-    return take(c, &c->map_grad, n * c->plane * dtype_bytes(o->dtype), e);
+    return backend_alloc(b, &c->map_grad, n * c->plane * dtype_bytes(o->dtype), e);
 }
 
 static int new_heads(struct encoder *c, struct err *e)
 {
     const struct encoder_options *o = &c->o;
-    size_t rows = o->n * c->steps;
+    struct backend *b = c->model->backend;
+    size_t rows = o->n * c->steps, elem = dtype_bytes(o->dtype);
     c->dim = c->model->desc.head_dim;
-    if (take(c, &c->low_features, rows * c->channels * dtype_bytes(o->dtype), e) < 0)
+    if (backend_alloc(b, &c->low_features, rows * c->channels * elem, e) < 0)
         return ERR_FAIL;
-    if (o->keep && (take(c, &c->low_grad, rows * c->channels * dtype_bytes(o->dtype), e) < 0 ||
-                    take(c, &c->low_dz, rows * c->dim * dtype_bytes(o->dtype), e) < 0))
+    if (o->keep && (backend_alloc(b, &c->low_grad, rows * c->channels * elem, e) < 0 ||
+                    backend_alloc(b, &c->low_dz, rows * c->dim * elem, e) < 0))
         return ERR_FAIL;
     struct pass_options p = {
         .n = rows, .in = {1, 1, 1}, .dtype = o->dtype, .keep = o->keep, .input_grad = true};
     for (int i = 0; i < c->model->desc.n_heads; i++) {
         p.share = o->share ? o->share->head[i] : NULL;
         if (pass_new(&c->head[i], c->model, &c->model->head[i], &p, e) < 0 ||
-            take(c, &c->projected[i], rows * c->dim * sizeof(float), e) < 0)
+            backend_alloc(b, &c->projected[i], rows * c->dim * sizeof(float), e) < 0)
             return ERR_FAIL;
     }
     return 0;

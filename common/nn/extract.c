@@ -532,13 +532,11 @@ static int localizer_for(struct extractor *x, size_t n, struct err *e)
     struct localizer_options o = {.n = n, .boxes = clip_boxes_most(x->boxes), .dtype = x->o->dtype};
     encoder_map(x->encoder, o.map);
     free_places(x);
-    void *memory;
     size_t n_values = n * o.boxes * 4;
     x->places = mem_new(n_values, sizeof *x->places, e);
     if (!x->places ||
-        x->backend->ops->alloc(x->backend, n_values * sizeof *x->places, &memory, e) < 0)
+        backend_alloc(x->backend, &x->device_places, n_values * sizeof *x->places, e) < 0)
         return ERR_FAIL;
-    x->device_places = memory;
     if (localizer_new(&x->localizer, x->model, &o, e) < 0)
         return ERR_FAIL;
     return localizer_set_weights(x->localizer, e);

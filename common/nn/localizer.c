@@ -41,12 +41,9 @@ struct localizer {
 
 static int take(struct localizer *l, void *pointer, size_t n, size_t size, struct err *e)
 {
-    void *memory;
-    struct backend *b = l->model->backend;
-    if (b->ops->alloc(b, n * size, &memory, e) < 0)
+    if (backend_alloc(l->model->backend, &l->taken[l->n_taken], n * size, e) < 0)
         return ERR_FAIL;
-    l->taken[l->n_taken++] = memory;
-    *(void **)pointer = memory;
+    *(void **)pointer = l->taken[l->n_taken++];
     return 0;
 }
 

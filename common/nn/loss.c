@@ -44,16 +44,10 @@ static int new_side(struct loss *l, struct side *s, size_t k, size_t steps, stru
                        s->k, steps);
     s->n_embeddings = steps / s->k;
     size_t rows = l->shape.n * s->n_embeddings, bytes = rows * l->shape.dim * sizeof(float);
-    void *memory[3] = {NULL, NULL, NULL};
-    int rc = b->ops->alloc(b, bytes, &memory[0], e);
-    if (rc == 0)
-        rc = b->ops->alloc(b, rows * sizeof(float), &memory[1], e);
-    if (rc == 0)
-        rc = b->ops->alloc(b, bytes, &memory[2], e);
-    s->u = memory[0];
-    s->inv_norm = memory[1];
-    s->du = memory[2];
-    return rc;
+    if (backend_alloc(b, &s->u, bytes, e) < 0 ||
+        backend_alloc(b, &s->inv_norm, rows * sizeof *s->inv_norm, e) < 0)
+        return ERR_FAIL;
+    return backend_alloc(b, &s->du, bytes, e);
 }
 
 static void place_lists(struct lists *t, void *memory, size_t n_anchors)
@@ -102,19 +96,15 @@ int loss_new(struct loss **out, struct model *m, const struct objective *o,
     l->model = m;
     l->objective = *o;
     l->shape = *s;
-    void *sums = NULL;
-    int rc = m->backend->ops->alloc(m->backend, OBJECTIVE_MAX * CONTRAST_SUMS * sizeof *l->sums,
-                                    &sums, e);
-    l->sums = sums;
+    int rc =
+        backend_alloc(m->backend, &l->sums, OBJECTIVE_MAX * CONTRAST_SUMS * sizeof *l->sums, e);
     for (int i = 0; i < o->n_parts && rc == 0; i++)
         rc = new_part(l, i, e);
     for (int h = 0; h < m->desc.n_heads && rc == 0; h++)
         for (int side = 0; side < 2 && rc == 0; side++) {
-            void *memory = NULL;
             size_t steps = side ? s->steps_long : s->steps_short;
-            rc = m->backend->ops->alloc(m->backend, s->n * steps * s->dim * sizeof(float), &memory,
-                                        e);
-            l->dz[side][h] = memory;
+            rc = backend_alloc(m->backend, &l->dz[side][h], s->n * steps * s->dim * sizeof(float),
+                               e);
         }
     if (rc < 0) {
         loss_free(l);

@@ -136,15 +136,6 @@ static int build_nets(struct model *m, struct err *e)
     return 0;
 }
 
-static int new_vector(struct backend *b, float **v, size_t n, struct err *e)
-{
-    void *memory;
-    if (b->ops->alloc(b, n * sizeof **v, &memory, e) < 0)
-        return ERR_FAIL;
-    *v = memory;
-    return b->ops->zero(b, memory, n * sizeof **v, e);
-}
-
 int model_new(struct model **out, struct backend *b, const struct model_desc *d, struct err *e)
 {
     struct model *m = mem_new(1, sizeof *m, e);
@@ -153,8 +144,8 @@ int model_new(struct model **out, struct backend *b, const struct model_desc *d,
     m->backend = b;
     m->desc = *d;
     if (build_nets(m, e) < 0 || lay_out(m, e) < 0 ||
-        new_vector(b, &m->params, m->n_values, e) < 0 ||
-        new_vector(b, &m->stats, m->n_stats, e) < 0) {
+        backend_alloc_zero(b, &m->params, m->n_values * sizeof *m->params, e) < 0 ||
+        backend_alloc_zero(b, &m->stats, m->n_stats * sizeof *m->stats, e) < 0) {
         model_free(m);
         return ERR_FAIL;
     }
@@ -201,14 +192,13 @@ static int new_optimizer(struct model *m, const struct optimizer_desc *how, stru
 int model_make_trainable(struct model *m, const struct optimizer_desc *how, struct err *e)
 {
     struct backend *b = m->backend;
-    void *flag;
     if (m->grads)
         return 0;
-    if (new_vector(b, &m->grads, m->n_values, e) < 0 ||
-        new_vector(b, &m->velocity, m->n_values, e) < 0 || new_vector(b, &m->lr, 1, e) < 0 ||
-        b->ops->alloc(b, sizeof *m->not_finite, &flag, e) < 0)
+    if (backend_alloc_zero(b, &m->grads, m->n_values * sizeof *m->grads, e) < 0 ||
+        backend_alloc_zero(b, &m->velocity, m->n_values * sizeof *m->velocity, e) < 0 ||
+        backend_alloc_zero(b, &m->lr, sizeof *m->lr, e) < 0 ||
+        backend_alloc(b, &m->not_finite, sizeof *m->not_finite, e) < 0)
         return ERR_FAIL;
-    m->not_finite = flag;
     return how ? new_optimizer(m, how, e) : 0;
 }
 

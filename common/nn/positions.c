@@ -5,16 +5,6 @@
 
 #include "common/base/buf.h"
 
-static int take(struct positions *p, void *pointer, size_t bytes, struct err *e)
-{
-    struct backend *b = p->model->backend;
-    void *memory;
-    if (b->ops->alloc(b, bytes, &memory, e) < 0)
-        return ERR_FAIL;
-    *(void **)pointer = memory;
-    return b->ops->zero(b, memory, bytes, e);
-}
-
 /* Moments or places, counted from the middle. */
 static int fill(struct positions *p, const size_t *size, struct err *e)
 {
@@ -37,6 +27,7 @@ static int fill(struct positions *p, const size_t *size, struct err *e)
 int positions_init(struct positions *p, struct model *m, size_t axes, const size_t *size, bool keep,
                    struct err *e)
 {
+    struct backend *b = m->backend;
     *p = (struct positions){.model = m, .axes = axes};
     p->n = axes == 1 ? size[0] : size[0] * size[1];
     for (int k = 0; k < 2; k++) {
@@ -46,10 +37,12 @@ int positions_init(struct positions *p, struct model *m, size_t axes, const size
     }
     size_t hidden = p->n * POSITION_HIDDEN * sizeof(float),
            vector = POSITION_HIDDEN * sizeof(float);
-    if (take(p, &p->where, p->n * axes * sizeof(float), e) < 0 ||
-        take(p, &p->hidden, hidden, e) < 0 || take(p, &p->d_hidden, hidden, e) < 0 ||
-        take(p, &p->one, vector, e) < 0 || take(p, &p->zero, vector, e) < 0 ||
-        take(p, &p->sums, 2 * POSITION_HIDDEN * sizeof(double), e) < 0)
+    if (backend_alloc_zero(b, &p->where, p->n * axes * sizeof(float), e) < 0 ||
+        backend_alloc_zero(b, &p->hidden, hidden, e) < 0 ||
+        backend_alloc_zero(b, &p->d_hidden, hidden, e) < 0 ||
+        backend_alloc_zero(b, &p->one, vector, e) < 0 ||
+        backend_alloc_zero(b, &p->zero, vector, e) < 0 ||
+        backend_alloc_zero(b, &p->sums, 2 * POSITION_HIDDEN * sizeof(double), e) < 0)
         return ERR_FAIL;
     return fill(p, size, e);
 }

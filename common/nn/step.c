@@ -30,12 +30,9 @@ static int new_roles(struct step *s, struct err *e)
         if (encoder_new(&s->encoder[r], m, &o, e) < 0)
             return ERR_FAIL;
         size_t floats = s->o.batch * encoder_steps(s->encoder[r]) * m->desc.head_dim;
-        for (int h = 0; h < m->desc.n_heads && s->o.micro_batch < s->o.batch; h++) {
-            void *memory;
-            if (m->backend->ops->alloc(m->backend, floats * sizeof(float), &memory, e) < 0)
+        for (int h = 0; h < m->desc.n_heads && s->o.micro_batch < s->o.batch; h++)
+            if (backend_alloc(m->backend, &s->z[r][h], floats * sizeof(float), e) < 0)
                 return ERR_FAIL;
-            s->z[r][h] = memory;
-        }
     }
     return 0;
 }

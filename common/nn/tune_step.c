@@ -44,30 +44,22 @@ static int new_localizer(struct tune_step *s, struct err *e)
     return localizer_new(&s->localizer, s->model, &o, e);
 }
 
-static int take(struct tune_step *s, void *pointer, size_t bytes, struct err *e)
-{
-    void *memory;
-    struct backend *b = s->model->backend;
-    if (b->ops->alloc(b, bytes, &memory, e) < 0)
-        return ERR_FAIL;
-    *(void **)pointer = memory;
-    return 0;
-}
-
 static int new_labels(struct tune_step *s, struct err *e)
 {
+    struct backend *b = s->model->backend;
     size_t n_micro = s->o.batch / s->o.micro_batch;
     s->n_places = s->o.batch * (s->o.boxes ? s->o.boxes : 1);
     s->target_bytes = s->o.boxes ? s->model->desc.n_classes : sizeof(int32_t);
     s->host.target = mem_new(s->n_places, s->target_bytes, e);
     s->host.weight = mem_new(s->n_places, sizeof *s->host.weight, e);
     if (!s->host.target || !s->host.weight ||
-        take(s, &s->device.target, s->n_places * s->target_bytes, e) < 0 ||
-        take(s, &s->device.weight, s->n_places * sizeof *s->device.weight, e) < 0 ||
-        take(s, &s->first, sizeof *s->first, e) < 0 ||
-        take(s, &s->sums, n_micro * XENT_SUMS * sizeof *s->sums, e) < 0)
+        backend_alloc(b, &s->device.target, s->n_places * s->target_bytes, e) < 0 ||
+        backend_alloc(b, &s->device.weight, s->n_places * sizeof *s->device.weight, e) < 0 ||
+        backend_alloc(b, &s->first, sizeof *s->first, e) < 0 ||
+        backend_alloc(b, &s->sums, n_micro * XENT_SUMS * sizeof *s->sums, e) < 0)
         return ERR_FAIL;
-    return s->o.boxes ? take(s, &s->device.box, 4 * s->n_places * sizeof *s->device.box, e) : 0;
+    return s->o.boxes ? backend_alloc(b, &s->device.box, 4 * s->n_places * sizeof *s->device.box, e)
+                      : 0;
 }
 
 static int new_parts(struct tune_step *s, struct err *e)
