@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operations on convolutions. The few channels of an input picture are padded with zeros to a
- * multiple that the libraries' fast engines accept: the plans see such tensors, in scratch memory,
- * and so do the weights.
+ * The operations on convolutions. One of few channels is folded into one of many (fold.h): the
+ * plans see that, its input is in scratch memory, its weights are packed so.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,29 +9,30 @@
 #include "common/base/buf.h"
 #include "kernels/cuda/conv_plan.h"
 #include "kernels/cuda/cuda.h"
+#include "kernels/cuda/fold.h"
 #include "kernels/cuda/fused.h"
 #include "kernels/cuda/fused_search.h"
 
-enum { FEWEST_BF16 = 8, FEWEST_F32 = 4 }; /* channels of an input */
-
 struct conv {
     struct conv_desc desc;
-    size_t channels;                       /* of the input as the plans see it */
+    struct conv_fold fold; /* where it is narrow */
+    struct conv_desc seen; /* as the plans see it: the fold's wide one, or desc */
+    bool is_narrow;
     struct conv_plan *plan[CONV_N_PASSES]; /* borrowed from the backend; NULL: not wanted */
-    void *weights;                         /* [O, kt, kh, kw, channels] of dtype */
+    void *weights;                         /* [O, taps, c_in] of `seen` */
     bool borrowed;                         /* they are those of desc.share */
     float *bias;                           /* [O] */
     double *bias_sums;                     /* [2, O] */
 };
 
-static size_t weight_rows(const struct conv *c)
+static size_t n_weights(const struct conv *c)
 {
-    return c->desc.c_out * conv_taps(&c->desc);
+    return c->seen.c_out * conv_taps(&c->seen) * c->seen.c_in;
 }
 
-static bool is_padded(const struct conv *c)
+static size_t wide_input_bytes(const struct conv *c)
 {
-    return c->channels != c->desc.c_in;
+    return c->is_narrow ? conv_in_rows(&c->seen) * c->seen.c_in * dtype_bytes(c->seen.dtype) : 0;
 }
 
 /* Scratch memory of a pass: offsets of its parts, then the workspace of its plan. */
@@ -43,12 +43,12 @@ struct parts {
 static struct parts parts_of(const struct conv *c, enum conv_pass pass)
 {
     const struct conv_plan *p = c->plan[pass];
-    const struct conv_desc *d = &c->desc;
+    const struct conv_desc *d = &c->seen;
     struct parts at = {0};
-    size_t x = is_padded(c) ? conv_in_rows(d) * c->channels * dtype_bytes(d->dtype) : 0;
+    size_t x = wide_input_bytes(c);
     bool wide = pass == CONV_FORWARD && conv_plan_y_type(p) != d->dtype;
     size_t y = wide ? conv_out_rows(d) * d->c_out * sizeof(float) : 0;
-    size_t w = pass == CONV_BACKWARD_WEIGHTS ? weight_rows(c) * c->channels * sizeof(float) : 0;
+    size_t w = pass == CONV_BACKWARD_WEIGHTS ? n_weights(c) * sizeof(float) : 0;
     at.y = cuda_align(x);
     at.w = at.y + cuda_align(y);
     at.workspace = at.w + cuda_align(w);
@@ -64,8 +64,6 @@ static struct parts parts_of(const struct conv *c, enum conv_pass pass)
 
 static int get_plans(struct backend *b, struct conv *c, struct err *e)
 {
-    struct conv_desc padded = c->desc;
-    padded.c_in = c->channels;
     const bool wanted[CONV_N_PASSES] = {true, !c->desc.forward_only && !c->desc.no_data_grad,
                                         !c->desc.forward_only};
     struct row_block y = {conv_out_rows(&c->desc), c->desc.c_out, c->desc.dtype};
@@ -73,7 +71,7 @@ static int get_plans(struct backend *b, struct conv *c, struct err *e)
     for (enum conv_pass pass = CONV_FORWARD; pass < CONV_N_PASSES; pass++) {
         if (!wanted[pass])
             continue;
-        if (conv_plan_get(&c->plan[pass], b, &padded, pass, e) < 0)
+        if (conv_plan_get(&c->plan[pass], b, &c->seen, pass, e) < 0)
             return ERR_FAIL;
         size_t total = parts_of(c, pass).total;
         bytes = total > bytes ? total : bytes;
@@ -86,12 +84,11 @@ static int get_weights(struct backend *b, struct conv *c, struct err *e)
     const struct conv_desc *d = &c->desc;
     const struct conv *share = d->share;
     void *memory = NULL;
-    if (share && share->desc.dtype == d->dtype && share->channels == c->channels &&
-        weight_rows(share) == weight_rows(c)) {
+    if (share && share->desc.dtype == d->dtype && share->seen.c_in == c->seen.c_in &&
+        n_weights(share) == n_weights(c)) {
         c->weights = share->weights;
         c->borrowed = true;
-    } else if (cuda_alloc(b, weight_rows(c) * c->channels * dtype_bytes(d->dtype), &c->weights, e) <
-               0) {
+    } else if (cuda_alloc(b, n_weights(c) * dtype_bytes(d->dtype), &c->weights, e) < 0) {
         return ERR_FAIL;
     }
     if (!d->bias)
@@ -110,9 +107,12 @@ int cuda_conv_new(struct backend *b, const struct conv_desc *desc, struct conv *
     struct conv *c = mem_new(1, sizeof *c, e);
     if (!c)
         return ERR_FAIL;
-    size_t fewest = desc->dtype == DTYPE_BF16 ? FEWEST_BF16 : FEWEST_F32;
-    c->desc = *desc;
-    c->channels = !conv_is_product(desc) && desc->c_in < fewest ? fewest : desc->c_in;
+    c->desc = c->seen = *desc;
+    c->is_narrow = conv_is_narrow(desc);
+    if (c->is_narrow) {
+        c->fold = conv_fold_of(desc);
+        c->seen = c->fold.wide;
+    }
     if (get_weights(b, c, e) < 0 || get_plans(b, c, e) < 0) {
         cuda_conv_free(b, c);
         return err_add(e, "convolution %zux%zux%zu of %zu to %zu channels", desc->kernel[0],
@@ -137,38 +137,23 @@ int cuda_conv_free(struct backend *b, struct conv *c)
 int cuda_conv_set_weights(struct backend *b, struct conv *c, const float *w, const float *bias,
                           struct err *e)
 {
-    const struct cuda_pad pack = {.from = w,
-                                  .to = c->weights,
-                                  .from_type = DTYPE_F32,
-                                  .to_type = c->desc.dtype,
-                                  .rows = weight_rows(c),
-                                  .from_channels = c->desc.c_in,
-                                  .to_channels = c->channels};
     int rc = 0;
     if (c->desc.bias)
         rc = cuda_convert(b, c->bias, DTYPE_F32, bias, DTYPE_F32, c->desc.c_out);
     if (rc == 0 && !c->borrowed)
-        rc = is_padded(c) ? cuda_pad(b, &pack)
-                          : cuda_convert(b, c->weights, c->desc.dtype, w, DTYPE_F32,
-                                         weight_rows(c) * c->channels);
+        rc = c->is_narrow ? cuda_fold_weights(b, &c->fold, w, c->weights)
+                          : cuda_convert(b, c->weights, c->desc.dtype, w, DTYPE_F32, n_weights(c));
     return rc < 0 ? err_set(e, "packing weights failed") : 0;
 }
 
 /* -- running -- */
 
 /* The input as the plans see it. */
-static void *pad_input(struct backend *b, const struct conv *c, const void *x, void *room)
+static void *seen_input(struct backend *b, const struct conv *c, const void *x, void *room)
 {
-    const struct cuda_pad p = {.from = x,
-                               .to = room,
-                               .from_type = c->desc.dtype,
-                               .to_type = c->desc.dtype,
-                               .rows = conv_in_rows(&c->desc),
-                               .from_channels = c->desc.c_in,
-                               .to_channels = c->channels};
-    if (!is_padded(c))
+    if (!c->is_narrow)
         return (void *)x;
-    return cuda_pad(b, &p) < 0 ? NULL : room;
+    return cuda_fold_input(b, &c->fold, x, room) < 0 ? NULL : room;
 }
 
 static char *scratch_for(struct backend *b, const struct parts *at, struct err *e)
@@ -193,7 +178,7 @@ int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forwa
     char *scratch = scratch_for(b, &at, e);
     if (!scratch)
         return ERR_FAIL;
-    struct conv_tensors t = {.x = pad_input(b, c, args->x, scratch + at.x),
+    struct conv_tensors t = {.x = seen_input(b, c, args->x, scratch + at.x),
                              .w = c->weights,
                              .y = conv_plan_y_type(p) == y.dtype ? args->y : scratch + at.y,
                              .x_type = y.dtype,
@@ -201,9 +186,9 @@ int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forwa
                              .y_type = conv_plan_y_type(p)};
     struct cuda_bias add = {t.y, t.y_type, c->bias, args->y, y};
     if (!t.x)
-        return err_set(e, "padding a convolution's input failed");
+        return err_set(e, "folding a convolution's input failed");
     if (args->sums && conv_plan_fuses(p)) {
-        struct fused_job j = fused_job_of(&c->desc, CONV_FORWARD, &t);
+        struct fused_job j = fused_job_of(&c->seen, CONV_FORWARD, &t);
         j.sums = args->sums;
         if (fused_may_run(&j))
             return run_fused(b, &j, scratch, e);
@@ -225,21 +210,14 @@ int cuda_conv_backward_data(struct backend *b, struct conv *c,
     char *scratch = scratch_for(b, &at, e);
     if (!scratch)
         return ERR_FAIL;
-    struct conv_tensors t = {.x = is_padded(c) ? scratch + at.x : args->dx,
+    struct conv_tensors t = {.x = c->is_narrow ? scratch + at.x : args->dx,
                              .w = c->weights,
                              .y = (void *)args->dy,
                              .x_type = type,
                              .w_type = type,
                              .y_type = type};
-    const struct cuda_pad cut = {.from = t.x,
-                                 .to = args->dx,
-                                 .from_type = type,
-                                 .to_type = type,
-                                 .rows = conv_in_rows(&c->desc),
-                                 .from_channels = c->channels,
-                                 .to_channels = c->desc.c_in};
     if (conv_plan_fuses(c->plan[CONV_BACKWARD_DATA])) {
-        struct fused_job j = fused_job_of(&c->desc, CONV_BACKWARD_DATA, &t);
+        struct fused_job j = fused_job_of(&c->seen, CONV_BACKWARD_DATA, &t);
         j.first = args->first;
         j.then = args->then;
         if (fused_may_run(&j))
@@ -249,8 +227,8 @@ int cuda_conv_backward_data(struct backend *b, struct conv *c,
         return err_set(e, "the gradient of a normalisation failed");
     if (conv_plan_run(c->plan[CONV_BACKWARD_DATA], &t, scratch + at.workspace, 0.0f, e) < 0)
         return ERR_FAIL;
-    if (is_padded(c) && cuda_pad(b, &cut) < 0)
-        return err_set(e, "cutting a convolution's padding failed");
+    if (c->is_narrow && cuda_unfold_input(b, &c->fold, t.x, args->dx) < 0)
+        return err_set(e, "unfolding the gradient of a convolution's input failed");
     if (args->then && cuda_norm_grad(b, args->then) < 0)
         return err_set(e, "the sums of a gradient failed");
     return 0;
@@ -264,6 +242,15 @@ static int bias_grad(struct backend *b, struct conv *c, const struct conv_weight
     return cuda_store_sums(b, c->bias_sums, args->dbias, c->desc.c_out, args->accumulate);
 }
 
+static int store_weight_grad(struct backend *b, const struct conv *c, const struct conv_tensors *t,
+                             const struct conv_weight_grad_args *args)
+{
+    const struct unfold_weights u = {t->w, t->w_type, args->dw, args->accumulate};
+    return c->is_narrow
+               ? cuda_unfold_weights(b, &c->fold, &u)
+               : cuda_accumulate(b, args->dw, t->w, t->w_type, n_weights(c), args->accumulate);
+}
+
 int cuda_conv_backward_weights(struct backend *b, struct conv *c,
                                const struct conv_weight_grad_args *args, struct err *e)
 {
@@ -272,28 +259,20 @@ int cuda_conv_backward_weights(struct backend *b, struct conv *c,
     char *scratch = scratch_for(b, &at, e);
     if (!scratch)
         return ERR_FAIL;
-    bool direct = !is_padded(c) && conv_plan_w_type(p) == DTYPE_F32 &&
+    bool direct = !c->is_narrow && conv_plan_w_type(p) == DTYPE_F32 &&
                   (!args->accumulate || conv_plan_adds(p));
-    struct conv_tensors t = {.x = pad_input(b, c, args->x, scratch + at.x),
+    struct conv_tensors t = {.x = seen_input(b, c, args->x, scratch + at.x),
                              .w = direct ? (void *)args->dw : scratch + at.w,
                              .y = (void *)args->dy,
                              .x_type = c->desc.dtype,
                              .w_type = conv_plan_w_type(p),
                              .y_type = c->desc.dtype};
-    const struct cuda_pad store = {.from = t.w,
-                                   .to = args->dw,
-                                   .from_type = t.w_type,
-                                   .to_type = DTYPE_F32,
-                                   .rows = weight_rows(c),
-                                   .from_channels = c->channels,
-                                   .to_channels = c->desc.c_in,
-                                   .add = args->accumulate};
     if (!t.x)
-        return err_set(e, "padding a convolution's input failed");
+        return err_set(e, "folding a convolution's input failed");
     if (conv_plan_run(p, &t, scratch + at.workspace, direct && args->accumulate ? 1.0f : 0.0f, e) <
         0)
         return ERR_FAIL;
-    if (!direct && cuda_pad(b, &store) < 0)
+    if (!direct && store_weight_grad(b, c, &t, args) < 0)
         return err_set(e, "storing a weight gradient failed");
     if (c->desc.bias && args->dbias && bias_grad(b, c, args) < 0)
         return err_set(e, "the gradient of a bias failed");

@@ -7,22 +7,26 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/ui.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/fused.h"
 #include "kernels/cuda/fused_search.h"
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/graph.h"
+#include "kernels/cuda/stopwatch.h"
 #include "kernels/plan_file.h"
 
 enum { KEY_BYTES = 192, CHOICE_BYTES = 64, REPEATS = 3 };
-enum {
-    FLAT_TRIES = 4,
-    WHOLE_TRIES = 2
-}; /* engines measured; building one takes part of a second */
+/* Engines that are measured of a view, or of the one beside it; fewer where building them, which
+ * may mean compiling, takes longer than that. */
+enum { TRIES = 12, FEWER_TRIES = 4 };
+static const double patience = 3.0; /* seconds of a view */
 static const size_t max_workspace = (size_t)1 << 30;
 
 /* So that noise does not choose between equals: the library's first proposal stays. */
 #define CLEARLY_FASTER 0.95f
+/* One run that took so much longer than the best so far is not repeated. */
+#define HOPELESS 1.3f
 
 enum conv_way { WAY_PLAIN, WAY_PRODUCT, WAY_GRAPH, WAY_FUSED };
 
@@ -127,14 +131,14 @@ static int use_product(struct conv_plan *p, struct err *e)
 
 static int use_graph(struct conv_plan *p, struct err *e)
 {
-    struct graph_spec spec = {.pass = p->pass,
-                              .view = conv_view_whole(&p->desc),
-                              .type = p->desc.dtype,
-                              .w_type = p->choice.w_type,
-                              .tf32 = cuda_of(p->backend)->tf32};
-    if (p->choice.n_spatial == 2 && !conv_view_flat(&p->desc, &spec.view))
+    struct graph_spec spec[GRAPH_MAX_SPECS];
+    int n = graph_specs(&p->desc, p->pass, cuda_of(p->backend)->tf32, spec), i = 0;
+    while (i < n &&
+           (spec[i].view.n_spatial != p->choice.n_spatial || spec[i].w_type != p->choice.w_type))
+        i++;
+    if (i == n)
         return err_set(e, "no such view");
-    if (!p->graph && graph_new(&p->graph, cuda_of(p->backend)->vendor, &spec, e) < 0)
+    if (!p->graph && graph_new(&p->graph, cuda_of(p->backend)->vendor, &spec[i], e) < 0)
         return ERR_FAIL;
     if (p->choice.index < 0 || p->choice.index >= graph_n_choices(p->graph))
         return err_set(e, "no such engine");
@@ -218,7 +222,8 @@ struct search {
     struct conv_plan *plan;
     struct conv_tensors t;
     struct conv_samples samples;
-    cudaEvent_t begin, end;
+    struct stopwatch watch;
+    void *workspace; /* of the candidate that runs */
     struct conv_choice best;
     float best_ms; /* of one run; infinite: none is right yet */
 };
@@ -228,10 +233,7 @@ static void search_release(struct search *s)
     cudaFree(s->t.x);
     cudaFree(s->t.w);
     cudaFree(s->t.y);
-    if (s->begin)
-        cudaEventDestroy(s->begin);
-    if (s->end)
-        cudaEventDestroy(s->end);
+    stopwatch_release(&s->watch);
 }
 
 static int fill(struct search *s)
@@ -261,8 +263,7 @@ static int search_init(struct search *s, struct conv_plan *p, struct err *e)
     if (cuda_alloc(b, x * dtype_bytes(d->dtype), &s->t.x, e) < 0 ||
         cuda_alloc(b, y * dtype_bytes(p->y_type), &s->t.y, e) < 0 ||
         cuda_alloc(b, d->c_out * conv_taps(d) * d->c_in * sizeof(float), &s->t.w, e) < 0 ||
-        cuda_check(cudaEventCreate(&s->begin), "an event", e) < 0 ||
-        cuda_check(cudaEventCreate(&s->end), "an event", e) < 0)
+        stopwatch_init(&s->watch, b, e) < 0)
         return ERR_FAIL;
     if (fill(s) < 0)
         return err_set(e, "filling a convolution's factors failed");
@@ -282,7 +283,7 @@ static double limit_of(const struct conv_plan *p, enum dtype result)
 }
 
 /* Runs the plan over a poisoned result; whether the samples are right. */
-static bool is_right(struct search *s, void *workspace)
+static bool is_right(struct search *s)
 {
     struct conv_plan *p = s->plan;
     struct conv_problem problem = {conv_view_whole(&p->desc), p->pass, s->t};
@@ -294,7 +295,7 @@ static bool is_right(struct search *s, void *workspace)
     problem.t.w_type = p->choice.w_type;
     if (cudaMemsetAsync(result[p->pass], 0xff, elements[p->pass] * dtype_bytes(type[p->pass]),
                         cuda_stream(p->backend)) != cudaSuccess ||
-        conv_plan_run(p, &problem.t, workspace, 0.0f, NULL) < 0)
+        conv_plan_run(p, &problem.t, s->workspace, 0.0f, NULL) < 0)
         return false;
     cudaGetLastError(); /* a candidate's must not be taken for ours */
     if (conv_sample_got(p->backend, &problem, &s->samples, NULL) < 0)
@@ -308,20 +309,18 @@ static bool is_right(struct search *s, void *workspace)
     return difference <= norm * pow(limit_of(p, type[p->pass]), 2.0);
 }
 
-static float time_plan(struct search *s, void *workspace)
+static bool run_candidate(void *user)
 {
-    struct conv_plan *p = s->plan;
-    cudaStream_t stream = cuda_stream(p->backend);
-    float ms = INFINITY;
-    cudaEventRecord(s->begin, stream);
-    for (int i = 0; i < REPEATS; i++)
-        if (conv_plan_run(p, &s->t, workspace, 0.0f, NULL) < 0)
-            return INFINITY;
-    cudaEventRecord(s->end, stream);
-    if (cudaEventSynchronize(s->end) != cudaSuccess ||
-        cudaEventElapsedTime(&ms, s->begin, s->end) != cudaSuccess)
-        return INFINITY;
-    return ms / (float)REPEATS;
+    struct search *s = user;
+    return conv_plan_run(s->plan, &s->t, s->workspace, 0.0f, NULL) == 0;
+}
+
+/* One run tells whether more are worth it. */
+static float time_candidate(struct search *s)
+{
+    float once = stopwatch_time(&s->watch, 1, run_candidate, s);
+    return once > s->best_ms * HOPELESS ? INFINITY
+                                        : stopwatch_time(&s->watch, REPEATS, run_candidate, s);
 }
 
 static void try_choice(struct search *s, const struct conv_choice *c)
@@ -333,8 +332,8 @@ static void try_choice(struct search *s, const struct conv_choice *c)
     size_t bytes = conv_plan_workspace_bytes(p) + sizeof s->samples;
     if (cuda_reserve(p->backend, bytes, NULL) < 0)
         return;
-    void *workspace = cuda_scratch(p->backend, bytes);
-    float ms = is_right(s, workspace) ? time_plan(s, workspace) : INFINITY;
+    s->workspace = cuda_scratch(p->backend, bytes);
+    float ms = is_right(s) ? time_candidate(s) : INFINITY;
     if (ms < s->best_ms * CLEARLY_FASTER) {
         s->best_ms = ms;
         s->best = *c;
@@ -352,33 +351,32 @@ static void try_products(struct search *s)
         try_choice(s, &c);
 }
 
-/* The first few engines of a view, and more while none is right. */
-static void try_graphs(struct search *s, int n_spatial, enum dtype w_type, int n_tries)
+/* The first few engines of a graph, and more while none is right. */
+static void try_graph(struct search *s, const struct graph_spec *spec, int n_tries)
 {
-    struct conv_choice c = {.way = WAY_GRAPH, .n_spatial = n_spatial, .w_type = w_type};
+    struct conv_choice c = {
+        .way = WAY_GRAPH, .n_spatial = spec->view.n_spatial, .w_type = spec->w_type};
+    double began = ui_seconds();
     try_choice(s, &c);
-    for (c.index = 1; s->plan->graph && c.index < graph_n_choices(s->plan->graph) &&
-                      (c.index < n_tries || isinf(s->best_ms));
-         c.index++)
+    for (c.index = 1; s->plan->graph && c.index < graph_n_choices(s->plan->graph); c.index++) {
+        bool enough = c.index >= n_tries || ui_seconds() - began > patience;
+        if (enough && !isinf(s->best_ms))
+            break;
         try_choice(s, &c);
+    }
 }
 
 static void try_all(struct search *s)
 {
     const struct conv_plan *p = s->plan;
-    struct conv_view unused;
+    struct graph_spec spec[GRAPH_MAX_SPECS];
     if (conv_is_product(&p->desc)) {
         try_products(s);
         return;
     }
-    enum dtype types[2] = {DTYPE_F32, p->desc.dtype};
-    bool gradient = p->pass == CONV_BACKWARD_WEIGHTS;
-    for (int i = gradient ? 0 : 1; i < 2 && isinf(s->best_ms); i++) {
-        bool flat = conv_view_flat(&p->desc, &unused);
-        if (flat)
-            try_graphs(s, 2, types[i], FLAT_TRIES);
-        try_graphs(s, 3, types[i], flat ? WHOLE_TRIES : FLAT_TRIES);
-    }
+    int n = graph_specs(&p->desc, p->pass, cuda_of(p->backend)->tf32, spec);
+    for (int i = 0; i < n; i++) /* 3-D where there is a 2-D view is seldom better */
+        try_graph(s, &spec[i], spec[i].view.n_spatial == 3 && n > 1 ? FEWER_TRIES : TRIES);
 }
 
 static int search(struct conv_plan *p, struct err *e)

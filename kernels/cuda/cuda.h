@@ -124,16 +124,6 @@ struct cuda_partial_sums {
 };
 int cuda_gather_sums(struct backend *b, const struct cuda_partial_sums *p);
 
-/* to [rows, to_channels] = from [rows, from_channels]: channels cut off, or zeros added. */
-struct cuda_pad {
-    const void *from;
-    void *to;
-    enum dtype from_type, to_type;
-    size_t rows, from_channels, to_channels;
-    bool add; /* to what is there */
-};
-int cuda_pad(struct backend *b, const struct cuda_pad *p);
-
 /* y [rows, C] of dtype = from + bias; from is float32 where from_type says so, and may be y. */
 struct cuda_bias {
     const void *from;

@@ -10,7 +10,7 @@
 #ifndef TEG_KERNELS_CUDA_FUSED_H
 #define TEG_KERNELS_CUDA_FUSED_H
 
-#include "kernels/cuda/conv_view.h"
+#include "kernels/cuda/conv_plain.h"
 #include "kernels/cuda/cuda.h"
 
 #ifdef __cplusplus
@@ -30,6 +30,25 @@ struct fused_job {
     const struct norm_grad_args
         *then; /* with dy = C, and `g`, where set, in its place; NULL: none */
 };
+
+/* The job of a pass, but for what comes before and after it. */
+static inline struct fused_job fused_job_of(const struct conv_desc *d, enum conv_pass pass,
+                                            const struct conv_tensors *t)
+{
+    bool forward = pass == CONV_FORWARD;
+    struct fused_job j;
+    j.a = forward ? t->x : t->y;
+    j.b = t->w;
+    j.c = forward ? t->y : t->x;
+    j.m = conv_out_rows(d);
+    j.k = (unsigned)(forward ? d->c_in : d->c_out);
+    j.n = (unsigned)(forward ? d->c_out : d->c_in);
+    j.b_transposed = forward;
+    j.first = NULL;
+    j.sums = NULL;
+    j.then = NULL;
+    return j;
+}
 
 /* Whether this pass of a convolution can be computed so, and whether with these pointers. */
 bool fused_fits(const struct conv_desc *d, enum conv_pass pass);

@@ -6,6 +6,7 @@
 
 #include "common/base/buf.h"
 #include "kernels/cuda/fused.h"
+#include "kernels/cuda/stopwatch.h"
 #include "kernels/elem.h"
 
 enum { REPEATS = 5, CHECKED_ROWS = 300, N_THEN = 3, N_FIRST = 2, N_VECTORS = 6 };
@@ -29,7 +30,7 @@ struct trial {
     void *of_first[N_FIRST];  /* g, c */
     float *vector[N_VECTORS]; /* mean, scale, shift; a, b, k; of as many channels as either has */
     double *sums;             /* [2, channels] */
-    cudaEvent_t begin, end;
+    struct stopwatch watch;
 };
 
 /* -- making -- */
@@ -108,7 +109,7 @@ static bool make(struct trial *x)
     if (cuda_alloc(x->b, 2 * x->channels * sizeof *x->sums, &memory, NULL) < 0)
         return false;
     x->sums = memory;
-    if (cudaEventCreate(&x->begin) != cudaSuccess || cudaEventCreate(&x->end) != cudaSuccess)
+    if (stopwatch_init(&x->watch, x->b, NULL) < 0)
         return false;
     if (forward)
         return true;
@@ -124,30 +125,15 @@ static void release(struct trial *x)
     for (int i = 0; i < N_VECTORS; i++)
         cuda_release(x->b, x->vector[i]);
     cuda_release(x->b, x->sums);
-    if (x->begin)
-        cudaEventDestroy(x->begin);
-    if (x->end)
-        cudaEventDestroy(x->end);
+    stopwatch_release(&x->watch);
 }
 
 /* -- running -- */
 
-struct fused_job fused_job_of(const struct conv_desc *d, enum conv_pass pass,
-                              const struct conv_tensors *t)
-{
-    bool forward = pass == CONV_FORWARD;
-    return (struct fused_job){.a = forward ? t->x : t->y,
-                              .b = t->w,
-                              .c = forward ? t->y : t->x,
-                              .m = conv_out_rows(d),
-                              .k = (unsigned)(forward ? d->c_in : d->c_out),
-                              .n = (unsigned)(forward ? d->c_out : d->c_in),
-                              .b_transposed = forward};
-}
-
 /* One kernel. */
-static bool run_fused(struct trial *x)
+static bool run_fused(void *user)
 {
+    struct trial *x = user;
     struct fused_job j = fused_job_of(x->desc, x->pass, x->t);
     bool forward = x->pass == CONV_FORWARD;
     j.sums = forward ? x->sums : NULL;
@@ -158,8 +144,9 @@ static bool run_fused(struct trial *x)
 }
 
 /* One after the other. */
-static bool run_apart(struct trial *x)
+static bool run_apart(void *user)
 {
+    struct trial *x = user;
     struct backend *b = x->b;
     struct row_block y = {x->rows, x->channels, DTYPE_BF16};
     if (x->first.dc && cuda_norm_grad_apply(b, &x->first) < 0)
@@ -170,26 +157,6 @@ static bool run_apart(struct trial *x)
     if (x->pass == CONV_FORWARD)
         return cuda_channel_sums(b, &y, x->result, x->sums) == 0;
     return !x->then.c || cuda_norm_grad(b, &x->then) == 0;
-}
-
-static bool run(struct trial *x, bool fused)
-{
-    return fused ? run_fused(x) : run_apart(x);
-}
-
-static float time_of(struct trial *x, bool fused)
-{
-    cudaStream_t stream = cuda_stream(x->b);
-    float ms = INFINITY;
-    cudaEventRecord(x->begin, stream);
-    for (int i = 0; i < REPEATS; i++)
-        if (!run(x, fused))
-            return INFINITY;
-    cudaEventRecord(x->end, stream);
-    if (cudaEventSynchronize(x->end) != cudaSuccess ||
-        cudaEventElapsedTime(&ms, x->begin, x->end) != cudaSuccess)
-        return INFINITY;
-    return ms;
 }
 
 /* -- comparing: the first rows of what is written, the last ones, and all sums -- */
@@ -282,8 +249,8 @@ static bool is_right(struct trial *x)
 {
     struct outcome apart = {0}, fused = {0};
     const struct norm_grad_apply_args *f = &x->first;
-    bool right = run(x, false) && fetch(x, &apart) && poison(x, x->result, x->rows * x->channels) &&
-                 poison(x, f->dc, f->rows * f->channels) && run(x, true) && fetch(x, &fused) &&
+    bool right = run_apart(x) && fetch(x, &apart) && poison(x, x->result, x->rows * x->channels) &&
+                 poison(x, f->dc, f->rows * f->channels) && run_fused(x) && fetch(x, &fused) &&
                  same(x, &fused, &apart);
     outcome_release(&apart);
     outcome_release(&fused);
@@ -298,7 +265,8 @@ bool fused_wins(struct backend *b, struct conv_plan *apart, const struct conv_de
     struct trial x = {.b = b, .apart = apart, .desc = d, .pass = pass, .t = t};
     bool wins = make(&x) && is_right(&x);
     if (wins) {
-        float together = time_of(&x, true), one_by_one = time_of(&x, false);
+        float together = stopwatch_time(&x.watch, REPEATS, run_fused, &x);
+        float one_by_one = stopwatch_time(&x.watch, REPEATS, run_apart, &x);
         wins = together < one_by_one * CLEARLY_FASTER;
     }
     release(&x);

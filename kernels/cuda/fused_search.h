@@ -5,10 +5,6 @@
 
 #include "kernels/cuda/conv_plan.h"
 
-/* The job of a pass, but for what follows it. */
-struct fused_job fused_job_of(const struct conv_desc *d, enum conv_pass pass,
-                              const struct conv_tensors *t);
-
 /*
  * Runs the plan's pass and the operations around it that d->with_sums, d->with_first and d->then
  * name, apart and fused, on the random factors in `t`. True where the fused results are those of

@@ -7,7 +7,9 @@
 #include "common/base/buf.h"
 
 enum { X = 1, W = 2, Y = 3 }; /* tensor ids */
-enum { ALIGNMENT = 16, MAX_DIMS = 5, MAX_CONFIGS = 64 };
+enum { ALIGNMENT = 16, MAX_DIMS = 5 };
+/* Engines that are asked for, those of them that are kept, and all. */
+enum { PROPOSALS = 128, KEPT = 32, MAX_CONFIGS = 2 * KEPT };
 
 struct graph {
     struct vendor *vendor;
@@ -44,14 +46,15 @@ struct attribute {
     const void *values;
 };
 
-/* Sets them and finalizes the descriptor. */
+/* Sets those that have a value, and finalizes the descriptor. */
 static cudnnStatus_t complete(struct graph *g, cudnnBackendDescriptor_t d,
                               const struct attribute *list, size_t n)
 {
     cudnnStatus_t rc = CUDNN_STATUS_SUCCESS;
     for (size_t i = 0; i < n && rc == CUDNN_STATUS_SUCCESS; i++)
-        rc = g->vendor->dnn.cudnnBackendSetAttribute(d, list[i].name, list[i].type, list[i].n,
-                                                     list[i].values);
+        if (list[i].n)
+            rc = g->vendor->dnn.cudnnBackendSetAttribute(d, list[i].name, list[i].type, list[i].n,
+                                                         list[i].values);
     return rc == CUDNN_STATUS_SUCCESS ? g->vendor->dnn.cudnnBackendFinalize(d) : rc;
 }
 
@@ -60,6 +63,19 @@ static cudnnStatus_t complete(struct graph *g, cudnnBackendDescriptor_t d,
 static cudnnDataType_t data_type(enum dtype t)
 {
     return t == DTYPE_BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+}
+
+/* For the device that is open, or the one that is described. */
+static struct attribute opened(const struct graph *g, cudnnBackendAttributeName_t name)
+{
+    return (struct attribute){name, CUDNN_TYPE_HANDLE, !g->vendor->described,
+                              &g->vendor->dnn_handle};
+}
+
+static struct attribute described(const struct graph *g, cudnnBackendAttributeName_t name)
+{
+    return (struct attribute){name, CUDNN_TYPE_BACKEND_DESCRIPTOR, g->vendor->described != NULL,
+                              &g->vendor->described};
 }
 
 /* -- the graph: cuDNN counts dimensions as [N, C, spatial...] whatever the strides say -- */
@@ -177,7 +193,7 @@ static cudnnStatus_t add_operation(struct graph *g)
 static cudnnStatus_t add_graph(struct graph *g)
 {
     const struct attribute list[] = {
-        {CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &g->vendor->dnn_handle},
+        opened(g, CUDNN_ATTR_OPERATIONGRAPH_HANDLE),
         {CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->operation},
     };
     cudnnStatus_t rc = create(g, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, &g->graph);
@@ -247,31 +263,55 @@ static bool acceptable(struct graph *g, cudnnBackendDescriptor_t config)
  */
 static void add_configs(struct graph *g, cudnnBackendHeurMode_t mode)
 {
-    cudnnBackendDescriptor_t heuristics = NULL, *config = g->config + g->n_configs;
-    int64_t room = MAX_CONFIGS - g->n_configs, n = 0;
+    cudnnBackendDescriptor_t heuristics = NULL, config[PROPOSALS] = {NULL};
+    int64_t n = 0;
+    int end = g->n_configs + KEPT;
     const struct attribute list[] = {
         {CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->graph},
         {CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode},
+        described(g, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP),
     };
     const struct attribute results = {CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                                      room, config};
+                                      PROPOSALS, config};
     if (create(g, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &heuristics) != CUDNN_STATUS_SUCCESS)
         return;
     cudnnStatus_t rc = COMPLETE(g, heuristics, list);
-    for (int64_t i = 0; i < room && rc == CUDNN_STATUS_SUCCESS; i++)
+    for (int i = 0; i < PROPOSALS && rc == CUDNN_STATUS_SUCCESS; i++)
         rc = create(g, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &config[i]);
     if (rc == CUDNN_STATUS_SUCCESS)
         rc = get(g, heuristics, &results, &n);
-    n = rc != CUDNN_STATUS_SUCCESS ? 0 : n < room ? n : room;
-    for (int64_t i = 0; i < room; i++)
-        if (i < n && acceptable(g, config[i])) {
-            cudnnBackendDescriptor_t one = config[i];
-            config[i] = NULL;
-            g->config[g->n_configs++] = one;
-        } else {
+    n = rc != CUDNN_STATUS_SUCCESS ? 0 : n < PROPOSALS ? n : PROPOSALS;
+    for (int i = 0; i < PROPOSALS; i++)
+        if (i < n && g->n_configs < end && acceptable(g, config[i]))
+            g->config[g->n_configs++] = config[i];
+        else
             destroy(g, &config[i]);
-        }
     destroy(g, &heuristics);
+}
+
+int graph_specs(const struct conv_desc *d, enum conv_pass pass, bool tf32,
+                struct graph_spec spec[GRAPH_MAX_SPECS])
+{
+    bool wide = pass == CONV_BACKWARD_WEIGHTS && d->dtype != DTYPE_F32;
+    const enum dtype w_type[2] = {DTYPE_F32, d->dtype};
+    int n = 0;
+    for (int i = wide ? 0 : 1; i < 2; i++) {
+        struct graph_spec s = {.pass = pass, .type = d->dtype, .w_type = w_type[i], .tf32 = tf32};
+        if (conv_view_flat(d, &s.view))
+            spec[n++] = s;
+        s.view = conv_view_whole(d);
+        spec[n++] = s;
+    }
+    return n;
+}
+
+/* Mode B knows engines best, and where it knows nothing answers as mode A. */
+static void find_engines(struct graph *g)
+{
+    add_configs(g, CUDNN_HEUR_MODE_B);
+    if (g->n_configs == 0)
+        add_configs(g, CUDNN_HEUR_MODE_A);
+    add_configs(g, CUDNN_HEUR_MODE_FALLBACK);
 }
 
 int graph_new(struct graph **out, struct vendor *v, const struct graph_spec *spec, struct err *e)
@@ -288,10 +328,8 @@ int graph_new(struct graph **out, struct vendor *v, const struct graph_spec *spe
         rc = add_operation(g);
     if (rc == CUDNN_STATUS_SUCCESS)
         rc = add_graph(g);
-    if (rc == CUDNN_STATUS_SUCCESS) {
-        add_configs(g, CUDNN_HEUR_MODE_A);
-        add_configs(g, CUDNN_HEUR_MODE_FALLBACK);
-    }
+    if (rc == CUDNN_STATUS_SUCCESS)
+        find_engines(g);
     if (rc != CUDNN_STATUS_SUCCESS || g->n_configs == 0) {
         rc != CUDNN_STATUS_SUCCESS ? failed(g, rc, "a convolution", e)
                                    : err_set(e, "cuDNN: no engine for a convolution");
@@ -326,7 +364,8 @@ int graph_try(struct graph *g, int i, struct err *e)
 {
     int64_t n = 0;
     const struct attribute list[] = {
-        {CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &g->vendor->dnn_handle},
+        opened(g, CUDNN_ATTR_EXECUTION_PLAN_HANDLE),
+        described(g, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP),
         {CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->config[i]},
     };
     const struct attribute workspace = {CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64,

@@ -24,6 +24,15 @@ struct graph_spec {
     bool tf32;
 };
 
+/*
+ * The graphs that may compute a pass: of the 2-D view, where there is one, and of the 3-D view; of
+ * a weight gradient in bfloat16 those that leave it in float32 first, then those that round it.
+ * Returns how many.
+ */
+enum { GRAPH_MAX_SPECS = 4 };
+int graph_specs(const struct conv_desc *d, enum conv_pass pass, bool tf32,
+                struct graph_spec spec[GRAPH_MAX_SPECS]);
+
 /* Fails where cuDNN knows no engine. */
 int graph_new(struct graph **g, struct vendor *v, const struct graph_spec *spec, struct err *e);
 void graph_free(struct graph *g);

@@ -82,24 +82,7 @@ extern "C" int cuda_accumulate(struct backend *b, float *to, const void *from, e
     return add ? convert(b, &j) : cuda_convert(b, to, DTYPE_F32, from, from_type, n);
 }
 
-/* -- rows with another number of channels -- */
-
-__global__ void __launch_bounds__(CUDA_BLOCK) pad_kernel(struct cuda_pad p)
-{
-    size_t i = blockIdx.x * (size_t)CUDA_BLOCK + threadIdx.x;
-    if (i >= p.rows * p.to_channels)
-        return;
-    size_t row = i / p.to_channels, c = i % p.to_channels;
-    float v = c < p.from_channels ? load_one(p.from, row * p.from_channels + c, p.from_type) : 0.0f;
-    store_one(p.to, i, p.add ? load_one(p.to, i, p.to_type) + v : v, p.to_type);
-}
-
-extern "C" int cuda_pad(struct backend *b, const struct cuda_pad *p)
-{
-    unsigned grid = (unsigned)blocks_for(p->rows * p->to_channels);
-    LAUNCH(pad_kernel, grid, CUDA_BLOCK, cuda_stream(b), *p);
-    return cuda_launched(b);
-}
+/* -- a bias -- */
 
 __global__ void __launch_bounds__(CUDA_BLOCK) bias_kernel(struct cuda_bias a)
 {

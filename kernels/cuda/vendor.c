@@ -64,18 +64,58 @@ static int make_handles(struct vendor *v, cudaStream_t stream, struct err *e)
     return 0;
 }
 
+static int load_dnn(struct vendor *v, struct err *e)
+{
+    const struct library dnn = {VENDOR_FILE("cudnn", CUDNN_MAJOR), dnn_names,
+                                sizeof dnn_names / sizeof dnn_names[0], &v->dnn};
+    return load(&v->dnn_library, &dnn, e);
+}
+
+static int load_blas(struct vendor *v, struct err *e)
+{
+    const struct library blas = {VENDOR_FILE("cublasLt", CUBLAS_VER_MAJOR), blas_names,
+                                 sizeof blas_names / sizeof blas_names[0], &v->blas};
+    return load(&v->blas_library, &blas, e);
+}
+
+static int describe(struct vendor *v, const char *json, struct err *e)
+{
+    cudnnStatus_t rc =
+        v->dnn.cudnnBackendCreateDescriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, &v->described);
+    if (rc == CUDNN_STATUS_SUCCESS)
+        rc =
+            v->dnn.cudnnBackendSetAttribute(v->described, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION,
+                                            CUDNN_TYPE_CHAR, (int64_t)strlen(json) + 1, json);
+    if (rc == CUDNN_STATUS_SUCCESS)
+        rc = v->dnn.cudnnBackendFinalize(v->described);
+    return rc == CUDNN_STATUS_SUCCESS ? 0
+                                      : err_set(e, "cuDNN: the description of a device: %s",
+                                                v->dnn.cudnnGetErrorString(rc));
+}
+
+int vendor_open_described(struct vendor **out, const char *json, struct err *e)
+{
+    struct vendor *v = mem_new(1, sizeof *v, e);
+    if (!v)
+        return ERR_FAIL;
+    int rc = load_dnn(v, e);
+    if (rc == 0)
+        rc = describe(v, json, e);
+    if (rc < 0)
+        vendor_close(v);
+    else
+        *out = v;
+    return rc;
+}
+
 int vendor_open(struct vendor **out, cudaStream_t stream, struct err *e)
 {
     struct vendor *v = mem_new(1, sizeof *v, e);
     if (!v)
         return ERR_FAIL;
-    struct library dnn = {VENDOR_FILE("cudnn", CUDNN_MAJOR), dnn_names,
-                          sizeof dnn_names / sizeof dnn_names[0], &v->dnn};
-    struct library blas = {VENDOR_FILE("cublasLt", CUBLAS_VER_MAJOR), blas_names,
-                           sizeof blas_names / sizeof blas_names[0], &v->blas};
-    int rc = load(&v->blas_library, &blas, e);
+    int rc = load_blas(v, e);
     if (rc == 0)
-        rc = load(&v->dnn_library, &dnn, e);
+        rc = load_dnn(v, e);
     if (rc == 0) {
         write_versions(v);
         rc = make_handles(v, stream, e);
@@ -95,6 +135,8 @@ void vendor_close(struct vendor *v)
         v->blas.cublasLtDestroy(v->blas_handle);
     if (v->dnn_handle)
         v->dnn.cudnnDestroy(v->dnn_handle);
+    if (v->described)
+        v->dnn.cudnnBackendDestroyDescriptor(v->described);
     if (v->dnn_library)
         dlclose(v->dnn_library);
     if (v->blas_library)

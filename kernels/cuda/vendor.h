@@ -46,6 +46,14 @@
     F(cublasLtMatmulAlgoConfigGetAttribute)                                                        \
     F(cublasLtMatmul)
 
+/* Names that came with cuDNN 9.8. */
+#if CUDNN_VERSION < 90800
+#define CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR       ((cudnnBackendDescriptorType_t)38)
+#define CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION ((cudnnBackendAttributeName_t)2702)
+#define CUDNN_ATTR_ENGINEHEUR_DEVICEPROP          ((cudnnBackendAttributeName_t)204)
+#define CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP      ((cudnnBackendAttributeName_t)407)
+#endif
+
 #define VENDOR_MEMBER(name) __typeof__(&name) name;
 
 struct vendor {
@@ -57,6 +65,7 @@ struct vendor {
         VENDOR_BLAS(VENDOR_MEMBER)
     } blas;
     cudnnHandle_t dnn_handle;
+    cudnnBackendDescriptor_t described; /* cuDNN's word for a device that is not there, or NULL */
     cublasLtHandle_t blas_handle;
     char versions[64];
 };
@@ -64,6 +73,12 @@ struct vendor {
 /* The error names the library that is missing or too old, and what helps. */
 int vendor_open(struct vendor **v, cudaStream_t stream, struct err *e);
 void vendor_close(struct vendor *v);
+
+/*
+ * cuDNN alone (9.8 or newer), for a GPU that is not there but described, in JSON as it does itself
+ * (CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION): what it would run there can be planned, not run.
+ */
+int vendor_open_described(struct vendor **v, const char *json, struct err *e);
 
 /* "cuDNN 9.19.0, cuBLASLt 13.1.0" */
 const char *vendor_versions(const struct vendor *v);

@@ -148,8 +148,8 @@ static void propose(const struct descriptor *heuristics, int64_t room, int64_t *
                     struct descriptor **configs)
 {
     const int *mode = find(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE)->values;
-    int first = *mode == CUDNN_HEUR_MODE_A ? CHANGING : TENSOR_CORES;
-    *n = LAST_RESORT - first + (*mode == CUDNN_HEUR_MODE_A ? 0 : 1);
+    int first = *mode == CUDNN_HEUR_MODE_B ? CHANGING : TENSOR_CORES;
+    *n = LAST_RESORT - first + (*mode == CUDNN_HEUR_MODE_B ? 0 : 1);
     for (int64_t i = 0; i < *n && i < room; i++) {
         CHECK(configs[i]->type == CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
         configs[i]->engine = first + (int)i;
