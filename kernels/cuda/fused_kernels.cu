@@ -183,27 +183,29 @@ DEVICE void multiply_tiles(const unsigned char *stage, unsigned warp_row, unsign
     }
 }
 
-/* One tile of C, in float32 in `room` when it returns. */
+/*
+ * One tile of C, in float32 in `room` when it returns. `next` holds its first factors' tiles, and
+ * then those of the tile at `after`, which are on their way while this one is finished.
+ */
 template <bool BT, bool APPLY>
-DEVICE void compute_tile(const struct fused_args *f, struct tile_place at, unsigned char *room)
+DEVICE void compute_tile(const struct fused_args *f, struct tile_place at, struct tile_place after,
+                         unsigned char *room, struct on_the_way *next)
 {
     unsigned warp = threadIdx.x / 32, end = f->job.k;
     unsigned warp_row = warp / WARPS_N * 2 * FRAGMENT, warp_column = warp % WARPS_N * 2 * FRAGMENT;
     sum_fragment acc[2][2];
-    struct on_the_way next;
     for (int i = 0; i < 2; i++)
         for (int l = 0; l < 2; l++)
             wmma::fill_fragment(acc[i][l], 0.0f);
-    fetch_tiles<BT, APPLY>(f, &at, &next);
-    store_tiles<BT, APPLY>(f, &at, room, &next);
+    store_tiles<BT, APPLY>(f, &at, room, next);
     for (unsigned stage = 0; at.k < end; stage = 1 - stage) {
         at.k += TILE_K; /* of the next tiles */
-        if (at.k < end)
-            fetch_tiles<BT, APPLY>(f, &at, &next);
+        const struct tile_place coming = at.k < end ? at : after;
+        fetch_tiles<BT, APPLY>(f, &coming, next);
         __syncthreads(); /* this stage is complete, and nobody reads the other one any more */
         multiply_tiles<BT>(room + stage * STAGE_BYTES, warp_row, warp_column, acc);
         if (at.k < end)
-            store_tiles<BT, APPLY>(f, &at, room + (1 - stage) * STAGE_BYTES, &next);
+            store_tiles<BT, APPLY>(f, &at, room + (1 - stage) * STAGE_BYTES, next);
     }
     __syncthreads(); /* the finished tile takes the place of the factors' */
     float *c = (float *)room;
@@ -328,11 +330,14 @@ __global__ void __launch_bounds__(CUDA_BLOCK, 2) fused_kernel(struct fused_args 
     __shared__ struct channel_vectors vectors;
     if (GRAD) /* seen by all once the first tile is finished */
         load_vectors(&f, column, &vectors);
-    for (int tile = 0; tile < TILES; tile++) {
-        size_t row = (group * TILES + tile) * TILE_M;
-        if (row >= j->m)
-            break;
-        compute_tile<BT, APPLY>(&f, {row, column, 0}, room);
+    struct tile_place at = {group * TILES * TILE_M, column, 0};
+    struct on_the_way next;
+    fetch_tiles<BT, APPLY>(&f, &at, &next);
+    for (int tile = 0; tile < TILES && at.row < j->m; tile++) {
+        size_t row = at.row;
+        struct tile_place after = {tile + 1 < TILES ? row + TILE_M : j->m, column, 0};
+        compute_tile<BT, APPLY>(&f, at, after, room, &next);
+        at = after;
         unsigned end = j->m - row < TILE_M ? (unsigned)(j->m - row) : (unsigned)TILE_M;
         for (unsigned r = threadIdx.x / (TILE_N / WIDE); r < end && busy; r += ROWS_APART) {
             size_t at = (row + r) * j->n + column + mine.channel;
