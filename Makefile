@@ -8,7 +8,7 @@ SHELL := bash
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all tools tests unit debug test gpu-test gpu-check emulate sanitize fuzz-replay check-style format format-check lint
+.PHONY: all tools tests unit debug test gpu-test gpu-check gpu-pack emulate sanitize fuzz-replay check-style format format-check lint
 .PHONY: force demo bench info deps install uninstall clean help
 
 # ---- Settings: give them on the command line --------------------------------------------------------
@@ -75,7 +75,7 @@ packages_optional := libopenmpi-dev openmpi-bin clang-format shellcheck ffmpeg p
 
 goals := $(or $(MAKECMDGOALS),all)
 bare_goals := help clean deps uninstall format format-check lint
-test_goals := test tests unit gpu-test gpu-check emulate sanitize fuzz-replay check-style
+test_goals := test tests unit gpu-test gpu-check gpu-pack emulate sanitize fuzz-replay check-style
 probes := $(BUILD)/probes
 
 comma := ,
@@ -254,18 +254,14 @@ test: tools $(test_bin) ## builds and runs all tests; installs what they need
 # Tests that name the device; each says why where there is none.
 gpu_tests := $(filter $(shell grep -l ON_EVERY_DEVICE tests/ops/*.c tests/unit/*.c),$(test_src))
 
-gpu-test: $(gpu_tests:%.c=$(BUILD)/%) ## the tests that run on a GPU too
-	@export CMOCKA_MESSAGE_OUTPUT=TAP; failed=0; for t in $^; do echo "# $$t"; $$t || failed=1; done; exit $$failed
-
-# Our own kernels alone: those of the libraries take long, and are not ours to mend.
-sanitizer = compute-sanitizer --error-exitcode 9 $(if $(shell compute-sanitizer --help 2>/dev/null | grep -e --kernel-name),--kernel-name,--filter) kns=_kernel
-op_tests = $(filter $(BUILD)/tests/ops/%,$(gpu_tests:%.c=$(BUILD)/%))
+gpu-test: tools $(gpu_tests:%.c=$(BUILD)/%) $(helper_bin) ## the tests that run on a GPU too
+	tests/gpu/run $(BUILD) tests
 
 gpu-check: $(gpu_tests:%.c=$(BUILD)/%) ## the operations under NVIDIA's compute-sanitizer: accesses, races, barriers
-	@command -v compute-sanitizer >/dev/null || { echo 'make: compute-sanitizer is not installed; it comes with the CUDA toolkit' >&2; exit 1; }
-	@failed=0; for tool in memcheck racecheck synccheck; do for t in $(op_tests); do \
-	    echo "# $$tool $$t"; $(sanitizer) --tool $$tool $$t >$(BUILD)/gpu-check.log 2>&1 || { failed=1; tail -n 40 $(BUILD)/gpu-check.log; }; \
-	    grep -h 'SUMMARY' $(BUILD)/gpu-check.log; done; done; exit $$failed
+	tests/gpu/run $(BUILD) check
+
+gpu-pack: $(tools:%=$(BUILD)/%) $(gpu_tests:%.c=$(BUILD)/%) $(bench_bin) $(helper_bin) ## packs these and the tools for a machine that cannot build
+	tests/gpu/pack $(BUILD) $^
 
 # The same without a GPU: kernels as C++ on the processor, stand-ins for the runtime and the libraries.
 emulated := $(BUILD)/emulated

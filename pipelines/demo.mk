@@ -3,19 +3,27 @@
 # from scratch and compares what their features know. `make demo`, or with more than one run:
 #
 #     make -f pipelines/demo.mk SEEDS="1 2 3"
+#
+# With a GPU, a large network on more and larger videos:
+#
+#     make -f pipelines/demo.mk OUT=runs/large MODEL=r3d50 SIZE=128 CROP=112 N_VIDEOS=4096 BATCH=64
 
 experiment := demo
 OUT ?= runs/demo
 N_VIDEOS ?= 512##    generated videos, a quarter of them for validation
-EPOCHS ?= 80##       of the pre-training
+SIZE ?= 48##         pixels of their sides
+CROP ?= 40##         of those the network sees
+MODEL ?= r3d-tiny##  or r3d50
+LR ?= 0.2##          of the pre-training
+EPOCHS ?= 80##       likewise
 BATCH ?= 32##        examples a step
-PRECISION ?= $(if $(shell grep -m1 -E 'avx512_bf16|amx_bf16' /proc/cpuinfo),bf16,f32)##  bf16 where it is faster
+PRECISION ?= $(if $(shell nvidia-smi -L 2>/dev/null)$(shell grep -m1 -E 'avx512_bf16|amx_bf16' /proc/cpuinfo),bf16,f32)##  bf16 where it is faster
 
 world := $(OUT)/world
-options.world := --dataset events --videos $(N_VIDEOS) --size 48 --seed 1
+options.world := --dataset events --videos $(N_VIDEOS) --size $(SIZE) --seed 1
 index_inputs := $(world)/done
 options.index := --format annotations --videos $(world)/videos --annotations $(world)/annotations.jsonl
-options.decode := --short-side 48
+options.decode := --short-side $(SIZE)
 
 # The class of a scene is the direction of its stripes, which neither mirroring nor much stretching leaves as it is.
 AUGMENT ?= gentle
@@ -23,7 +31,7 @@ options.draw.samples = --strategy contained --long 32x4 --short 16x2 --split tra
     --flip-probability 0 $(augmentation)
 
 methods := untrained teg-ps teg-fg
-train := --model r3d-tiny --crop-size 40 --batch $(BATCH) --lr 0.2
+train := --model $(MODEL) --crop-size $(CROP) --batch $(BATCH) --lr $(LR)
 options.model.untrained := $(train) --objective teg-ps --epochs 0
 options.model.teg-ps := $(train) --objective teg-ps
 options.model.teg-fg := $(train) --objective teg-fg
@@ -32,7 +40,7 @@ plans := events videos
 options.plan.events := --strategy events --clip 16x2
 options.plan.videos := --strategy uniform --clip 32x4 --clips 2
 
-options.embeddings := --crop-size 40
+options.embeddings := --crop-size $(CROP)
 
 probes := events videos
 clips.events := events

@@ -1,0 +1,27 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Programs that are packed for a machine that cannot build bring along all that they need.
+
+load support
+
+@test "packed programs run with the libraries that were packed" {
+    need_program xz
+    need_program python3
+    local root=$BATS_TEST_DIRNAME/../.. at=$BATS_TEST_TMPDIR file name
+    mkdir -p "$at/build/tests/cli" "$at/there"
+    cp "$TEG_BIN"/teg-inspect "$TEG_BIN"/teg-index "$at/build"
+    cp "$TEG_BIN"/tests/cli/helper_dump "$at/build/tests/cli"
+    LEVEL=-0 "$root/tests/gpu/pack" "$at/build" "$at"/build/teg-* "$at/build/tests/cli/helper_dump"
+    for name in programs video; do
+        python3 -m tarfile -e "$at/build/packed/$name.tar.xz" "$at/there"
+    done
+    cmp <(cd "$at/build" && ls -d teg-* tests/cli/*) <(cd "$at/there/build" && ls -d teg-* tests/cli/*)
+    # whatever is not everywhere comes from there
+    for file in "$at"/there/build/teg-* "$at"/there/bin/{jq,make,cmp}; do
+        LD_LIBRARY_PATH=$at/there/lib ldd "$file" | grep -vE "$at/there/lib/|linux-vdso|/(ld-linux|lib(c|m|dl|rt|pthread|resolv|gcc_s|stdc\+\+)\.so)" &&
+            return 1
+    done
+    [ "$("$root/tests/gpu/run" --packed "$at/there" teg-index --version)" = "$("$TEG_BIN/teg-index" --version)" ]
+    [ "$("$root/tests/gpu/run" --packed "$at/there" bats --version)" = "$(bats --version)" ]
+    [ "$("$root/tests/gpu/run" --packed "$at/there" command -v jq)" = "$at/there/bin/jq" ]
+}
