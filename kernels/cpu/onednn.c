@@ -7,6 +7,7 @@
 #include "common/base/buf.h"
 #include "kernels/backend.h"
 #include "kernels/cpu/onednn_parts.h"
+#include "kernels/cpu/strided.h"
 
 enum pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
 
@@ -171,7 +172,8 @@ struct pass_plan {
 };
 
 struct conv {
-    struct conv_desc desc;
+    struct conv_desc desc, seen; /* as asked, and as oneDNN sees it (strided.h) */
+    bool is_strided;             /* these differ */
     struct pass_plan pass[3];
     float *bias, *bias_grad; /* bias_grad holds one pass's result */
 };
@@ -282,7 +284,7 @@ static int pass_init(struct conv *c, enum pass pass, dnnl_engine_t engine, struc
                                        dnnl_query_diff_dst_md};
     struct pass_plan *p = &c->pass[pass];
     struct conv_geometry *g = &p->geometry;
-    if (geometry_init(g, &c->desc, pass, e) < 0)
+    if (geometry_init(g, &c->seen, pass, e) < 0)
         return ERR_FAIL;
     TRY(conv_primitive_desc(&p->hint, engine, g, FORWARD, NULL));
     TRY(conv_primitive_desc(&p->desc, engine, g, pass, p->hint));
@@ -401,6 +403,8 @@ int cpu_conv_new(struct backend *b, const struct conv_desc *desc, struct conv **
     if (!c)
         return ERR_FAIL;
     c->desc = *desc;
+    c->is_strided = cpu_is_strided_point(desc);
+    c->seen = c->is_strided ? cpu_dense_point(desc) : *desc;
     int rc = 0;
     if (desc->bias) {
         c->bias = mem_new(desc->c_out, sizeof *c->bias, e);
@@ -462,11 +466,25 @@ int cpu_conv_set_weights(struct backend *b, struct conv *c, const float *w, cons
     return 0;
 }
 
+/* The input as oneDNN sees it; NULL: no memory. */
+static void *seen_input(struct backend *b, const struct conv *c, const void *x)
+{
+    if (!c->is_strided)
+        return (void *)x;
+    void *dense = cpu_scratch(b, cpu_dense_bytes(&c->desc));
+    if (dense)
+        cpu_take_dense(b, &c->desc, x, dense);
+    return dense;
+}
+
 int cpu_conv_forward(struct backend *b, struct conv *c, const struct conv_forward_args *args,
                      struct err *e)
 {
     struct pass_plan *p = &c->pass[FORWARD];
-    TRY(dnnl_memory_set_data_handle(p->in, (void *)args->x));
+    void *x = seen_input(b, c, args->x);
+    if (!x)
+        return err_set(e, "not enough memory for a convolution's input");
+    TRY(dnnl_memory_set_data_handle(p->in, x));
     TRY(dnnl_memory_set_data_handle(p->out, args->y));
     dnnl_exec_arg_t list[] = {{DNNL_ARG_SRC, p->in},
                               {DNNL_ARG_WEIGHTS, p->weights},
@@ -489,12 +507,17 @@ int cpu_conv_backward_data(struct backend *b, struct conv *c, const struct conv_
     struct pass_plan *p = &c->pass[BACKWARD_DATA];
     if (a->first && cpu_norm_grad_apply(b, a->first) < 0)
         return err_set(e, "not enough memory for a gradient");
+    void *dx = c->is_strided ? cpu_scratch(b, cpu_dense_bytes(&c->desc)) : a->dx;
+    if (!dx)
+        return err_set(e, "not enough memory for a gradient");
     TRY(dnnl_memory_set_data_handle(p->in, (void *)a->dy));
-    TRY(dnnl_memory_set_data_handle(p->out, a->dx));
+    TRY(dnnl_memory_set_data_handle(p->out, dx));
     dnnl_exec_arg_t list[] = {
         {DNNL_ARG_DIFF_DST, p->in}, {DNNL_ARG_WEIGHTS, p->weights}, {DNNL_ARG_DIFF_SRC, p->out}};
     if (execute(onednn_of(b), p->primitive, 3, list, e) < 0)
         return ERR_FAIL;
+    if (c->is_strided)
+        cpu_put_dense(b, &c->desc, dx, a->dx);
     return a->then && cpu_norm_grad(b, a->then) < 0 ? err_set(e, "not enough memory for sums") : 0;
 }
 
@@ -502,7 +525,10 @@ int cpu_conv_backward_weights(struct backend *b, struct conv *c,
                               const struct conv_weight_grad_args *args, struct err *e)
 {
     struct pass_plan *p = &c->pass[BACKWARD_WEIGHTS];
-    TRY(dnnl_memory_set_data_handle(p->in, (void *)args->x));
+    void *x = seen_input(b, c, args->x);
+    if (!x)
+        return err_set(e, "not enough memory for a convolution's input");
+    TRY(dnnl_memory_set_data_handle(p->in, x));
     TRY(dnnl_memory_set_data_handle(p->out, (void *)args->dy));
     dnnl_exec_arg_t list[] = {{DNNL_ARG_SRC, p->in},
                               {DNNL_ARG_DIFF_WEIGHTS, p->weights},
