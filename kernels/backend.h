@@ -98,6 +98,7 @@ struct conv_desc {
     bool forward_only; /* no backward plans are made */
     bool no_data_grad; /* backward_data will not be called (the first layer) */
     /* What is mostly asked for, so that it is chosen for that: */
+    bool with_apply; /* conv_forward_args.first */
     bool with_sums;  /* conv_forward_args.sums */
     bool with_first; /* conv_data_grad_args.first */
     enum conv_then {
@@ -119,9 +120,14 @@ static inline size_t conv_out(const struct conv_desc *d, int i)
     return (d->in[i] + 2 * d->pad[i] - d->kernel[i]) / d->stride[i] + 1;
 }
 
+struct norm_apply_args;
+
+/* `first` is norm_apply with y = x, where x is not there yet: a device may do it in the same way
+ * through memory. */
 struct conv_forward_args {
     const void *x;
     void *y;
+    const struct norm_apply_args *first; /* or NULL */
     double *
         sums; /* [2, c_out]: receives sum and sum of squares of y over the rows; NULL: not wanted */
 };

@@ -90,6 +90,32 @@ static bool sums_at_once(const struct pass *p, int i)
     return unit_of(p, i)->residual != j;
 }
 
+/*
+ * Whether unit j's normalisation is left to the convolution that reads its output first, which is
+ * unit i's if so. (With `recompute`, what it is made of is not there when the next block's inside
+ * is computed again.)
+ */
+static bool left_to(const struct pass *p, int j, int i)
+{
+    const struct unit *u = unit_of(p, j);
+    if (!p->o.keep || !u->norm_name[0] || u->pool || u->shortcut || (p->o.recompute && p->cut[j]) ||
+        unit_of(p, i)->input != j)
+        return false;
+    for (int k = j + 1; k < i; k++)
+        if (unit_of(p, k)->input == j || unit_of(p, k)->residual == j)
+            return false;
+    return true;
+}
+
+/* Whether it is left to any. */
+static bool is_left(const struct pass *p, int j)
+{
+    for (int i = j + 1; i < p->net->desc.n_units; i++)
+        if (left_to(p, j, i))
+            return true;
+    return false;
+}
+
 /* Which of the ways to mask. */
 static enum conv_then then_of(const struct pass *p, int i)
 {
@@ -110,6 +136,7 @@ static void shape_unit(struct pass *p, int i, struct conv_desc *d)
                             .bias = u->bias,
                             .forward_only = !p->o.keep,
                             .no_data_grad = u->input == NET_INPUT && !p->o.input_grad,
+                            .with_apply = u->input != NET_INPUT && left_to(p, u->input, i),
                             .with_sums = p->o.keep && u->norm_name[0],
                             .with_first = p->o.keep && u->norm_name[0],
                             .then = then_of(p, i)};
@@ -418,24 +445,11 @@ static int finish_norm(struct pass *p, int i)
     return m->backend->ops->norm_finish(m->backend, &args);
 }
 
-static int apply_norm(struct pass *p, int i, const void *x)
+/* How a unit's output is made; x is the network's input. */
+static struct norm_apply_args output_args(struct pass *p, int i, const void *x)
 {
     const struct unit *u = unit_of(p, i);
     struct unit_plan *q = &p->unit[i];
-    struct backend *b = p->model->backend;
-    if (u->pool) {
-        struct norm_pool_args args = {.planes = p->o.n * q->conv_out[0],
-                                      .height = q->conv_out[1],
-                                      .width = q->conv_out[2],
-                                      .channels = u->c_out,
-                                      .dtype = p->o.dtype,
-                                      .c = q->c,
-                                      .scale = q->scale,
-                                      .shift = q->shift,
-                                      .y = q->y,
-                                      .arg = q->arg};
-        return b->ops->norm_pool(b, &args);
-    }
     struct norm_apply_args args = {.rows = q->rows,
                                    .channels = u->c_out,
                                    .dtype = p->o.dtype,
@@ -454,24 +468,51 @@ static int apply_norm(struct pass *p, int i, const void *x)
         args.residual_scale = shortcut ? r->scale : NULL;
         args.residual_shift = shortcut ? r->shift : NULL;
     }
+    return args;
+}
+
+static int apply_norm(struct pass *p, int i, const void *x)
+{
+    const struct unit *u = unit_of(p, i);
+    struct unit_plan *q = &p->unit[i];
+    struct backend *b = p->model->backend;
+    if (u->pool) {
+        struct norm_pool_args args = {.planes = p->o.n * q->conv_out[0],
+                                      .height = q->conv_out[1],
+                                      .width = q->conv_out[2],
+                                      .channels = u->c_out,
+                                      .dtype = p->o.dtype,
+                                      .c = q->c,
+                                      .scale = q->scale,
+                                      .shift = q->shift,
+                                      .y = q->y,
+                                      .arg = q->arg};
+        return b->ops->norm_pool(b, &args);
+    }
+    struct norm_apply_args args = output_args(p, i, x);
     return b->ops->norm_apply(b, &args);
 }
 
 /* A unit's output from its inputs, with the statistics of its own or, `again`, those that it has.
- */
+ * The last step may be left to a unit that comes later. */
 static int unit_forward(struct pass *p, int i, const void *x, bool again, struct err *e)
 {
     const struct unit *u = unit_of(p, i);
     struct unit_plan *q = &p->unit[i];
     struct backend *b = p->model->backend;
-    bool norm = u->norm_name[0] != '\0';
+    bool norm = u->norm_name[0] != '\0', left = u->shortcut || is_left(p, i);
+    struct norm_apply_args first;
     struct conv_forward_args args = {.x = u->input == NET_INPUT ? x : p->unit[u->input].y,
                                      .y = q->c,
                                      .sums = norm && p->mode != NORM_RUNNING && !again ? q->sums
                                                                                        : NULL};
+    if (u->input != NET_INPUT && left_to(p, u->input, i)) {
+        first = output_args(p, u->input, x);
+        args.first = &first;
+    }
     if (b->ops->conv_forward(b, q->conv, &args, e) < 0)
         return err_add(e, "%s", u->conv_name);
-    if (norm && ((!again && finish_norm(p, i) < 0) || (!u->shortcut && apply_norm(p, i, x) < 0)))
+    if (norm && ((!again && finish_norm(p, i) < 0) || (!left && apply_norm(p, i, x) < 0)))
         return err_set(e, "%s: not enough memory", u->norm_name);
     return 0;
 }

@@ -178,21 +178,24 @@ int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forwa
     char *scratch = scratch_for(b, &at, e);
     if (!scratch)
         return ERR_FAIL;
-    struct conv_tensors t = {.x = seen_input(b, c, args->x, scratch + at.x),
+    struct conv_tensors t = {.x = c->is_narrow ? scratch + at.x : (void *)args->x,
                              .w = c->weights,
                              .y = conv_plan_y_type(p) == y.dtype ? args->y : scratch + at.y,
                              .x_type = y.dtype,
                              .w_type = y.dtype,
                              .y_type = conv_plan_y_type(p)};
     struct cuda_bias add = {t.y, t.y_type, c->bias, args->y, y};
-    if (!t.x)
-        return err_set(e, "folding a convolution's input failed");
-    if (args->sums && conv_plan_fuses(p)) {
+    if (conv_plan_fuses(p)) {
         struct fused_job j = fused_job_of(&c->seen, CONV_FORWARD, &t);
+        j.apply = args->first;
         j.sums = args->sums;
         if (fused_may_run(&j))
             return run_fused(b, &j, scratch, e);
     }
+    if (args->first && cuda_norm_apply(b, args->first) < 0)
+        return err_set(e, "a normalisation failed");
+    if (c->is_narrow && cuda_fold_input(b, &c->fold, args->x, t.x) < 0)
+        return err_set(e, "folding a convolution's input failed");
     if (conv_plan_run(p, &t, scratch + at.workspace, 0.0f, e) < 0)
         return ERR_FAIL;
     if (c->desc.bias && cuda_add_bias(b, &add) < 0)

@@ -62,7 +62,9 @@ static void write_key(struct conv_plan *p)
              pass_names[p->pass], d->dtype == DTYPE_BF16 ? "bf16" : "f32", d->n, d->in[0], d->in[1],
              d->in[2], d->c_in, d->c_out, d->kernel[0], d->kernel[1], d->kernel[2], d->stride[0],
              d->stride[1], d->stride[2], d->pad[0], d->pad[1], d->pad[2], d->bias ? " bias" : "",
-             d->with_first ? " first" : "",
+             d->with_apply   ? " apply"
+             : d->with_first ? " first"
+                             : "",
              d->with_sums           ? " sums"
              : d->then == THEN_MASK ? " then mask"
              : d->then == THEN_ADD  ? " then add"
@@ -379,6 +381,12 @@ static void try_all(struct search *s)
         try_graph(s, &spec[i], spec[i].view.n_spatial == 3 && n > 1 ? FEWER_TRIES : TRIES);
 }
 
+/* Whether something is to be done around it. */
+static bool has_company(const struct conv_desc *d)
+{
+    return d->with_apply || d->with_sums || d->with_first || d->then;
+}
+
 static int search(struct conv_plan *p, struct err *e)
 {
     struct search *s = mem_new(1, sizeof *s, e);
@@ -392,8 +400,7 @@ static int search(struct conv_plan *p, struct err *e)
                 .w_type = p->pass == CONV_BACKWARD_WEIGHTS ? DTYPE_F32 : p->desc.dtype};
         rc = use(p, &s->best, e);
     }
-    if (rc == 0 && (p->desc.with_sums || p->desc.with_first || p->desc.then) &&
-        fused_wins(p->backend, p, &p->desc, p->pass, &s->t)) {
+    if (rc == 0 && has_company(&p->desc) && fused_wins(p->backend, p, &p->desc, p->pass, &s->t)) {
         struct conv_choice fused = {.way = WAY_FUSED, .w_type = p->desc.dtype};
         rc = use(p, &fused, e);
     }
@@ -446,7 +453,9 @@ int conv_plan_get(struct conv_plan **out, struct backend *b, const struct conv_d
     p->pass = pass;
     p->desc.bias = desc->bias && pass == CONV_FORWARD;
     bool fits = fused_fits(desc, pass), to_data = fits && pass == CONV_BACKWARD_DATA;
-    p->desc.with_sums = desc->with_sums && fits && pass == CONV_FORWARD;
+    bool forward = fits && pass == CONV_FORWARD;
+    p->desc.with_apply = desc->with_apply && forward;
+    p->desc.with_sums = desc->with_sums && forward;
     p->desc.with_first = desc->with_first && to_data;
     p->desc.then = to_data ? desc->then : THEN_NOTHING;
     p->y_type = p->desc.bias && conv_is_product(desc) ? DTYPE_F32 : desc->dtype;

@@ -33,6 +33,7 @@ struct conv_fold conv_fold_of(const struct conv_desc *narrow)
     }
     w->c_in = (f.used + unit - 1) / unit * unit;
     w->share = NULL;
+    w->with_apply = false;
     w->with_first = false;
     w->then = THEN_NOTHING;
     return f;

@@ -2,7 +2,8 @@
 /*
  * Products of 1x1x1 convolutions in bfloat16 on tensor cores, with the passes over their result
  * that would follow done while it is still in registers: the sums of batch normalisation, or the
- * masked gradient and its sums (norm_grad). Where rows have few channels, such a product is bound
+ * masked gradient and its sums (norm_grad); and those that make its first factor done where it is
+ * read (norm_apply, norm_grad_apply). Where rows have few channels, such a product is bound
  * by memory, and so every pass saved counts. The search for plans measures whether it does.
  *
  *     C[m, n] = A[m, k] B, B stored [n, k] (forward) or [k, n] (to data); k and n multiples of 8
@@ -23,8 +24,9 @@ struct fused_job {
     size_t m;
     unsigned k, n;
     bool b_transposed; /* B is stored [n, k] */
-    /* Makes A, which is its dc: A is stored, too, and nothing else may be there. NULL: A is there
-     */
+    /* What makes A, forward with y = A, to data with dc = A: it is stored, too, and nothing else
+     * may be there. NULL: A is there. */
+    const struct norm_apply_args *apply;
     const struct norm_grad_apply_args *first;
     double *sums; /* [2, n] of C; NULL: not wanted */
     const struct norm_grad_args
@@ -44,6 +46,7 @@ static inline struct fused_job fused_job_of(const struct conv_desc *d, enum conv
     j.k = (unsigned)(forward ? d->c_in : d->c_out);
     j.n = (unsigned)(forward ? d->c_out : d->c_in);
     j.b_transposed = forward;
+    j.apply = NULL;
     j.first = NULL;
     j.sums = NULL;
     j.then = NULL;

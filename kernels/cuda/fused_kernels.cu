@@ -51,6 +51,7 @@ static_assert(TILES * TILE_M / ROWS_APART <= SUM_DEPTH, "rows that a thread adds
 /* What a kernel gets by value. */
 struct fused_args {
     struct fused_job job;
+    struct norm_apply_args apply;
     struct norm_grad_apply_args first;
     struct norm_grad_args then;
     double *partial; /* [groups, n_sums, n] */
@@ -68,7 +69,7 @@ static size_t groups_of(size_t m)
 /* A thread's part of the next tiles, in registers. */
 struct on_the_way {
     uint4 a[2], b;
-    uint4 c[2]; /* where A is made of `a` and this */
+    uint4 c[2]; /* where A is made of `a` and this: to data always, forward of a residual */
 };
 
 /* 8 elements of row `row`, or zeros outside of the matrix. */
@@ -90,12 +91,14 @@ DEVICE void fetch_tiles(const struct fused_args *f, const struct tile_place *p,
                         struct on_the_way *t)
 {
     const struct fused_job *j = &f->job;
+    const void *a = !APPLY ? j->a : BT ? f->apply.c : f->first.g;
+    const void *c = BT ? f->apply.residual : f->first.c;
     unsigned i = threadIdx.x, k = p->k + i % 4 * WIDE;
     for (int h = 0; h < 2; h++) { /* 64 rows each, 4 threads a row */
         size_t row = p->row + i / 4 + 64 * h;
-        t->a[h] = fetch(APPLY ? f->first.g : j->a, row, j->m, k, j->k);
-        if (APPLY)
-            t->c[h] = fetch(f->first.c, row, j->m, k, j->k);
+        t->a[h] = fetch(a, row, j->m, k, j->k);
+        if (APPLY && (!BT || c))
+            t->c[h] = fetch(c, row, j->m, k, j->k);
     }
     if (BT) /* 64 rows, 4 threads a row */
         t->b = fetch(j->b, p->column + i / 4, j->n, k, j->k);
@@ -111,9 +114,37 @@ DEVICE void unpack_wide(const uint4 *u, float *v)
     unpack(u->w, v + 6);
 }
 
+DEVICE uint4 pack_wide(const float *v)
+{
+    return make_uint4(pack(v), pack(v + 2), pack(v + 4), pack(v + 6));
+}
+
+/* 8 channels of a row as norm_apply makes them, and their bits; from channel k on. */
+DEVICE uint4 normalise_wide(const struct norm_apply_args *n, unsigned k, const uint4 *c,
+                            const uint4 *residual, uint8_t *bits)
+{
+    float v[WIDE], r[WIDE];
+    unsigned positive = 0;
+    unpack_wide(c, v);
+    if (n->residual)
+        unpack_wide(residual, r);
+    for (int i = 0; i < WIDE; i++) {
+        v[i] = elem_affine(v[i], n->scale[k + i], n->shift[k + i]);
+        if (n->residual)
+            v[i] += n->residual_scale
+                        ? elem_affine(r[i], n->residual_scale[k + i], n->residual_shift[k + i])
+                        : r[i];
+        if (n->relu)
+            v[i] = elem_relu(v[i]);
+        positive |= (unsigned)(v[i] > 0.0f) << i;
+    }
+    *bits = (uint8_t)positive;
+    return pack_wide(v);
+}
+
 /* 8 channels of a row as norm_grad_apply makes them; from channel k on. */
-DEVICE uint4 apply_wide(const struct norm_grad_apply_args *n, unsigned k, const uint4 *g,
-                        const uint4 *c)
+DEVICE uint4 norm_grad_wide(const struct norm_grad_apply_args *n, unsigned k, const uint4 *g,
+                            const uint4 *c)
 {
     float v[WIDE], x[WIDE];
     unpack_wide(g, v);
@@ -123,10 +154,11 @@ DEVICE uint4 apply_wide(const struct norm_grad_apply_args *n, unsigned k, const 
             v[i] = elem_relu_grad(v[i], elem_affine(x[i], n->scale[k + i], n->shift[k + i]));
         v[i] = elem_norm_grad(v[i], x[i] - n->mean[k + i], n->a[k + i], n->b[k + i], n->k[k + i]);
     }
-    return make_uint4(pack(v), pack(v + 2), pack(v + 4), pack(v + 6));
+    return pack_wide(v);
 }
 
 /* A's part: those of the first columns' blocks keep it for others. */
+template <bool BT>
 DEVICE void make_a(const struct fused_args *f, const struct tile_place *p, struct on_the_way *t)
 {
     unsigned i = threadIdx.x, k = p->k + i % 4 * WIDE;
@@ -134,9 +166,15 @@ DEVICE void make_a(const struct fused_args *f, const struct tile_place *p, struc
         size_t row = p->row + i / 4 + 64 * h;
         if (row >= f->job.m || k >= f->job.k)
             continue; /* zeros */
-        t->a[h] = apply_wide(&f->first, k, &t->a[h], &t->c[h]);
-        if (p->column == 0)
-            __stwb((uint4 *)((uint16_t *)f->first.dc + row * f->job.k + k), t->a[h]);
+        size_t at = row * f->job.k + k;
+        uint8_t bits = 0;
+        t->a[h] = BT ? normalise_wide(&f->apply, k, &t->a[h], &t->c[h], &bits)
+                     : norm_grad_wide(&f->first, k, &t->a[h], &t->c[h]);
+        if (p->column > 0)
+            continue;
+        __stwb((uint4 *)((uint16_t *)(BT ? f->apply.y : f->first.dc) + at), t->a[h]);
+        if (BT && f->apply.mask)
+            f->apply.mask[at / WIDE] = bits;
     }
 }
 
@@ -147,7 +185,7 @@ DEVICE void store_tiles(const struct fused_args *f, const struct tile_place *p,
     uint16_t *a = (uint16_t *)stage, *b = (uint16_t *)(stage + A_BYTES);
     unsigned i = threadIdx.x;
     if (APPLY)
-        make_a(f, p, t);
+        make_a<BT>(f, p, t);
     for (int h = 0; h < 2; h++)
         *(uint4 *)(a + (i / 4 + 64 * h) * A_PITCH + i % 4 * WIDE) = t->a[h];
     if (BT)
@@ -368,6 +406,13 @@ extern "C" bool fused_fits(const struct conv_desc *d, enum conv_pass pass)
 }
 
 /* A is made where it is read: blocks of other columns read what it is made of. */
+static bool apart_forward(const struct fused_job *j)
+{
+    const struct norm_apply_args *f = j->apply;
+    return !f || (f->scale && f->shift && f->y != f->c && f->y != f->residual && f->y != j->c &&
+                  f->c != j->c && f->residual != j->c);
+}
+
 static bool apart(const struct fused_job *j)
 {
     const struct norm_grad_apply_args *f = j->first;
@@ -379,11 +424,14 @@ static bool apart(const struct fused_job *j)
 extern "C" bool fused_may_run(const struct fused_job *j)
 {
     const struct norm_grad_apply_args *f = j->first;
+    const struct norm_apply_args *n = j->apply;
     const struct norm_grad_args *t = j->then;
     const void *pointer[] = {
         j->a,
         j->b,
         j->c,
+        n ? n->c : NULL,
+        n ? n->residual : NULL,
         f ? f->g : NULL,
         f ? f->c : NULL,
         t ? t->dy2 : NULL,
@@ -392,7 +440,7 @@ extern "C" bool fused_may_run(const struct fused_job *j)
         t ? t->g : NULL,
         t ? t->c2 : NULL,
     };
-    return apart(j) && all_aligned(pointer, sizeof pointer / sizeof pointer[0]);
+    return apart(j) && apart_forward(j) && all_aligned(pointer, sizeof pointer / sizeof pointer[0]);
 }
 
 extern "C" size_t fused_bytes(const struct fused_job *j)
@@ -404,6 +452,8 @@ extern "C" int fused_run(struct backend *b, const struct fused_job *j, void *scr
 {
     struct fused_args f = {};
     f.job = *j;
+    if (j->apply)
+        f.apply = *j->apply;
     if (j->first)
         f.first = *j->first;
     if (j->then)
@@ -416,7 +466,8 @@ extern "C" int fused_run(struct backend *b, const struct fused_job *j, void *scr
         j->first  ? j->then ? fused_kernel<false, true, true> : fused_kernel<false, true, false>
          : j->then ? fused_kernel<false, false, true>
                   : fused_kernel<false, false, false>;
-    auto kernel = j->b_transposed ? fused_kernel<true, false, false> : to_data;
+    auto forward = j->apply ? fused_kernel<true, true, false> : fused_kernel<true, false, false>;
+    auto kernel = j->b_transposed ? forward : to_data;
     LAUNCH(kernel, grid, CUDA_BLOCK, cuda_stream(b), f);
     if (f.n_sums == 0)
         return cuda_launched(b);

@@ -24,10 +24,11 @@ struct trial {
     const struct conv_tensors *t;
     size_t rows, channels; /* of the result */
     void *result;
+    struct norm_apply_args apply;      /* of a forward pass */
     struct norm_grad_apply_args first; /* of a pass to data, likewise the next */
     struct norm_grad_args then;
     void *of_then[N_THEN];    /* c, dy2, bits of the mask */
-    void *of_first[N_FIRST];  /* g, c */
+    void *of_first[N_FIRST];  /* g, c; of `apply` c, residual */
     float *vector[N_VECTORS]; /* mean, scale, shift; a, b, k; of as many channels as either has */
     double *sums;             /* [2, channels] */
     struct stopwatch watch;
@@ -54,14 +55,41 @@ static bool make_vectors(struct trial *x)
     return true;
 }
 
-/* The gradient dy, made of two tensors that stay as they are. */
+static bool make_of_first(struct trial *x, size_t n)
+{
+    for (uint32_t i = 0; i < N_FIRST; i++)
+        if (!random_tensor(x, &x->of_first[i], DTYPE_BF16, n, 30 + i))
+            return false;
+    return true;
+}
+
+/* The input, made of two tensors that stay as they are. (Many have no residual: what is saved is
+ * the same.) */
+static bool make_apply(struct trial *x)
+{
+    const struct conv_desc *d = x->desc;
+    size_t rows = conv_out_rows(d);
+    if (!make_of_first(x, rows * d->c_in))
+        return false;
+    x->apply = (struct norm_apply_args){.rows = rows,
+                                        .channels = d->c_in,
+                                        .dtype = DTYPE_BF16,
+                                        .c = x->of_first[0],
+                                        .residual = x->of_first[1],
+                                        .scale = x->vector[1],
+                                        .shift = x->vector[2],
+                                        .relu = true,
+                                        .y = x->t->x};
+    return true;
+}
+
+/* The gradient dy, made likewise. */
 static bool make_first(struct trial *x)
 {
     const struct conv_desc *d = x->desc;
     size_t rows = conv_out_rows(d);
-    for (uint32_t i = 0; i < N_FIRST; i++)
-        if (!random_tensor(x, &x->of_first[i], DTYPE_BF16, rows * d->c_out, 30 + i))
-            return false;
+    if (!make_of_first(x, rows * d->c_out))
+        return false;
     x->first = (struct norm_grad_apply_args){.rows = rows,
                                              .channels = d->c_out,
                                              .dtype = DTYPE_BF16,
@@ -112,7 +140,7 @@ static bool make(struct trial *x)
     if (stopwatch_init(&x->watch, x->b, NULL) < 0)
         return false;
     if (forward)
-        return true;
+        return !d->with_apply || (make_vectors(x) && make_apply(x));
     return make_vectors(x) && (!d->with_first || make_first(x)) && (!d->then || make_then(x));
 }
 
@@ -136,7 +164,8 @@ static bool run_fused(void *user)
     struct trial *x = user;
     struct fused_job j = fused_job_of(x->desc, x->pass, x->t);
     bool forward = x->pass == CONV_FORWARD;
-    j.sums = forward ? x->sums : NULL;
+    j.apply = x->apply.y ? &x->apply : NULL;
+    j.sums = forward && x->desc->with_sums ? x->sums : NULL;
     j.first = x->first.dc ? &x->first : NULL;
     j.then = x->then.c ? &x->then : NULL;
     void *scratch = cuda_scratch(x->b, fused_bytes(&j));
@@ -149,19 +178,21 @@ static bool run_apart(void *user)
     struct trial *x = user;
     struct backend *b = x->b;
     struct row_block y = {x->rows, x->channels, DTYPE_BF16};
+    if (x->apply.y && cuda_norm_apply(b, &x->apply) < 0)
+        return false;
     if (x->first.dc && cuda_norm_grad_apply(b, &x->first) < 0)
         return false;
     void *workspace = cuda_scratch(b, conv_plan_workspace_bytes(x->apart));
     if (!workspace || conv_plan_run(x->apart, x->t, workspace, 0.0f, NULL) < 0)
         return false;
     if (x->pass == CONV_FORWARD)
-        return cuda_channel_sums(b, &y, x->result, x->sums) == 0;
+        return !x->desc->with_sums || cuda_channel_sums(b, &y, x->result, x->sums) == 0;
     return !x->then.c || cuda_norm_grad(b, &x->then) == 0;
 }
 
 /* -- comparing: the first rows of what is written, the last ones, and all sums -- */
 
-enum { N_PARTS = 4 }; /* of the result two, of dy two where it is made */
+enum { N_PARTS = 4 }; /* of the result two, two of what is made beside it */
 
 struct outcome {
     uint16_t *part[N_PARTS];
@@ -189,14 +220,22 @@ static bool fetch_ends(struct trial *x, struct outcome *o, int i, const struct r
            fetch_part(x, o, i + 1, t->first + (t->n - n) * t->channels, n * t->channels);
 }
 
+/* What is made beside the result: the input, or dy; none where it is there. */
+static struct rows made_by(const struct trial *x)
+{
+    if (x->apply.y)
+        return (struct rows){x->apply.y, x->apply.rows, x->apply.channels};
+    return (struct rows){x->first.dc, x->first.rows, x->first.channels};
+}
+
 static bool fetch(struct trial *x, struct outcome *o)
 {
     const struct rows result = {x->result, x->rows, x->channels};
-    const struct rows made = {x->first.dc, x->first.rows, x->first.channels};
+    const struct rows made = made_by(x);
     o->sums = mem_new(2 * x->channels, sizeof *o->sums, NULL);
     if (!o->sums || !fetch_ends(x, o, 0, &result) || (made.first && !fetch_ends(x, o, 2, &made)))
         return false;
-    if (x->pass != CONV_FORWARD && !x->then.c) /* there are none */
+    if (x->pass == CONV_FORWARD ? !x->desc->with_sums : !x->then.c) /* there are none */
         return true;
     return cuda_download(x->b, o->sums, x->sums, 2 * x->channels * sizeof *o->sums, NULL) == 0;
 }
@@ -248,10 +287,10 @@ static bool poison(struct trial *x, void *tensor, size_t n)
 static bool is_right(struct trial *x)
 {
     struct outcome apart = {0}, fused = {0};
-    const struct norm_grad_apply_args *f = &x->first;
+    const struct rows made = made_by(x);
     bool right = run_apart(x) && fetch(x, &apart) && poison(x, x->result, x->rows * x->channels) &&
-                 poison(x, f->dc, f->rows * f->channels) && run_fused(x) && fetch(x, &fused) &&
-                 same(x, &fused, &apart);
+                 poison(x, (void *)made.first, made.n * made.channels) && run_fused(x) &&
+                 fetch(x, &fused) && same(x, &fused, &apart);
     outcome_release(&apart);
     outcome_release(&fused);
     return right;

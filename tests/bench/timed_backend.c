@@ -138,8 +138,13 @@ static int timed_conv_new(struct backend *b, const struct conv_desc *desc, struc
 static int timed_conv_forward(struct backend *b, struct conv *c,
                               const struct conv_forward_args *args, struct err *e)
 {
+    struct amount a = conv_amount(c);
+    const struct norm_apply_args *f = args->first;
+    if (f) /* x is written where it would be read, and a tensor or two are read for it */
+        a.bytes += tensors(f->rows, f->channels, f->dtype, f->residual ? 2.0 : 1.0).bytes;
     begin(b);
-    return end_conv(b, c, "forward", conv_amount(c), timed.real->conv_forward(b, c, args, e));
+    return end_conv(b, c, f ? "forward, around" : "forward", a,
+                    timed.real->conv_forward(b, c, args, e));
 }
 
 static int timed_conv_backward_data(struct backend *b, struct conv *c,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolutions with what follows them: the sums of their output; the masked gradient of what they
- * read, with its sums. Against plain loops in double, as a device chooses to compute them, and
- * where it can do both at once, so, whatever it would choose.
+ * Convolutions with what comes before and after them: what makes their input or their gradient; the
+ * sums of their output; the masked gradient of what they read, with its sums. Against plain loops
+ * in double, as a device chooses to compute them, and where it can do both at once, so, whatever it
+ * would choose.
  */
 #include "common/base/buf.h"
 #include "common/base/file.h"
@@ -35,7 +36,24 @@ static const struct kind kinds[] = {
     {.relu = true, .kept = true, .dy = MADE_IN_PLACE},
 };
 
-enum { N_SHAPES = sizeof shapes / sizeof shapes[0], N_KINDS = sizeof kinds / sizeof kinds[0] };
+/* How the input of a forward pass is made. */
+struct input_kind {
+    bool made, relu, residual, affine, bits;
+};
+
+static const struct input_kind input_kinds[] = {
+    {.made = false},
+    {.made = true, .relu = true},
+    {.made = true, .relu = true, .residual = true, .bits = true},
+    {.made = true, .relu = true, .residual = true, .affine = true},
+    {.made = true, .bits = true},
+};
+
+enum {
+    N_SHAPES = sizeof shapes / sizeof shapes[0],
+    N_KINDS = sizeof kinds / sizeof kinds[0],
+    N_INPUT_KINDS = sizeof input_kinds / sizeof input_kinds[0]
+};
 
 /* A device; where `path` is given, its plans for passes with something behind are those of fused.h.
  */
@@ -112,11 +130,18 @@ static void problem_init(struct problem *p, const struct shape *s)
         p->bits[i / 8] |= (uint8_t)((p->out.value[i] > 0.0) << i % 8);
     p->true_y = calloc(n_y, sizeof(double));
     p->true_dx = calloc(n_x, sizeof(double));
+}
+
+/* Of x as it is on the host. */
+static void set_true_y(struct problem *p)
+{
+    const struct shape *s = p->s;
+    memset(p->true_y, 0, p->y.n * sizeof *p->true_y);
     for (size_t o = 0; o < s->c_out; o++)
         for (size_t i = 0; i < s->c_in; i++) {
             double w = (double)bf16_to_f32(f32_to_bf16(((float *)p->w.data)[o * s->c_in + i]));
             for (size_t r = 0; r < s->rows; r++)
-                p->true_y[r * s->c_out + o] += w * p->x.value[r * s->c_in + i];
+                p->true_y[r * s->c_out + o] += w * tensor_at(&p->x, r * s->c_in + i);
         }
 }
 
@@ -206,6 +231,7 @@ static struct conv_desc desc_of(const struct shape *s, enum conv_then then)
                               .kernel = {1, 1, 1},
                               .stride = {1, 1, 1},
                               .dtype = DTYPE_BF16,
+                              .with_apply = true,
                               .with_sums = true,
                               .with_first = true,
                               .then = then};
@@ -219,17 +245,80 @@ static void check_sums(const double *got, const double *want, const double *size
             fail_msg("sum %zu is %.9g instead of %.9g", i, got[i], want[i]);
 }
 
-static void check_forward(struct problem *p)
+enum { INPUT_SCALE, INPUT_SHIFT, INPUT_SCALE2, INPUT_SHIFT2, N_INPUT };
+
+/* From `norm` and the residual `dy2`; `v` are vectors of c_in channels. */
+static struct norm_apply_args input_args(struct problem *p, const struct input_kind *k,
+                                         const float *v, uint8_t *bits)
+{
+    struct device *d = p->d;
+    size_t n = p->s->c_in;
+    float *on = device_on(d, v, N_INPUT * n * sizeof *v);
+    return (struct norm_apply_args){.rows = p->s->rows,
+                                    .channels = n,
+                                    .dtype = DTYPE_BF16,
+                                    .c = device_tensor(d, &p->norm),
+                                    .scale = on + INPUT_SCALE * n,
+                                    .shift = on + INPUT_SHIFT * n,
+                                    .residual = k->residual ? device_tensor(d, &p->dy2) : NULL,
+                                    .residual_scale = k->affine ? on + INPUT_SCALE2 * n : NULL,
+                                    .residual_shift = k->affine ? on + INPUT_SHIFT2 * n : NULL,
+                                    .relu = k->relu,
+                                    .y = device_tensor(d, &p->x),
+                                    .mask = k->bits ? device_on(d, bits, p->x.n / 8) : NULL};
+}
+
+static void check_input(const struct problem *p, const struct input_kind *k, const float *v,
+                        const uint8_t *bits)
+{
+    size_t n = p->s->c_in;
+    double *want = calloc(p->x.n, sizeof *want);
+    for (size_t i = 0; i < p->x.n; i++) {
+        size_t c = i % n;
+        double r = p->dy2.value[i];
+        want[i] =
+            p->norm.value[i] * (double)v[INPUT_SCALE * n + c] + (double)v[INPUT_SHIFT * n + c];
+        if (k->residual)
+            want[i] += k->affine
+                           ? r * (double)v[INPUT_SCALE2 * n + c] + (double)v[INPUT_SHIFT2 * n + c]
+                           : r;
+        if (k->relu && want[i] < 0.0)
+            want[i] = 0.0;
+        if (k->bits)
+            assert_int_equal(bits[i / 8] >> i % 8 & 1, tensor_at(&p->x, i) > 0.0);
+    }
+    assert_within(relative_error(&p->x, want), TOLERANCE_BF16);
+    free(want);
+}
+
+static void run_forward(struct problem *p, const struct input_kind *k, double *sums)
 {
     struct err e = {0};
     struct device *d = p->d;
     size_t n = p->s->c_out;
-    double *sums = calloc(6 * n, sizeof *sums), *want = sums + 2 * n, *size = sums + 4 * n;
+    float *v = calloc(N_INPUT * p->s->c_in, sizeof *v);
+    uint8_t *bits = calloc(p->x.n / 8, 1);
+    for (size_t i = 0; i < N_INPUT * p->s->c_in; i++)
+        v[i] = 0.5f - (float)(i * 5 % 7) / 4.0f;
+    struct norm_apply_args first = input_args(p, k, v, bits);
     struct conv_forward_args a = {.x = device_tensor(d, &p->x),
                                   .y = device_tensor(d, &p->y),
+                                  .first = k->made ? &first : NULL,
                                   .sums = device_on(d, sums, 2 * n * sizeof *sums)};
     support_ok(d->b->ops->conv_forward(d->b, p->conv, &a, &e), &e);
     device_off(d);
+    if (k->made)
+        check_input(p, k, v, bits);
+    free(v);
+    free(bits);
+}
+
+static void check_forward(struct problem *p, const struct input_kind *k)
+{
+    size_t n = p->s->c_out;
+    double *sums = calloc(6 * n, sizeof *sums), *want = sums + 2 * n, *size = sums + 4 * n;
+    run_forward(p, k, sums);
+    set_true_y(p);
     assert_within(relative_error(&p->y, p->true_y), TOLERANCE_BF16);
     for (size_t i = 0; i < p->y.n; i++) {
         double v = p->true_y[i];
@@ -333,7 +422,8 @@ static void check_shape(void **state, const struct shape *s, enum conv_then then
     float *w = device_tensor(p.d, &p.w);
     support_ok(p.d->b->ops->conv_set_weights(p.d->b, p.conv, w, NULL, &e), &e);
     device_off(p.d);
-    check_forward(&p);
+    for (size_t i = 0; i < N_INPUT_KINDS; i++)
+        check_forward(&p, &input_kinds[i]);
     for (size_t i = 0; i < N_KINDS; i++)
         check_backward(&p, &kinds[i]);
     if (forced && !p.d->cpu) /* still, so that is what ran */
