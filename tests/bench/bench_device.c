@@ -38,8 +38,10 @@ static struct backend *open_device(const char *precision, const char *threads, c
 {
     struct err e = {0};
     struct backend *b;
-    struct backend_options o = {
-        .device = device, .n_threads = number(threads), .tf32 = strcmp(precision, "tf32") == 0};
+    struct backend_options o = {.device = device,
+                                .n_threads = number(threads),
+                                .tf32 = strcmp(precision, "tf32") == 0,
+                                .plan_file = getenv("PLANS")}; /* where a GPU's plans are kept */
     check(backend_open(&b, &o, &e), &e);
     return b;
 }

@@ -6,7 +6,7 @@
 # convolutions": its convolutions alone as bare cuDNN calls; of "gpu layers", these and the linear layers of its heads.
 # Peer: the same in PyTorch, compiled, with channels_last_3d, autocast, a fused optimiser and tuned cuDNN. BATCH and MICRO
 # set the size of ours, PEER_BATCH that of the peer, which has no micro-batches; FRAMES names a frames store for the
-# loader. The log says what the time of one step goes to.
+# loader, PARTS some of "step families features loader tf32". The log says what the time of one step goes to.
 set -eu -o pipefail
 
 if ! nvidia-smi -L >/dev/null 2>&1; then
@@ -18,6 +18,7 @@ rounds=${ROUNDS:-7}
 batch=${BATCH:-64}
 micro=${MICRO:-$batch}
 peer_batch=${PEER_BATCH:-$batch}
+parts=${PARTS:-step families features loader tf32}
 bin=$TEG_BIN/tests/bench
 
 # The device's memory in use by process $1, in MB, at most, until it ends.
@@ -34,7 +35,7 @@ watch_memory() {
 # step PRECISION
 step() {
     local precision=$1 ours conv linear flops peak limit memory peer peer_memory=- peer_rate=-
-    "$bin/bench_step" r3d50 "$precision" "$batch" 32 16 224 "$rounds" "$threads" cuda "$micro" >"$TMPDIR/step" &
+    PLANS=$TMPDIR/plans.$precision "$bin/bench_step" r3d50 "$precision" "$batch" 32 16 224 "$rounds" "$threads" cuda "$micro" >"$TMPDIR/step" &
     memory=$(watch_memory $!)
     wait $!
     read -r ours conv linear _ flops peak limit <"$TMPDIR/step"
@@ -56,14 +57,14 @@ step() {
 # What the time of a step goes to.
 families() {
     printf '\n%s:\n' "$1" >&2
-    "$bin/bench_step" r3d50 "$1" "$batch" 32 16 224 0 "$threads" cuda "$micro" |
+    PLANS=$TMPDIR/plans.$1 "$bin/bench_step" r3d50 "$1" "$batch" 32 16 224 0 "$threads" cuda "$micro" |
         awk -F '\t' 'BEGIN { format = "%-26s %6s %10s %6s %8s %8s\n"; printf format, "family", "calls", "ms", "%", "TFLOP/s", "GB/s" }
                      { printf format, substr($1, 3), $2, $3, $4, $5, $6 }' >&2
 }
 
 forward() {
     local seconds flops peak peer peer_rate=-
-    read -r seconds flops peak < <("$bin/bench_device" forward r3d50 "$1" 64 32 224 "$rounds" "$threads" cuda)
+    read -r seconds flops peak < <(PLANS=$TMPDIR/plans.$1 "$bin/bench_device" forward r3d50 "$1" 64 32 224 "$rounds" "$threads" cuda)
     if read -r peer _ < <(python3 tests/bench/peer_step.py r3d50 "$1" 64 32 16 224 "$rounds" "$threads" cuda forward \
         2>>"$TMPDIR/peer.log"); then
         peer_rate=$(awk "BEGIN { print 64 / $peer }")
@@ -80,13 +81,19 @@ loader() {
 }
 
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader >&2
-step bf16
-families bf16
-forward bf16
-if [ -n "${FRAMES:-}" ]; then
-    loader
-fi
-step tf32
+for part in $parts; do
+    case $part in
+    step) step bf16 ;;
+    families) families bf16 ;;
+    features) forward bf16 ;;
+    loader) [ -z "${FRAMES:-}" ] || loader ;;
+    tf32) step tf32 ;;
+    *)
+        echo "bench_gpu.sh: PARTS: no part is called $part" >&2
+        exit 2
+        ;;
+    esac
+done
 if [ -s "$TMPDIR/peer.log" ]; then
     tail -n 20 "$TMPDIR/peer.log" >&2
 fi

@@ -11,7 +11,8 @@
  * second that the device can do, seconds that a step takes at least by its operations and the bytes
  * that it has to move.
  *
- * With ROUNDS 0: what the time of one step goes to, see timed_backend.h.
+ * With ROUNDS 0: what the time of one step goes to, see timed_backend.h. The variable PLANS names
+ * the file in which a GPU's plans are kept.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,6 +298,7 @@ static void open_bench(struct bench *t, int argc, char **argv, bool families)
     struct model_desc d = {.head_dim = 128, .head_layers = 3};
     struct backend_options bo = {.device = argc > 9 ? argv[9] : "cpu",
                                  .n_threads = strtoul(argv[8], NULL, 10),
+                                 .plan_file = getenv("PLANS"),
                                  .tf32 = strcmp(argv[2], "tf32") == 0};
     t->o = (struct step_options){.batch = strtoul(argv[3], NULL, 10),
                                  .length = {strtoul(argv[4], NULL, 10), strtoul(argv[5], NULL, 10)},

@@ -24,4 +24,6 @@ load support
     [ "$("$root/tests/gpu/run" --packed "$at/there" teg-index --version)" = "$("$TEG_BIN/teg-index" --version)" ]
     [ "$("$root/tests/gpu/run" --packed "$at/there" bats --version)" = "$(bats --version)" ]
     [ "$("$root/tests/gpu/run" --packed "$at/there" command -v jq)" = "$at/there/bin/jq" ]
+    # but for what is not from there
+    [ -z "$(LD_LIBRARY_PATH='' "$root/tests/gpu/run" --packed "$at/there" python3 -c 'import os; print(os.environ["LD_LIBRARY_PATH"])')" ]
 }

@@ -159,7 +159,7 @@ static void applies(void **state)
 
 /* -- backward, by the textbook formula -- */
 
-/* What pass.c does for one unit, with a residual (mask from y, g kept) or without (mask from c). */
+/* What a pass does for one unit, with a residual (mask from y, g kept) or without (mask from c). */
 struct grad_case {
     bool residual, shortcut, second, frozen;
 };
