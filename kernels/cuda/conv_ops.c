@@ -190,7 +190,7 @@ int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forwa
         j.apply = args->first;
         j.sums = args->sums;
         if (fused_may_run(&j))
-            return run_fused(b, &j, scratch, e);
+            return run_fused(b, &j, scratch + at.workspace, e);
     }
     if (args->first && cuda_norm_apply(b, args->first) < 0)
         return err_set(e, "a normalisation failed");
@@ -224,7 +224,7 @@ int cuda_conv_backward_data(struct backend *b, struct conv *c,
         j.first = args->first;
         j.then = args->then;
         if (fused_may_run(&j))
-            return run_fused(b, &j, scratch, e);
+            return run_fused(b, &j, scratch + at.workspace, e);
     }
     if (args->first && cuda_norm_grad_apply(b, args->first) < 0)
         return err_set(e, "the gradient of a normalisation failed");

@@ -33,8 +33,8 @@ struct conv_fold conv_fold_of(const struct conv_desc *narrow)
     }
     w->c_in = (f.used + unit - 1) / unit * unit;
     w->share = NULL;
-    w->with_apply = false;
-    w->with_first = false;
+    w->with_apply = w->with_sums = w->with_first =
+        false; /* what is around it is of the narrow one */
     w->then = THEN_NOTHING;
     return f;
 }

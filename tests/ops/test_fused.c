@@ -446,11 +446,73 @@ static void at_once(void **state)
         check_shape(state, &shapes[i], i % 2 ? THEN_ADD : THEN_MASK, true);
 }
 
+struct folding {
+    const struct tensor *x, *w;
+    double *want;
+};
+
+static void add_product(void *user, size_t y, size_t w, size_t x)
+{
+    const struct folding *f = user;
+    f->want[y] += (double)bf16_to_f32(f32_to_bf16(((float *)f->w->data)[w])) * f->x->value[x];
+}
+
+/* A convolution of few channels that a GPU folds into a product, whose input is not there as it is.
+ */
+static void folded(void **state)
+{
+    struct err e = {0};
+    const struct conv_desc desc = {.n = 3,
+                                   .in = {2, 6, 8},
+                                   .c_in = 2,
+                                   .c_out = 16,
+                                   .kernel = {1, 2, 2},
+                                   .stride = {1, 2, 2},
+                                   .dtype = DTYPE_BF16,
+                                   .with_sums = true};
+    enum { ROWS = 3 * 2 * 3 * 4, WEIGHTS = 16 * 4 * 2 };
+    struct tensor x, y, w;
+    struct conv *c;
+    char folder[4096];
+    support_make_folder(folder, sizeof folder);
+    struct device *d = open_forced(state, support_path(folder, "a.plans"), &desc);
+    double sums[2 * 16], want[ROWS * 16] = {0.0};
+    tensor_random(&x, 3 * 2 * 6 * 8 * 2, DTYPE_BF16, 0.3, 1);
+    tensor_random(&y, ROWS * 16, DTYPE_BF16, 0.0, 2);
+    tensor_random(&w, WEIGHTS, DTYPE_F32, 0.0, 3);
+    support_ok(d->b->ops->conv_new(d->b, &desc, &c, &e), &e);
+    support_ok(d->b->ops->conv_set_weights(d->b, c, device_tensor(d, &w), NULL, &e), &e);
+    struct conv_forward_args a = {.x = device_tensor(d, &x),
+                                  .y = device_tensor(d, &y),
+                                  .sums = device_on(d, sums, sizeof sums)};
+    support_ok(d->b->ops->conv_forward(d->b, c, &a, &e), &e);
+    device_off(d);
+    struct folding f = {&x, &w, want};
+    struct conv_walk walk = {&desc, add_product, &f};
+    conv_walk_all(&walk);
+    assert_within(relative_error(&y, want), TOLERANCE_BF16);
+    for (size_t o = 0; o < 16; o++) {
+        double sum = 0.0, size = 0.0;
+        for (size_t r = 0; r < ROWS; r++) {
+            sum += want[r * 16 + o];
+            size += fabs(want[r * 16 + o]);
+        }
+        check_sums(&sums[o], &sum, &size, 1);
+    }
+    d->b->ops->conv_free(d->b, c);
+    device_close(d);
+    tensor_release(&x);
+    tensor_release(&y);
+    tensor_release(&w);
+    support_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_EVERY_DEVICE(as_chosen),
         ON_EVERY_DEVICE(at_once),
+        ON_EVERY_DEVICE(folded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
