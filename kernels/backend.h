@@ -61,7 +61,7 @@ struct backend_options {
      */
     const char *plan_file;
     /*
-     * Called before each of these measurements, which take up to a second, with how many went
+     * Called before each of these measurements, which take up to some seconds, with how many went
      * before it. Below 0 gives up: the operation that asked fails with `e`. NULL: nobody is told.
      */
     int (*measuring)(void *user, size_t n_before, struct err *e);
@@ -98,7 +98,7 @@ struct conv_desc {
     bool forward_only; /* no backward plans are made */
     bool no_data_grad; /* backward_data will not be called (the first layer) */
     /* What is mostly asked for, so that it is chosen for that: */
-    bool with_apply; /* conv_forward_args.first */
+    bool with_apply; /* conv_forward_args.apply */
     bool with_sums;  /* conv_forward_args.sums */
     bool with_first; /* conv_data_grad_args.first */
     enum conv_then {
@@ -122,12 +122,12 @@ static inline size_t conv_out(const struct conv_desc *d, int i)
 
 struct norm_apply_args;
 
-/* `first` is norm_apply with y = x, where x is not there yet: a device may do it in the same way
+/* `apply` is norm_apply with y = x, where x is not there yet: a device may do it in the same way
  * through memory. */
 struct conv_forward_args {
     const void *x;
     void *y;
-    const struct norm_apply_args *first; /* or NULL */
+    const struct norm_apply_args *apply; /* or NULL */
     double *
         sums; /* [2, c_out]: receives sum and sum of squares of y over the rows; NULL: not wanted */
 };

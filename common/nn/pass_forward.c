@@ -80,19 +80,19 @@ static int unit_forward(struct pass *p, int i, const void *x, bool again, struct
     const struct unit *u = pass_unit(p, i);
     struct unit_plan *q = &p->unit[i];
     struct backend *b = p->model->backend;
-    bool norm = u->norm_name[0] != '\0', left = u->shortcut || q->left_to >= 0;
-    struct norm_apply_args first;
+    bool norm = u->norm_name[0] != '\0', made = !u->shortcut && q->made_by == i;
+    struct norm_apply_args apply;
     struct conv_forward_args args = {.x = u->input == NET_INPUT ? x : p->unit[u->input].y,
                                      .y = q->c,
                                      .sums = norm && p->mode != NORM_RUNNING && !again ? q->sums
                                                                                        : NULL};
-    if (u->input != NET_INPUT && p->unit[u->input].left_to == i) {
-        first = output_args(p, u->input, x);
-        args.first = &first;
+    if (u->input != NET_INPUT && p->unit[u->input].made_by == i) {
+        apply = output_args(p, u->input, x);
+        args.apply = &apply;
     }
     if (b->ops->conv_forward(b, q->conv, &args, e) < 0)
         return err_add(e, "%s", u->conv_name);
-    if (norm && ((!again && finish_norm(p, i) < 0) || (!left && apply_norm(p, i, x) < 0)))
+    if (norm && ((!again && finish_norm(p, i) < 0) || (made && apply_norm(p, i, x) < 0)))
         return err_set(e, "%s: not enough memory", u->norm_name);
     return 0;
 }

@@ -11,7 +11,7 @@ enum { GRAD_BUFFERS = 3, NORM_VECTORS = 7, NORM_SUMS = 4 };
 /* A unit's plan and tensors. Vectors are [c_out] float32, sums [2, c_out] float64. */
 struct unit_plan {
     struct conv *conv;
-    int left_to; /* unit whose convolution makes this one's output of c, where it reads it; or -1 */
+    int made_by; /* unit that makes this one's output of c: this one, or the first that reads it */
     bool sums_input; /* its gradient is the last of its input, whose sums are taken at once */
     size_t conv_out[3], out[3]; /* (t, h, w) before and after pooling */
     size_t conv_rows, rows;     /* n * t * h * w of each */

@@ -28,14 +28,13 @@ static void find_cuts(struct pass *p)
 }
 
 /*
- * Whether unit i's gradient to its input is the last that reaches the unit it comes from, so that
- * the sums of that one's normalisation can be taken at once. (With `recompute`, the inside of the
- * block before is not there yet.)
+ * Whether unit i is the first to read the output of unit j, a normalisation's: then that can be
+ * left to its convolution. (With `recompute`, what the output of a block is made of is not there
+ * when the next block's inside is computed again.)
  */
-static bool sums_at_once(const struct pass *p, int i)
+static bool reads_first(const struct pass *p, int i, int j)
 {
-    int j = pass_unit(p, i)->input;
-    if (!p->o.keep || j == NET_INPUT)
+    if (!p->o.keep || j == NET_INPUT || pass_unit(p, i)->input != j)
         return false;
     const struct unit *u = pass_unit(p, j);
     if (!u->norm_name[0] || u->pool || u->shortcut || (p->o.recompute && p->cut[j]))
@@ -43,24 +42,15 @@ static bool sums_at_once(const struct pass *p, int i)
     for (int k = j + 1; k < i; k++)
         if (pass_unit(p, k)->input == j || pass_unit(p, k)->residual == j)
             return false;
-    return pass_unit(p, i)->residual != j;
+    return true;
 }
 
-/*
- * Whether unit j's normalisation is left to the convolution that reads its output first, which is
- * unit i's if so. (With `recompute`, what it is made of is not there when the next block's inside
- * is computed again.)
- */
-static bool left_to(const struct pass *p, int j, int i)
+/* Whether its gradient to that input is the last that reaches unit j, so that the sums of that
+ * normalisation can be taken at once. */
+static bool sums_at_once(const struct pass *p, int i)
 {
-    const struct unit *u = pass_unit(p, j);
-    if (!p->o.keep || !u->norm_name[0] || u->pool || u->shortcut || (p->o.recompute && p->cut[j]) ||
-        pass_unit(p, i)->input != j)
-        return false;
-    for (int k = j + 1; k < i; k++)
-        if (pass_unit(p, k)->input == j || pass_unit(p, k)->residual == j)
-            return false;
-    return true;
+    int j = pass_unit(p, i)->input;
+    return reads_first(p, i, j) && pass_unit(p, i)->residual != j;
 }
 
 /* Which of the ways to mask. */
@@ -76,10 +66,10 @@ static void shape_unit(struct pass *p, int i, struct conv_desc *d)
     const struct unit *u = pass_unit(p, i);
     struct unit_plan *q = &p->unit[i];
     const size_t *in = u->input == NET_INPUT ? p->o.in : p->unit[u->input].out;
-    bool left = u->input != NET_INPUT && left_to(p, u->input, i);
-    if (left)
-        p->unit[u->input].left_to = i;
-    q->left_to = -1;
+    bool makes_input = reads_first(p, i, u->input);
+    if (makes_input)
+        p->unit[u->input].made_by = i;
+    q->made_by = i;
     q->sums_input = sums_at_once(p, i);
     *d = (struct conv_desc){.n = p->o.n,
                             .c_in = u->c_in,
@@ -88,7 +78,7 @@ static void shape_unit(struct pass *p, int i, struct conv_desc *d)
                             .bias = u->bias,
                             .forward_only = !p->o.keep,
                             .no_data_grad = u->input == NET_INPUT && !p->o.input_grad,
-                            .with_apply = left,
+                            .with_apply = makes_input,
                             .with_sums = p->o.keep && u->norm_name[0],
                             .with_first = p->o.keep && u->norm_name[0],
                             .then = then_of(p, i)};

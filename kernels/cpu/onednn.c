@@ -481,7 +481,7 @@ int cpu_conv_forward(struct backend *b, struct conv *c, const struct conv_forwar
                      struct err *e)
 {
     struct pass_plan *p = &c->pass[FORWARD];
-    if (args->first && cpu_norm_apply(b, args->first) < 0)
+    if (args->apply && cpu_norm_apply(b, args->apply) < 0)
         return err_set(e, "not enough memory for a normalisation");
     void *x = seen_input(b, c, args->x);
     if (!x)

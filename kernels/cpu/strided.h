@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * 1x1x1 convolutions with a stride (shortcuts between stages), whose bfloat16 passes oneDNN runs at
- * a third of the speed of others: the rows that they read are put side by side, and what is left
- * has no stride.
+ * 1x1x1 convolutions with a stride (shortcuts between stages), which oneDNN runs slower than
+ * others, in bfloat16 at a third of their speed: the rows that they read are put side by side, and
+ * what is left has no stride.
  */
 #ifndef TEG_KERNELS_CPU_STRIDED_H
 #define TEG_KERNELS_CPU_STRIDED_H

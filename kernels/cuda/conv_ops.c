@@ -11,7 +11,6 @@
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/fold.h"
 #include "kernels/cuda/fused.h"
-#include "kernels/cuda/fused_search.h"
 
 struct conv {
     struct conv_desc desc;
@@ -187,12 +186,12 @@ int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forwa
     struct cuda_bias add = {t.y, t.y_type, c->bias, args->y, y};
     if (conv_plan_fuses(p)) {
         struct fused_job j = fused_job_of(&c->seen, CONV_FORWARD, &t);
-        j.apply = args->first;
+        j.apply = args->apply;
         j.sums = args->sums;
         if (fused_may_run(&j))
             return run_fused(b, &j, scratch + at.workspace, e);
     }
-    if (args->first && cuda_norm_apply(b, args->first) < 0)
+    if (args->apply && cuda_norm_apply(b, args->apply) < 0)
         return err_set(e, "a normalisation failed");
     if (c->is_narrow && cuda_fold_input(b, &c->fold, args->x, t.x) < 0)
         return err_set(e, "folding a convolution's input failed");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/cuda/conv_plan.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,10 @@
 #include "kernels/plan_file.h"
 
 enum { KEY_BYTES = 192, CHOICE_BYTES = 64, REPEATS = 3 };
-/* Engines that are measured of a view, or of the one beside it; fewer where building them, which
- * may mean compiling, takes longer than that. */
+/* Choices of a graph that are measured, and of the 3-D one where there is a 2-D view, which is
+ * seldom better; fewer where building them, which may mean compiling, takes longer than that. */
 enum { TRIES = 12, FEWER_TRIES = 4 };
-static const double patience = 3.0; /* seconds of a view */
+static const double patience = 3.0; /* seconds of a graph */
 static const size_t max_workspace = (size_t)1 << 30;
 
 /* So that noise does not choose between equals: the library's first proposal stays. */
@@ -33,8 +34,9 @@ enum conv_way { WAY_PLAIN, WAY_PRODUCT, WAY_GRAPH, WAY_FUSED };
 /* What was chosen, as it can be found again. */
 struct conv_choice {
     enum conv_way way;
-    int n_spatial, index; /* of the graph's view; in the library's list of proposals */
-    long number;          /* what the library calls it: the list has not changed */
+    int n_spatial, index; /* of the graph's view; in the list of choices */
+    long number;          /* what the library calls it, and its settings: the list is the same */
+    uint32_t knobs;
     enum dtype w_type;
 };
 
@@ -78,8 +80,8 @@ static void write_choice(const struct conv_choice *c, char text[CHOICE_BYTES])
     if (c->way == WAY_PRODUCT)
         snprintf(text, CHOICE_BYTES, "product %d algorithm %ld", c->index, c->number);
     else if (c->way == WAY_GRAPH)
-        snprintf(text, CHOICE_BYTES, "graph %d %d engine %ld %s", c->n_spatial, c->index, c->number,
-                 c->w_type == DTYPE_BF16 ? "bf16" : "f32");
+        snprintf(text, CHOICE_BYTES, "graph %d %d engine %ld knobs %08" PRIx32 " %s", c->n_spatial,
+                 c->index, c->number, c->knobs, c->w_type == DTYPE_BF16 ? "bf16" : "f32");
     else
         snprintf(text, CHOICE_BYTES, c->way == WAY_FUSED ? "fused" : "plain");
 }
@@ -95,8 +97,8 @@ static bool read_choice(struct conv_choice *c, const char *text)
         c->way = WAY_PRODUCT;
         return true;
     }
-    if (sscanf(text, "graph %d %d engine %ld %7s%n", &c->n_spatial, &c->index, &c->number, type,
-               &end) == 4 &&
+    if (sscanf(text, "graph %d %d engine %ld knobs %" SCNx32 " %7s%n", &c->n_spatial, &c->index,
+               &c->number, &c->knobs, type, &end) == 5 &&
         !text[end]) {
         c->way = WAY_GRAPH;
         c->w_type = strcmp(type, "bf16") == 0 ? DTYPE_BF16 : DTYPE_F32;
@@ -147,6 +149,12 @@ static int use_graph(struct conv_plan *p, struct err *e)
     return graph_try(p->graph, p->choice.index, e);
 }
 
+/* Whether something is to be done around it. */
+static bool has_company(const struct conv_desc *d)
+{
+    return d->with_apply || d->with_sums || d->with_first || d->then;
+}
+
 /* gemm and graph are kept while only the index changes. */
 static int use(struct conv_plan *p, const struct conv_choice *c, struct err *e)
 {
@@ -159,16 +167,18 @@ static int use(struct conv_plan *p, const struct conv_choice *c, struct err *e)
         p->graph = NULL;
     }
     p->choice = *c;
-    if (c->way == WAY_FUSED && !fused_fits(&p->desc, p->pass))
+    if (c->way == WAY_FUSED && !(has_company(&p->desc) && fused_fits(&p->desc, p->pass)))
         return err_set(e, "not a product that can be fused");
     return c->way == WAY_PRODUCT ? use_product(p, e) : c->way == WAY_GRAPH ? use_graph(p, e) : 0;
 }
 
-static long number_of(const struct conv_plan *p)
+/* What the library calls what is used now. */
+static void name_choice(const struct conv_plan *p, struct conv_choice *c)
 {
-    return p->choice.way == WAY_PRODUCT ? gemm_algorithm(p->gemm)
-           : p->choice.way == WAY_GRAPH ? graph_engine(p->graph)
-                                        : 0;
+    c->number = p->choice.way == WAY_PRODUCT ? gemm_algorithm(p->gemm)
+                : p->choice.way == WAY_GRAPH ? graph_engine(p->graph)
+                                             : 0;
+    c->knobs = p->choice.way == WAY_GRAPH ? graph_knobs(p->graph) : 0;
 }
 
 size_t conv_plan_workspace_bytes(const struct conv_plan *p)
@@ -339,7 +349,7 @@ static void try_choice(struct search *s, const struct conv_choice *c)
     if (ms < s->best_ms * CLEARLY_FASTER) {
         s->best_ms = ms;
         s->best = *c;
-        s->best.number = number_of(p);
+        name_choice(p, &s->best);
     }
 }
 
@@ -353,7 +363,7 @@ static void try_products(struct search *s)
         try_choice(s, &c);
 }
 
-/* The first few engines of a graph, and more while none is right. */
+/* The first few choices of a graph, and more while none is right. */
 static void try_graph(struct search *s, const struct graph_spec *spec, int n_tries)
 {
     struct conv_choice c = {
@@ -377,14 +387,8 @@ static void try_all(struct search *s)
         return;
     }
     int n = graph_specs(&p->desc, p->pass, cuda_of(p->backend)->tf32, spec);
-    for (int i = 0; i < n; i++) /* 3-D where there is a 2-D view is seldom better */
-        try_graph(s, &spec[i], spec[i].view.n_spatial == 3 && n > 1 ? FEWER_TRIES : TRIES);
-}
-
-/* Whether something is to be done around it. */
-static bool has_company(const struct conv_desc *d)
-{
-    return d->with_apply || d->with_sums || d->with_first || d->then;
+    for (int i = 0; i < n; i++)
+        try_graph(s, &spec[i], i > 0 && spec[i - 1].view.n_spatial == 2 ? FEWER_TRIES : TRIES);
 }
 
 static int search(struct conv_plan *p, struct err *e)
@@ -413,6 +417,16 @@ static int search(struct conv_plan *p, struct err *e)
 
 /* -- plans, each once -- */
 
+/* Whether what a file says is still there, and the same. */
+static bool use_kept(struct conv_plan *p, const struct conv_choice *c)
+{
+    struct conv_choice now;
+    if (use(p, c, NULL) < 0 || conv_plan_workspace_bytes(p) > max_workspace)
+        return false;
+    name_choice(p, &now);
+    return now.number == c->number && now.knobs == c->knobs;
+}
+
 static int choose(struct conv_plan *p, struct err *e)
 {
     struct cuda_state *s = cuda_of(p->backend);
@@ -420,8 +434,7 @@ static int choose(struct conv_plan *p, struct err *e)
     struct conv_choice c;
     char text[CHOICE_BYTES];
     const char *kept = plan_file_get(file, p->key);
-    if (kept && read_choice(&c, kept) && c.way != WAY_PLAIN && use(p, &c, NULL) == 0 &&
-        number_of(p) == c.number)
+    if (kept && read_choice(&c, kept) && c.way != WAY_PLAIN && use_kept(p, &c))
         return 0;
     if (s->measuring && s->measuring(s->user, s->n_measured++, e) < 0)
         return ERR_FAIL;

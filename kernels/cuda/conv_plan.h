@@ -22,7 +22,8 @@ void conv_plans_free(struct backend *b);
 size_t conv_plan_workspace_bytes(const struct conv_plan *p);
 /* Of the forward pass's y: float32 where a bias is to be added before it is rounded. */
 enum dtype conv_plan_y_type(const struct conv_plan *p);
-/* Of the weights, or of their gradient: float32, unless only a bfloat16 one can be had. */
+/* Of the weights, or of their gradient: float32, or bfloat16 where that is faster or all there is.
+ */
 enum dtype conv_plan_w_type(const struct conv_plan *p);
 /* Whether it can add to a weight gradient instead of overwriting it. */
 bool conv_plan_adds(const struct conv_plan *p);

@@ -7,8 +7,9 @@
 #include "common/base/buf.h"
 
 enum { X = 1, W = 2, Y = 3 }; /* tensor ids */
-enum { ALIGNMENT = 16, MAX_DIMS = 5 };
-/* Engines that are asked for, those of them that are kept, and all. */
+enum { ALIGNMENT = 16, MAX_DIMS = 5, MAX_KNOBS = 32 };
+/* Configurations, which are engines with their settings (knobs): those that are asked for, those of
+ * them that are kept, and all. */
 enum { PROPOSALS = 128, KEPT = 32, MAX_CONFIGS = 2 * KEPT };
 
 struct graph {
@@ -305,12 +306,35 @@ int graph_specs(const struct conv_desc *d, enum conv_pass pass, bool tf32,
     return n;
 }
 
+/* Puts the first configuration of each engine in front of the others, which differ less. */
+static void put_each_first(struct graph *g)
+{
+    cudnnBackendDescriptor_t config[MAX_CONFIGS];
+    long number[MAX_CONFIGS];
+    bool first[MAX_CONFIGS];
+    int n = 0;
+    for (int i = 0; i < g->n_configs; i++) {
+        struct engine engine = {.number = -1};
+        engine_of(g, g->config[i], &engine);
+        number[i] = (long)engine.number;
+        first[i] = true;
+        for (int k = 0; k < i; k++)
+            first[i] &= number[k] != number[i];
+    }
+    for (int pass = 1; pass >= 0; pass--)
+        for (int i = 0; i < g->n_configs; i++)
+            if (first[i] == (pass == 1))
+                config[n++] = g->config[i];
+    memcpy(g->config, config, (size_t)n * sizeof *config);
+}
+
 /* Mode B knows engines best, and where it knows nothing answers as mode A. */
 static void find_engines(struct graph *g)
 {
     add_configs(g, CUDNN_HEUR_MODE_B);
     if (g->n_configs == 0)
         add_configs(g, CUDNN_HEUR_MODE_A);
+    put_each_first(g);
     add_configs(g, CUDNN_HEUR_MODE_FALLBACK);
 }
 
@@ -385,6 +409,43 @@ long graph_engine(struct graph *g)
     struct engine engine = {.number = -1};
     return engine_of(g, g->config[g->tried], &engine) == CUDNN_STATUS_SUCCESS ? (long)engine.number
                                                                               : -1;
+}
+
+/* FNV-1a. */
+static uint32_t hash_add(uint32_t hash, int64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        hash = (hash ^ (uint32_t)(value >> 8 * i & 0xff)) * 16777619u;
+    return hash;
+}
+
+uint32_t graph_knobs(struct graph *g)
+{
+    cudnnBackendDescriptor_t choice[MAX_KNOBS] = {NULL};
+    const struct attribute all = {CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                                  MAX_KNOBS, choice};
+    uint32_t hash = 2166136261u;
+    int64_t n = 0, unused;
+    cudnnStatus_t rc = CUDNN_STATUS_SUCCESS;
+    for (int i = 0; i < MAX_KNOBS && rc == CUDNN_STATUS_SUCCESS; i++)
+        rc = create(g, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, &choice[i]);
+    if (rc == CUDNN_STATUS_SUCCESS)
+        rc = get(g, g->config[g->tried], &all, &n);
+    for (int i = 0; i < n && i < MAX_KNOBS && rc == CUDNN_STATUS_SUCCESS; i++) {
+        cudnnBackendKnobType_t type = CUDNN_KNOB_TYPE_COUNTS;
+        int64_t value = 0;
+        const struct attribute kind = {CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, 1,
+                                       &type};
+        const struct attribute number = {CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, CUDNN_TYPE_INT64, 1,
+                                         &value};
+        rc = get(g, choice[i], &kind, &unused);
+        if (rc == CUDNN_STATUS_SUCCESS)
+            rc = get(g, choice[i], &number, &unused);
+        hash = hash_add(hash_add(hash, type), value);
+    }
+    for (int i = 0; i < MAX_KNOBS; i++)
+        destroy(g, &choice[i]);
+    return hash;
 }
 
 size_t graph_workspace_bytes(const struct graph *g)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One convolution pass as an operation graph of cuDNN, and the engines that can compute it, those
- * that cuDNN thinks fastest first. Engines whose sums change from run to run, or that round more
- * than asked for, are left out.
+ * One convolution pass as an operation graph of cuDNN, and the engines with settings that can
+ * compute it: each engine once, in the order in which cuDNN thinks them fast, then with other
+ * settings. Those whose sums change from run to run, or that round more than asked for, are left
+ * out.
  *
  *     graph_new(&g, vendor, &spec, &e);
  *     graph_try(g, i, &e);                      i < graph_n_choices(g); builds the plan, may fail
@@ -39,8 +40,9 @@ void graph_free(struct graph *g);
 
 int graph_n_choices(const struct graph *g);
 int graph_try(struct graph *g, int i, struct err *e);
-/* Of the choice tried last. */
+/* Of the choice tried last: the number of its engine, and a hash of its settings. */
 long graph_engine(struct graph *g);
+uint32_t graph_knobs(struct graph *g);
 size_t graph_workspace_bytes(const struct graph *g);
 
 /* Two of the three are read, the third is the pass's result. All 16-byte aligned. */

@@ -80,6 +80,10 @@ static int load_blas(struct vendor *v, struct err *e)
 
 static int describe(struct vendor *v, const char *json, struct err *e)
 {
+    size_t version = v->dnn.cudnnGetVersion();
+    if (version < 90800)
+        return err_set(e, "device cuda: cuDNN %zu.%zu knows no devices by description; 9.8 does",
+                       version / 10000, version / 100 % 100);
     cudnnStatus_t rc =
         v->dnn.cudnnBackendCreateDescriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, &v->described);
     if (rc == CUDNN_STATUS_SUCCESS)

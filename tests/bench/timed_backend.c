@@ -139,7 +139,7 @@ static int timed_conv_forward(struct backend *b, struct conv *c,
                               const struct conv_forward_args *args, struct err *e)
 {
     struct amount a = conv_amount(c);
-    const struct norm_apply_args *f = args->first;
+    const struct norm_apply_args *f = args->apply;
     if (f) /* x is written where it would be read, and a tensor or two are read for it */
         a.bytes += tensors(f->rows, f->channels, f->dtype, f->residual ? 2.0 : 1.0).bytes;
     begin(b);

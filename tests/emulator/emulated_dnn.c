@@ -188,6 +188,9 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor
     case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
         *n = notes(d->engine, values);
         break;
+    case CUDNN_ATTR_ENGINECFG_KNOB_CHOICES:
+        *n = 0;
+        break;
     case CUDNN_ATTR_ENGINE_GLOBAL_INDEX:
         *(int64_t *)values = d->engine;
         break;

@@ -45,7 +45,7 @@ static struct vendor *vendor_of(const struct gpu *g)
              g->name, g->capability, g->processors, g->shared_bytes, g->clock_khz, g->memory_khz,
              g->cache_bytes);
     if (vendor_open_described(&v, json, &e) < 0) {
-        if (strncmp(e.text, "cuDNN:", 6) == 0 && CUDNN_VERSION >= 90800)
+        if (strncmp(e.text, "cuDNN:", 6) == 0)
             fail_msg("%s", e.text);
         support_skip(e.text);
     }
@@ -193,6 +193,46 @@ static void others_have_engines(void **state)
             check(gpus[i], &clips[k], false);
 }
 
+/* What a plan file keeps tells choices apart, and the first ones are of different engines. */
+static void choices_have_names(void **state)
+{
+    const struct conv_desc d = {.n = 64,
+                                .in = {16, 14, 14},
+                                .c_in = 1024,
+                                .c_out = 256,
+                                .kernel = {3, 1, 1},
+                                .stride = {1, 1, 1},
+                                .pad = {1, 0, 0},
+                                .dtype = DTYPE_BF16};
+    struct graph_spec spec[GRAPH_MAX_SPECS];
+    struct vendor *v = vendor_of(&h200);
+    struct graph *g;
+    struct err e = {0};
+    long engine[64];
+    uint32_t knobs[64];
+    int n_engines = 0;
+    (void)state;
+    assert_int_equal(graph_specs(&d, CONV_FORWARD, false, spec), 2);
+    support_ok(graph_new(&g, v, &spec[0], &e), &e);
+    int n = graph_n_choices(g) < 16 ? graph_n_choices(g) : 16;
+    assert_true(n > 4);
+    for (int i = 0; i < n; i++) {
+        bool new_engine = true;
+        support_ok(graph_try(g, i, &e), &e);
+        engine[i] = graph_engine(g);
+        knobs[i] = graph_knobs(g);
+        for (int k = 0; k < i; k++) {
+            assert_false(engine[k] == engine[i] && knobs[k] == knobs[i]);
+            new_engine &= engine[k] != engine[i];
+        }
+        assert_true(!new_engine || n_engines == i); /* one after the other */
+        n_engines += new_engine;
+    }
+    assert_true(n_engines >= 3 && n_engines < n);
+    graph_free(g);
+    vendor_close(v);
+}
+
 /* The stem is folded so that the engines for many channels take it. */
 static void stem_has_many_engines(void **state)
 {
@@ -238,6 +278,7 @@ int main(void)
         cmocka_unit_test(h200_has_engines),
 #if TEG_CUDA
         cmocka_unit_test(others_have_engines),
+        cmocka_unit_test(choices_have_names),
         cmocka_unit_test(stem_has_many_engines),
 #endif
     };

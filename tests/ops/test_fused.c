@@ -300,10 +300,10 @@ static void run_forward(struct problem *p, const struct input_kind *k, double *s
     uint8_t *bits = calloc(p->x.n / 8, 1);
     for (size_t i = 0; i < N_INPUT * p->s->c_in; i++)
         v[i] = 0.5f - (float)(i * 5 % 7) / 4.0f;
-    struct norm_apply_args first = input_args(p, k, v, bits);
+    struct norm_apply_args apply = input_args(p, k, v, bits);
     struct conv_forward_args a = {.x = device_tensor(d, &p->x),
                                   .y = device_tensor(d, &p->y),
-                                  .first = k->made ? &first : NULL,
+                                  .apply = k->made ? &apply : NULL,
                                   .sums = device_on(d, sums, 2 * n * sizeof *sums)};
     support_ok(d->b->ops->conv_forward(d->b, p->conv, &a, &e), &e);
     device_off(d);
