@@ -17,7 +17,7 @@ MODEL ?= r3d-tiny##  or r3d50
 LR ?= 0.2##          of the pre-training
 EPOCHS ?= 80##       likewise
 BATCH ?= 32##        examples a step
-PRECISION ?= $(if $(shell nvidia-smi -L 2>/dev/null)$(shell grep -m1 -E 'avx512_bf16|amx_bf16' /proc/cpuinfo),bf16,f32)##  bf16 where it is faster
+PRECISION ?= $(if $(shell nvidia-smi -L >/dev/null 2>&1 && echo 1)$(shell grep -m1 -E 'avx512_bf16|amx_bf16' /proc/cpuinfo),bf16,f32)##  bf16 where it is faster
 
 world := $(OUT)/world
 options.world := --dataset events --videos $(N_VIDEOS) --size $(SIZE) --seed 1

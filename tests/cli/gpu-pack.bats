@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Programs that are packed for a machine that cannot build bring along all that they need.
 
+bats_require_minimum_version 1.5.0
 load support
 
 @test "packed programs run with the libraries that were packed" {
     need_program xz
     need_program python3
-    local root=$BATS_TEST_DIRNAME/../.. at=$BATS_TEST_TMPDIR file name
+    local root=$BATS_TEST_DIRNAME/../.. at="$BATS_TEST_TMPDIR/a b" file name
     mkdir -p "$at/build/tests/cli" "$at/there"
     cp "$TEG_BIN"/teg-inspect "$TEG_BIN"/teg-index "$at/build"
     cp "$TEG_BIN"/tests/cli/helper_dump "$at/build/tests/cli"
@@ -21,9 +22,28 @@ load support
         LD_LIBRARY_PATH=$at/there/lib ldd "$file" | grep -vE "$at/there/lib/|linux-vdso|/(ld-linux|lib(c|m|dl|rt|pthread|resolv|gcc_s|stdc\+\+)\.so)" &&
             return 1
     done
-    [ "$("$root/tests/gpu/run" --packed "$at/there" teg-index --version)" = "$("$TEG_BIN/teg-index" --version)" ]
-    [ "$("$root/tests/gpu/run" --packed "$at/there" bats --version)" = "$(bats --version)" ]
-    [ "$("$root/tests/gpu/run" --packed "$at/there" command -v jq)" = "$at/there/bin/jq" ]
+    [ "$("$root/tests/gpu/run" --packed "$at/there" do teg-index --version)" = "$("$TEG_BIN/teg-index" --version)" ]
+    [ "$("$root/tests/gpu/run" --packed "$at/there" do bats --version)" = "$(bats --version)" ]
+    [ "$("$root/tests/gpu/run" --packed "$at/there" do command -v jq)" = "$at/there/bin/jq" ]
     # but for what is not from there
-    [ -z "$(LD_LIBRARY_PATH='' "$root/tests/gpu/run" --packed "$at/there" python3 -c 'import os; print(os.environ["LD_LIBRARY_PATH"])')" ]
+    [ -z "$(LD_LIBRARY_PATH='' "$root/tests/gpu/run" --packed "$at/there" do python3 -c 'import os; print(os.environ["LD_LIBRARY_PATH"])')" ]
+}
+
+# says STATUS TEXT COMMAND...: the command ends so and has the text in its words.
+says() {
+    run --separate-stderr "-$1" "${@:3}"
+    [[ $stderr == *"$2"* ]]
+}
+
+@test "what cannot be packed or run says so" {
+    local root=$BATS_TEST_DIRNAME/../.. at=$BATS_TEST_TMPDIR
+    mkdir -p "$at/build"
+    says 2 "usage" "$root/tests/gpu/pack"
+    says 1 "nothing-there: no such file" "$root/tests/gpu/pack" "$at/build" "$at/build/nothing-there"
+    [ -z "$(ls "$at/build/packed" 2>/dev/null)" ]
+    says 2 "usage" "$root/tests/gpu/run"
+    says 2 "nowhere is no folder" "$root/tests/gpu/run" "$at/nowhere" tests
+    says 2 "no stage is called test" "$root/tests/gpu/run" "$at/build" test
+    says 2 "" "$root/tests/gpu/run" "$at/build" do "$TEG_BIN/teg-index" --no-such-option
+    says 127 "" "$root/tests/gpu/run" "$at/build" do no-such-program
 }
