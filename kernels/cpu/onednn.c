@@ -37,27 +37,32 @@ static int md_shape(MD_REF md, dnnl_data_type_t *type, dnnl_dims_t dims)
 }
 
 /*
- * oneDNN's first choice for bfloat16 weight gradients is wrong where the kernel is longer than what
- * it runs over: that of 3.7 reads memory that is not its own (4 frames under a kernel of 5), that
- * of 2.6 leaves some of the result out on one thread (a plane of one pixel under 3 x 3). Its second
- * choice then.
+ * Where oneDNN's first choice in bfloat16 is wrong, and its second is taken. Weight gradients where
+ * the kernel is longer than what it runs over: that of 3.7 reads memory that is not its own (4
+ * frames under a kernel of 5), that of 2.6 leaves some of the result out on one thread (a plane of
+ * one pixel under 3 x 3). Gradients of the input of pointwise convolutions with an odd number of
+ * outputs: that of 2.6 is wrong for some numbers of rows (30, 59, 60, 89 ...).
  */
-static bool first_choice_is_wrong(const struct conv_geometry *g)
+static bool first_choice_is_wrong(const struct conv_geometry *g, enum pass pass)
 {
     dnnl_dims_t x, w;
     dnnl_data_type_t type, unused;
     int n = md_shape(md_ref(&g->x), &type, x);
     md_shape(md_ref(&g->w_grad), &unused, w);
-    bool longer = false;
-    for (int i = 2; i < n; i++)
+    bool longer = false, pointwise = true;
+    for (int i = 2; i < n; i++) {
         longer |= x[i] < w[i];
-    return type == dnnl_bf16 && longer;
+        pointwise &= w[i] == 1;
+    }
+    if (type != dnnl_bf16 || pass == FORWARD)
+        return false;
+    return pass == BACKWARD_WEIGHTS ? longer : pointwise && w[0] % 2 == 1;
 }
 
 #if DNNL_VERSION_MAJOR >= 3
-static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                         const struct conv_geometry *g, enum pass pass,
-                                         dnnl_primitive_desc_t hint)
+static dnnl_status_t first_choice(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                  const struct conv_geometry *g, enum pass pass,
+                                  dnnl_primitive_desc_t hint)
 {
     MD_REF bias = g->has_bias ? md_ref(&g->bias) : NULL;
     dnnl_prop_kind_t kind = g->training ? dnnl_forward_training : dnnl_forward_inference;
@@ -69,12 +74,18 @@ static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_
         return dnnl_convolution_backward_data_primitive_desc_create(
             pd, engine, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w), md_ref(&g->y),
             g->stride, g->dilation, g->pad, g->pad, hint, NULL);
-    dnnl_status_t rc = dnnl_convolution_backward_weights_primitive_desc_create(
+    return dnnl_convolution_backward_weights_primitive_desc_create(
         pd, engine, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w_grad), bias, md_ref(&g->y),
         g->stride, g->dilation, g->pad, g->pad, hint, NULL);
-    if (rc == dnnl_success && first_choice_is_wrong(g))
-        rc = dnnl_primitive_desc_next_impl(*pd);
-    return rc;
+}
+
+static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                         const struct conv_geometry *g, enum pass pass,
+                                         dnnl_primitive_desc_t hint)
+{
+    dnnl_status_t rc = first_choice(pd, engine, g, pass, hint);
+    return rc == dnnl_success && first_choice_is_wrong(g, pass) ? dnnl_primitive_desc_next_impl(*pd)
+                                                                : rc;
 }
 #else
 static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
@@ -97,7 +108,7 @@ static dnnl_status_t conv_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_
         rc = dnnl_dilated_convolution_backward_weights_desc_init(
             &d, dnnl_convolution_direct, md_ref(&g->x), md_ref(&g->w_grad), bias, md_ref(&g->y),
             g->stride, g->dilation, g->pad, g->pad);
-    if (rc != dnnl_success || pass != BACKWARD_WEIGHTS || !first_choice_is_wrong(g))
+    if (rc != dnnl_success || !first_choice_is_wrong(g, pass))
         return rc == dnnl_success ? dnnl_primitive_desc_create(pd, &d, NULL, engine, hint) : rc;
     dnnl_primitive_desc_iterator_t choice;
     rc = dnnl_primitive_desc_iterator_create(&choice, &d, NULL, engine, hint);

@@ -16,7 +16,10 @@ static const struct shape shapes[] = {
     {1, {7, 8, 10}, 1, 8, {3, 3, 3}, {3, 3, 3}, false},    /* and each read once */
     {2, {3, 7, 8}, 3, 16, {1, 2, 2}, {1, 3, 3}, false},    /* and some never */
     {2, {3, 9, 8}, 3, 24, {1, 1, 1}, {2, 2, 2}, true},     /* which leaves a product */
+    {2, {4, 9, 8}, 3, 16, {2, 3, 5}, {2, 1, 3}, false},    /* all directions apart */
     {3, {4, 7, 5}, 16, 32, {1, 1, 1}, {1, 1, 1}, false},   /* pointwise */
+    {3, {1, 5, 4}, 32, 19, {1, 1, 1}, {1, 1, 1}, false},   /* an odd number of outputs, 60 rows */
+    {2, {5, 9, 8}, 16, 32, {1, 1, 1}, {2, 3, 1}, false},   /* pointwise, strides apart */
     {2, {3, 2, 3}, 48, 16, {1, 1, 1}, {1, 1, 1}, false},   /* pointwise on tiny planes */
     {2, {3, 7, 9}, 16, 32, {1, 1, 1}, {1, 2, 2}, false},   /* strided shortcut */
     {2, {3, 8, 6}, 16, 16, {1, 3, 3}, {1, 1, 1}, false},   /* spatial */
@@ -299,7 +302,7 @@ static void plans_are_kept(void **state)
     for (int i = 0; i < 2; i++) {
         struct err e = {0};
         struct device *d = device_open_with(state, &(struct backend_options){.plan_file = path});
-        problem_init(&p, d, &shapes[9], DTYPE_BF16);
+        problem_init(&p, d, &shapes[12], DTYPE_BF16);
         struct conv *c = make(d, &p, NULL);
         double *sums = calloc(2 * p.d.c_out, sizeof *sums);
         run_forward(&p, c, sums);
