@@ -8,6 +8,9 @@
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "tests/ops/oracle.h"
+#if TEG_CUDA
+#include "kernels/cuda/fused.h"
+#endif
 
 struct shape {
     size_t rows, c_in, c_out;
@@ -105,6 +108,7 @@ static size_t n_fused(const char *path)
 
 struct problem {
     struct device *d;
+    bool forced; /* its plans are those of fused.h */
     struct conv *conv;
     const struct shape *s;
     struct tensor x, y, dy, dx, w, norm, dy2, out, norm2;
@@ -291,6 +295,28 @@ static void check_input(const struct problem *p, const struct input_kind *k, con
     free(want);
 }
 
+/* What plans of fused.h are asked for is not refused by it: one kernel computes it. */
+static void check_fused(const struct problem *p, const struct conv_forward_args *f,
+                        const struct conv_data_grad_args *g)
+{
+#if TEG_CUDA
+    enum { COLUMNS = 64 }; /* of a block: dy in the place of what it is made of is for one alone */
+    const struct conv_desc d = desc_of(p->s, THEN_NOTHING);
+    struct conv_tensors t = {.x = f ? (void *)f->x : g->dx, .y = f ? f->y : (void *)g->dy};
+    struct fused_job j = fused_job_of(&d, f ? CONV_FORWARD : CONV_BACKWARD_DATA, &t);
+    j.apply = f ? f->apply : NULL;
+    j.first = g ? g->first : NULL;
+    j.then = g ? g->then : NULL;
+    bool in_place = j.first && j.first->dc == j.first->g;
+    if (p->forced && !p->d->cpu)
+        assert_int_equal(fused_may_run(&j), !in_place || p->s->c_in <= COLUMNS);
+#else
+    (void)p;
+    (void)f;
+    (void)g;
+#endif
+}
+
 static void run_forward(struct problem *p, const struct input_kind *k, double *sums)
 {
     struct err e = {0};
@@ -305,6 +331,7 @@ static void run_forward(struct problem *p, const struct input_kind *k, double *s
                                   .y = device_tensor(d, &p->y),
                                   .apply = k->made ? &apply : NULL,
                                   .sums = device_on(d, sums, 2 * n * sizeof *sums)};
+    check_fused(p, &a, NULL);
     support_ok(d->b->ops->conv_forward(d->b, p->conv, &a, &e), &e);
     device_off(d);
     if (k->made)
@@ -381,6 +408,7 @@ static void check_backward(struct problem *p, const struct kind *k)
                                     .dx = device_tensor(d, &p->dx),
                                     .first = k->dy == GIVEN ? NULL : &first,
                                     .then = k->nothing ? NULL : &then};
+    check_fused(p, NULL, &a);
     support_ok(d->b->ops->conv_backward_data(d->b, p->conv, &a, &e), &e);
     device_off(d);
     if (k->dy != GIVEN)
@@ -417,6 +445,7 @@ static void check_shape(void **state, const struct shape *s, enum conv_then then
     char folder[4096];
     support_make_folder(folder, sizeof folder);
     problem_init(&p, s);
+    p.forced = forced;
     p.d = open_forced(state, forced ? support_path(folder, "a.plans") : NULL, &desc);
     support_ok(p.d->b->ops->conv_new(p.d->b, &desc, &p.conv, &e), &e);
     float *w = device_tensor(p.d, &p.w);
