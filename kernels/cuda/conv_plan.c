@@ -368,8 +368,8 @@ static void try_graph(struct search *s, const struct graph_spec *spec, int n_tri
 {
     struct conv_choice c = {
         .way = WAY_GRAPH, .n_spatial = spec->view.n_spatial, .w_type = spec->w_type};
+    try_choice(s, &c); /* the library's parts are loaded meanwhile, too */
     double began = ui_seconds();
-    try_choice(s, &c);
     for (c.index = 1; s->plan->graph && c.index < graph_n_choices(s->plan->graph); c.index++) {
         bool enough = c.index >= n_tries || ui_seconds() - began > patience;
         if (enough && !isinf(s->best_ms))
