@@ -21,6 +21,8 @@ enum { KEY_BYTES = 192, CHOICE_BYTES = 64, REPEATS = 3 };
 /* Choices of a graph that are measured, and of the 3-D one where there is a 2-D view, which is
  * seldom better; fewer where building them, which may mean compiling, takes longer than that. */
 enum { TRIES = 12, FEWER_TRIES = 4 };
+/* From so many rows on a product's weight gradient, a sum over them, is also tried as a graph. */
+enum { MANY_ROWS = 256 };
 static const double patience = 3.0; /* seconds of a graph */
 static const size_t max_workspace = (size_t)1 << 30;
 
@@ -382,13 +384,15 @@ static void try_all(struct search *s)
 {
     const struct conv_plan *p = s->plan;
     struct graph_spec spec[GRAPH_MAX_SPECS];
-    if (conv_is_product(&p->desc)) {
+    bool product = conv_is_product(&p->desc);
+    if (product)
         try_products(s);
+    if (product && (p->pass != CONV_BACKWARD_WEIGHTS || conv_out_rows(&p->desc) < MANY_ROWS))
         return;
-    }
     int n = graph_specs(&p->desc, p->pass, cuda_of(p->backend)->tf32, spec);
     for (int i = 0; i < n; i++)
-        try_graph(s, &spec[i], i > 0 && spec[i - 1].view.n_spatial == 2 ? FEWER_TRIES : TRIES);
+        try_graph(s, &spec[i],
+                  product || (i > 0 && spec[i - 1].view.n_spatial == 2) ? FEWER_TRIES : TRIES);
 }
 
 static int search(struct conv_plan *p, struct err *e)

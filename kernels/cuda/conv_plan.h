@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How one pass of a convolution is computed: by cuBLASLt where it is a matrix product, else by an
- * engine of cuDNN on a 2-D or 3-D view, in the last resort by plain kernels. Which one is measured
- * once: every candidate computes random numbers, those whose results are wrong are dropped, the
- * fastest of the others wins. The choice is kept in the backend's plan file.
+ * How one pass of a convolution is computed: by cuBLASLt where it is a matrix product, else, and
+ * its weight gradient also, by an engine of cuDNN on a 2-D or 3-D view, in the last resort by plain
+ * kernels; with what is around it by fused.h. Which one is measured once: every candidate computes
+ * random numbers, those whose results are wrong are dropped, the fastest of the others wins. The
+ * choice is kept in the backend's plan file.
  *
  *     conv_plan_get(&plan, b, &desc, CONV_FORWARD, &e);        borrowed, for the backend's life
  *     conv_plan_run(plan, &tensors, workspace, 0.0f, &e);
