@@ -23,7 +23,8 @@ enum { KEY_BYTES = 192, CHOICE_BYTES = 64, REPEATS = 3 };
 enum { TRIES = 12, FEWER_TRIES = 4 };
 /* From so many rows on a product's weight gradient, a sum over them, is also tried as a graph. */
 enum { MANY_ROWS = 256 };
-static const double patience = 3.0; /* seconds of a graph */
+static const double patience = 3.0;            /* seconds of a graph */
+static const double compiling_patience = 20.0; /* of all graphs that a process measures */
 static const size_t max_workspace = (size_t)1 << 30;
 
 /* So that noise does not choose between equals: the library's first proposal stays. */
@@ -135,7 +136,7 @@ static int use_product(struct conv_plan *p, struct err *e)
     return 0;
 }
 
-static int use_graph(struct conv_plan *p, struct err *e)
+static int make_graph(struct conv_plan *p, struct err *e)
 {
     struct graph_spec spec[GRAPH_MAX_SPECS];
     int n = graph_specs(&p->desc, p->pass, cuda_of(p->backend)->tf32, spec), i = 0;
@@ -144,8 +145,11 @@ static int use_graph(struct conv_plan *p, struct err *e)
         i++;
     if (i == n)
         return err_set(e, "no such view");
-    if (!p->graph && graph_new(&p->graph, cuda_of(p->backend)->vendor, &spec[i], e) < 0)
-        return ERR_FAIL;
+    return graph_new(&p->graph, cuda_of(p->backend)->vendor, &spec[i], e);
+}
+
+static int use_graph(struct conv_plan *p, struct err *e)
+{
     if (p->choice.index < 0 || p->choice.index >= graph_n_choices(p->graph))
         return err_set(e, "no such engine");
     return graph_try(p->graph, p->choice.index, e);
@@ -158,7 +162,7 @@ static bool has_company(const struct conv_desc *d)
 }
 
 /* gemm and graph are kept while only the index changes. */
-static int use(struct conv_plan *p, const struct conv_choice *c, struct err *e)
+static int prepare(struct conv_plan *p, const struct conv_choice *c, struct err *e)
 {
     bool same = p->choice.way == c->way && p->choice.n_spatial == c->n_spatial &&
                 p->choice.w_type == c->w_type;
@@ -169,6 +173,13 @@ static int use(struct conv_plan *p, const struct conv_choice *c, struct err *e)
         p->graph = NULL;
     }
     p->choice = *c;
+    return c->way == WAY_GRAPH && !p->graph ? make_graph(p, e) : 0;
+}
+
+static int use(struct conv_plan *p, const struct conv_choice *c, struct err *e)
+{
+    if (prepare(p, c, e) < 0)
+        return ERR_FAIL;
     if (c->way == WAY_FUSED && !(has_company(&p->desc) && fused_fits(&p->desc, p->pass)))
         return err_set(e, "not a product that can be fused");
     return c->way == WAY_PRODUCT ? use_product(p, e) : c->way == WAY_GRAPH ? use_graph(p, e) : 0;
@@ -365,34 +376,60 @@ static void try_products(struct search *s)
         try_choice(s, &c);
 }
 
-/* The first few choices of a graph, and more while none is right. */
-static void try_graph(struct search *s, const struct graph_spec *spec, int n_tries)
+/* Whether a choice is left out: it had to be compiled, and enough time went into that. */
+static bool is_left_out(const struct search *s, int i, bool compile)
+{
+    struct conv_plan *p = s->plan;
+    return p->graph && !compile && cuda_of(p->backend)->compiling > compiling_patience &&
+           graph_compiles(p->graph, i);
+}
+
+/* The first few choices of a graph, and more while none is right; with `compile`, whatever it
+ * takes.
+ */
+static void try_graph(struct search *s, const struct graph_spec *spec, int n_tries, bool compile)
 {
     struct conv_choice c = {
         .way = WAY_GRAPH, .n_spatial = spec->view.n_spatial, .w_type = spec->w_type};
-    try_choice(s, &c); /* the library's parts are loaded meanwhile, too */
+    struct cuda_state *state = cuda_of(s->plan->backend);
+    struct conv_plan *p = s->plan;
+    prepare(p, &c, NULL); /* the library's parts are loaded meanwhile, too */
     double began = ui_seconds();
-    for (c.index = 1; s->plan->graph && c.index < graph_n_choices(s->plan->graph); c.index++) {
-        bool enough = c.index >= n_tries || ui_seconds() - began > patience;
-        if (enough && !isinf(s->best_ms))
+    for (; p->graph && c.index < graph_n_choices(p->graph); c.index++) {
+        double now = ui_seconds();
+        if ((c.index >= n_tries || now - began > patience) && !isinf(s->best_ms))
             break;
+        if (is_left_out(s, c.index, compile))
+            continue;
+        bool compiles = graph_compiles(p->graph, c.index);
         try_choice(s, &c);
+        state->compiling += compiles ? ui_seconds() - now : 0.0;
+    }
+}
+
+static void try_graphs(struct search *s, bool compile)
+{
+    const struct conv_plan *p = s->plan;
+    struct graph_spec spec[GRAPH_MAX_SPECS];
+    int n = graph_specs(&p->desc, p->pass, cuda_of(p->backend)->tf32, spec);
+    bool product = conv_is_product(&p->desc);
+    for (int i = 0; i < n; i++) {
+        bool second = i > 0 && spec[i - 1].view.n_spatial == 2;
+        try_graph(s, &spec[i], product || second ? FEWER_TRIES : TRIES, compile);
     }
 }
 
 static void try_all(struct search *s)
 {
     const struct conv_plan *p = s->plan;
-    struct graph_spec spec[GRAPH_MAX_SPECS];
     bool product = conv_is_product(&p->desc);
     if (product)
         try_products(s);
     if (product && (p->pass != CONV_BACKWARD_WEIGHTS || conv_out_rows(&p->desc) < MANY_ROWS))
         return;
-    int n = graph_specs(&p->desc, p->pass, cuda_of(p->backend)->tf32, spec);
-    for (int i = 0; i < n; i++)
-        try_graph(s, &spec[i],
-                  product || (i > 0 && spec[i - 1].view.n_spatial == 2) ? FEWER_TRIES : TRIES);
+    try_graphs(s, false);
+    if (isinf(s->best_ms))
+        try_graphs(s, true);
 }
 
 static int search(struct conv_plan *p, struct err *e)

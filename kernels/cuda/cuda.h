@@ -59,6 +59,7 @@ struct cuda_state {
     int (*measuring)(void *user, size_t n_before, struct err *e); /* see backend_options */
     void *user;
     size_t n_measured;
+    double compiling;             /* seconds that went into engines that had to be compiled */
     struct conv_plan *conv_plans; /* each pass that was asked for, once */
     struct gemm_cache *gemms;
     struct render_lanes *lanes;

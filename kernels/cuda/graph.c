@@ -209,10 +209,11 @@ static cudnnStatus_t get(struct graph *g, cudnnBackendDescriptor_t d, const stru
     return g->vendor->dnn.cudnnBackendGetAttribute(d, a->name, a->type, a->n, n, (void *)a->values);
 }
 
-/* The engine of a configuration: its notes on numbers, its number. */
+/* The engine of a configuration: its notes on numbers and on itself, its number. */
 struct engine {
     cudnnBackendNumericalNote_t note[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
-    int64_t n_notes, number;
+    cudnnBackendBehaviorNote_t behavior[CUDNN_BEHAVIOR_NOTE_TYPE_COUNT];
+    int64_t n_notes, n_behaviors, number;
 };
 
 static cudnnStatus_t engine_of(struct graph *g, cudnnBackendDescriptor_t config, struct engine *out)
@@ -223,6 +224,8 @@ static cudnnStatus_t engine_of(struct graph *g, cudnnBackendDescriptor_t config,
                                     &engine};
     const struct attribute notes = {CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
                                     CUDNN_NUMERICAL_NOTE_TYPE_COUNT, out->note};
+    const struct attribute behavior = {CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+                                       CUDNN_BEHAVIOR_NOTE_TYPE_COUNT, out->behavior};
     const struct attribute number = {CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1,
                                      &out->number};
     cudnnStatus_t rc = create(g, CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine);
@@ -231,10 +234,14 @@ static cudnnStatus_t engine_of(struct graph *g, cudnnBackendDescriptor_t config,
     if (rc == CUDNN_STATUS_SUCCESS)
         rc = get(g, engine, &notes, &out->n_notes);
     if (rc == CUDNN_STATUS_SUCCESS)
+        rc = get(g, engine, &behavior, &out->n_behaviors);
+    if (rc == CUDNN_STATUS_SUCCESS)
         rc = get(g, engine, &number, &n);
     destroy(g, &engine);
     if (out->n_notes > CUDNN_NUMERICAL_NOTE_TYPE_COUNT) /* a newer library may know more */
         out->n_notes = CUDNN_NUMERICAL_NOTE_TYPE_COUNT;
+    if (out->n_behaviors > CUDNN_BEHAVIOR_NOTE_TYPE_COUNT)
+        out->n_behaviors = CUDNN_BEHAVIOR_NOTE_TYPE_COUNT;
     return rc;
 }
 
@@ -402,6 +409,16 @@ int graph_try(struct graph *g, int i, struct err *e)
     if (rc == CUDNN_STATUS_SUCCESS)
         rc = get(g, g->plan, &workspace, &n);
     return rc == CUDNN_STATUS_SUCCESS ? 0 : failed(g, rc, "a plan", e);
+}
+
+bool graph_compiles(struct graph *g, int i)
+{
+    struct engine engine = {.n_behaviors = 0};
+    bool compiles = false;
+    engine_of(g, g->config[i], &engine);
+    for (int64_t k = 0; k < engine.n_behaviors; k++)
+        compiles |= engine.behavior[k] == CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
+    return compiles;
 }
 
 long graph_engine(struct graph *g)

@@ -39,6 +39,8 @@ int graph_new(struct graph **g, struct vendor *v, const struct graph_spec *spec,
 void graph_free(struct graph *g);
 
 int graph_n_choices(const struct graph *g);
+/* Whether building a choice means compiling it, which takes long. */
+bool graph_compiles(struct graph *g, int i);
 int graph_try(struct graph *g, int i, struct err *e);
 /* Of the choice tried last: the number of its engine, and a hash of its settings. */
 long graph_engine(struct graph *g);

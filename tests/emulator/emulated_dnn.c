@@ -191,6 +191,11 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor
     case CUDNN_ATTR_ENGINECFG_KNOB_CHOICES:
         *n = 0;
         break;
+    case CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE: /* what is right is compiled */
+        *n = d->engine == RIGHT;
+        if (*n)
+            *(cudnnBackendBehaviorNote_t *)values = CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
+        break;
     case CUDNN_ATTR_ENGINE_GLOBAL_INDEX:
         *(int64_t *)values = d->engine;
         break;
