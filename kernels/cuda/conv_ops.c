@@ -24,11 +24,6 @@ struct conv {
     double *bias_sums;                     /* [2, O] */
 };
 
-static size_t n_weights(const struct conv *c)
-{
-    return c->seen.c_out * conv_taps(&c->seen) * c->seen.c_in;
-}
-
 static size_t wide_input_bytes(const struct conv *c)
 {
     return c->is_narrow ? conv_in_rows(&c->seen) * c->seen.c_in * dtype_bytes(c->seen.dtype) : 0;
@@ -47,7 +42,7 @@ static struct parts parts_of(const struct conv *c, enum conv_pass pass)
     size_t x = wide_input_bytes(c);
     bool wide = pass == CONV_FORWARD && conv_plan_y_type(p) != d->dtype;
     size_t y = wide ? conv_out_rows(d) * d->c_out * sizeof(float) : 0;
-    size_t w = pass == CONV_BACKWARD_WEIGHTS ? n_weights(c) * sizeof(float) : 0;
+    size_t w = pass == CONV_BACKWARD_WEIGHTS ? conv_n_weights(&c->seen) * sizeof(float) : 0;
     at.y = cuda_align(x);
     at.w = at.y + cuda_align(y);
     at.workspace = at.w + cuda_align(w);
@@ -84,10 +79,11 @@ static int get_weights(struct backend *b, struct conv *c, struct err *e)
     const struct conv *share = d->share;
     void *memory = NULL;
     if (share && share->desc.dtype == d->dtype && share->seen.c_in == c->seen.c_in &&
-        n_weights(share) == n_weights(c)) {
+        conv_n_weights(&share->seen) == conv_n_weights(&c->seen)) {
         c->weights = share->weights;
         c->borrowed = true;
-    } else if (cuda_alloc(b, n_weights(c) * dtype_bytes(d->dtype), &c->weights, e) < 0) {
+    } else if (cuda_alloc(b, conv_n_weights(&c->seen) * dtype_bytes(d->dtype), &c->weights, e) <
+               0) {
         return ERR_FAIL;
     }
     if (!d->bias)
@@ -141,7 +137,8 @@ int cuda_conv_set_weights(struct backend *b, struct conv *c, const float *w, con
         rc = cuda_convert(b, c->bias, DTYPE_F32, bias, DTYPE_F32, c->desc.c_out);
     if (rc == 0 && !c->borrowed)
         rc = c->is_narrow ? cuda_fold_weights(b, &c->fold, w, c->weights)
-                          : cuda_convert(b, c->weights, c->desc.dtype, w, DTYPE_F32, n_weights(c));
+                          : cuda_convert(b, c->weights, c->desc.dtype, w, DTYPE_F32,
+                                         conv_n_weights(&c->seen));
     return rc < 0 ? err_set(e, "packing weights failed") : 0;
 }
 
@@ -248,9 +245,9 @@ static int store_weight_grad(struct backend *b, const struct conv *c, const stru
                              const struct conv_weight_grad_args *args)
 {
     const struct unfold_weights u = {t->w, t->w_type, args->dw, args->accumulate};
-    return c->is_narrow
-               ? cuda_unfold_weights(b, &c->fold, &u)
-               : cuda_accumulate(b, args->dw, t->w, t->w_type, n_weights(c), args->accumulate);
+    return c->is_narrow ? cuda_unfold_weights(b, &c->fold, &u)
+                        : cuda_accumulate(b, args->dw, t->w, t->w_type, conv_n_weights(&c->seen),
+                                          args->accumulate);
 }
 
 int cuda_conv_backward_weights(struct backend *b, struct conv *c,

@@ -266,7 +266,7 @@ static int fill(struct search *s)
     const struct conv_plan *p = s->plan;
     const struct conv_desc *d = &p->desc;
     size_t n_x = conv_in_rows(d) * d->c_in, n_y = conv_out_rows(d) * d->c_out;
-    size_t n_w = d->c_out * conv_taps(d) * d->c_in;
+    size_t n_w = conv_n_weights(d);
     if (p->pass != CONV_BACKWARD_DATA && conv_fill(p->backend, s->t.x, s->t.x_type, n_x, 1) < 0)
         return ERR_FAIL;
     if (p->pass != CONV_BACKWARD_WEIGHTS && conv_fill(p->backend, s->t.w, s->t.w_type, n_w, 2) < 0)
@@ -287,7 +287,7 @@ static int search_init(struct search *s, struct conv_plan *p, struct err *e)
     size_t x = conv_in_rows(d) * d->c_in, y = conv_out_rows(d) * d->c_out;
     if (cuda_alloc(b, x * dtype_bytes(d->dtype), &s->t.x, e) < 0 ||
         cuda_alloc(b, y * dtype_bytes(p->y_type), &s->t.y, e) < 0 ||
-        cuda_alloc(b, d->c_out * conv_taps(d) * d->c_in * sizeof(float), &s->t.w, e) < 0 ||
+        cuda_alloc(b, conv_n_weights(d) * sizeof(float), &s->t.w, e) < 0 ||
         stopwatch_init(&s->watch, b, e) < 0)
         return ERR_FAIL;
     if (fill(s) < 0)
@@ -315,8 +315,7 @@ static bool is_right(struct search *s)
     void *result[] = {s->t.y, s->t.x, s->t.w};
     enum dtype type[] = {s->t.y_type, s->t.x_type, p->choice.w_type};
     size_t elements[] = {conv_out_rows(&p->desc) * p->desc.c_out,
-                         conv_in_rows(&p->desc) * p->desc.c_in,
-                         p->desc.c_out * conv_taps(&p->desc) * p->desc.c_in};
+                         conv_in_rows(&p->desc) * p->desc.c_in, conv_n_weights(&p->desc)};
     problem.t.w_type = p->choice.w_type;
     if (cudaMemsetAsync(result[p->pass], 0xff, elements[p->pass] * dtype_bytes(type[p->pass]),
                         cuda_stream(p->backend)) != cudaSuccess ||

@@ -46,6 +46,11 @@ static inline size_t conv_taps(const struct conv_desc *d)
     return d->kernel[0] * d->kernel[1] * d->kernel[2];
 }
 
+static inline size_t conv_n_weights(const struct conv_desc *d)
+{
+    return d->c_out * conv_taps(d) * d->c_in;
+}
+
 /* The convolution as it is. */
 static inline struct conv_view conv_view_whole(const struct conv_desc *d)
 {

@@ -115,11 +115,6 @@ DEVICE size_t wide_weight(const struct conv_fold &f, size_t i)
     return at * f.wide.c_in + place * d.c_in + c;
 }
 
-static size_t n_weights(const struct conv_desc *d)
-{
-    return d->c_out * conv_taps(d) * d->c_in;
-}
-
 __global__ void __launch_bounds__(CUDA_BLOCK)
     fold_weights_kernel(struct conv_fold f, const float *w, void *wide, size_t n)
 {
@@ -131,7 +126,8 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
 extern "C" int cuda_fold_weights(struct backend *b, const struct conv_fold *f, const float *w,
                                  void *wide)
 {
-    size_t n = n_weights(&f->narrow), bytes = n_weights(&f->wide) * dtype_bytes(f->wide.dtype);
+    size_t n = conv_n_weights(&f->narrow),
+           bytes = conv_n_weights(&f->wide) * dtype_bytes(f->wide.dtype);
     if (cudaMemsetAsync(wide, 0, bytes, cuda_stream(b)) != cudaSuccess)
         return ERR_FAIL;
     LAUNCH(fold_weights_kernel, (unsigned)blocks_for(n), CUDA_BLOCK, cuda_stream(b), *f, w, wide,
@@ -150,7 +146,7 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
 extern "C" int cuda_unfold_weights(struct backend *b, const struct conv_fold *f,
                                    const struct unfold_weights *u)
 {
-    size_t n = n_weights(&f->narrow);
+    size_t n = conv_n_weights(&f->narrow);
     LAUNCH(unfold_weights_kernel, (unsigned)blocks_for(n), CUDA_BLOCK, cuda_stream(b), *f, *u, n);
     return cuda_launched(b);
 }
