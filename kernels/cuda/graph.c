@@ -10,14 +10,20 @@ enum { X = 1, W = 2, Y = 3 }; /* tensor ids */
 enum { ALIGNMENT = 16, MAX_DIMS = 5, MAX_KNOBS = 32 };
 /* Configurations, which are engines with their settings (knobs): those that are asked for, those of
  * them that are kept, and all. */
-enum { PROPOSALS = 128, KEPT = 32, MAX_CONFIGS = 2 * KEPT };
+enum { PROPOSALS = 128, KEPT = 32, MAX_CHOICES = 2 * KEPT };
+
+struct choice {
+    cudnnBackendDescriptor_t config; /* an engine with its settings */
+    long engine;                     /* its number */
+    bool compiles;
+};
 
 struct graph {
     struct vendor *vendor;
     struct graph_spec spec;
     cudnnBackendDescriptor_t tensor[3], convolution, operation, graph, plan;
-    cudnnBackendDescriptor_t config[MAX_CONFIGS]; /* engines with their settings */
-    int n_configs, tried;
+    struct choice choice[MAX_CHOICES];
+    int n_choices, tried;
     int64_t workspace_bytes;
 };
 
@@ -245,7 +251,8 @@ static cudnnStatus_t engine_of(struct graph *g, cudnnBackendDescriptor_t config,
     return rc;
 }
 
-static bool acceptable(struct graph *g, cudnnBackendDescriptor_t config)
+/* Whether it may be used; then in `c`. */
+static bool accepted(struct graph *g, cudnnBackendDescriptor_t config, struct choice *c)
 {
     struct engine engine = {.n_notes = 0};
     if (engine_of(g, config, &engine) != CUDNN_STATUS_SUCCESS)
@@ -264,6 +271,9 @@ static bool acceptable(struct graph *g, cudnnBackendDescriptor_t config)
         default:
             break;
         }
+    *c = (struct choice){.config = config, .engine = (long)engine.number};
+    for (int64_t i = 0; i < engine.n_behaviors; i++)
+        c->compiles |= engine.behavior[i] == CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
     return true;
 }
 
@@ -273,7 +283,7 @@ static void add_configs(struct graph *g, cudnnBackendHeurMode_t mode)
 {
     cudnnBackendDescriptor_t heuristics = NULL, config[PROPOSALS] = {NULL};
     int64_t n = 0;
-    int end = g->n_configs + KEPT;
+    int end = g->n_choices + KEPT;
     const struct attribute list[] = {
         {CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->graph},
         {CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode},
@@ -290,8 +300,8 @@ static void add_configs(struct graph *g, cudnnBackendHeurMode_t mode)
         rc = get(g, heuristics, &results, &n);
     n = rc != CUDNN_STATUS_SUCCESS ? 0 : n < PROPOSALS ? n : PROPOSALS;
     for (int i = 0; i < PROPOSALS; i++)
-        if (i < n && g->n_configs < end && acceptable(g, config[i]))
-            g->config[g->n_configs++] = config[i];
+        if (i < n && g->n_choices < end && accepted(g, config[i], &g->choice[g->n_choices]))
+            g->n_choices++;
         else
             destroy(g, &config[i]);
     destroy(g, &heuristics);
@@ -313,33 +323,27 @@ int graph_specs(const struct conv_desc *d, enum conv_pass pass, bool tf32,
     return n;
 }
 
-/* Puts the first configuration of each engine in front of the others, which differ less. */
+/* Puts the first choice of each engine in front of the others, which differ less. */
 static void put_each_first(struct graph *g)
 {
-    cudnnBackendDescriptor_t config[MAX_CONFIGS];
-    long number[MAX_CONFIGS];
-    bool first[MAX_CONFIGS];
+    struct choice choice[MAX_CHOICES];
     int n = 0;
-    for (int i = 0; i < g->n_configs; i++) {
-        struct engine engine = {.number = -1};
-        engine_of(g, g->config[i], &engine);
-        number[i] = (long)engine.number;
-        first[i] = true;
-        for (int k = 0; k < i; k++)
-            first[i] &= number[k] != number[i];
-    }
-    for (int pass = 1; pass >= 0; pass--)
-        for (int i = 0; i < g->n_configs; i++)
-            if (first[i] == (pass == 1))
-                config[n++] = g->config[i];
-    memcpy(g->config, config, (size_t)n * sizeof *config);
+    for (int first = 1; first >= 0; first--)
+        for (int i = 0; i < g->n_choices; i++) {
+            int k = 0;
+            while (g->choice[k].engine != g->choice[i].engine)
+                k++;
+            if ((k == i) == first)
+                choice[n++] = g->choice[i];
+        }
+    memcpy(g->choice, choice, (size_t)n * sizeof *choice);
 }
 
 /* Mode B knows engines best, and where it knows nothing answers as mode A. */
 static void find_engines(struct graph *g)
 {
     add_configs(g, CUDNN_HEUR_MODE_B);
-    if (g->n_configs == 0)
+    if (g->n_choices == 0)
         add_configs(g, CUDNN_HEUR_MODE_A);
     put_each_first(g);
     add_configs(g, CUDNN_HEUR_MODE_FALLBACK);
@@ -361,7 +365,7 @@ int graph_new(struct graph **out, struct vendor *v, const struct graph_spec *spe
         rc = add_graph(g);
     if (rc == CUDNN_STATUS_SUCCESS)
         find_engines(g);
-    if (rc != CUDNN_STATUS_SUCCESS || g->n_configs == 0) {
+    if (rc != CUDNN_STATUS_SUCCESS || g->n_choices == 0) {
         rc != CUDNN_STATUS_SUCCESS ? failed(g, rc, "a convolution", e)
                                    : err_set(e, "cuDNN: no engine for a convolution");
         graph_free(g);
@@ -376,8 +380,8 @@ void graph_free(struct graph *g)
     if (!g)
         return;
     destroy(g, &g->plan);
-    for (int i = 0; i < MAX_CONFIGS; i++)
-        destroy(g, &g->config[i]);
+    for (int i = 0; i < g->n_choices; i++)
+        destroy(g, &g->choice[i].config);
     destroy(g, &g->graph);
     destroy(g, &g->operation);
     destroy(g, &g->convolution);
@@ -388,7 +392,7 @@ void graph_free(struct graph *g)
 
 int graph_n_choices(const struct graph *g)
 {
-    return g->n_configs;
+    return g->n_choices;
 }
 
 int graph_try(struct graph *g, int i, struct err *e)
@@ -397,7 +401,8 @@ int graph_try(struct graph *g, int i, struct err *e)
     const struct attribute list[] = {
         opened(g, CUDNN_ATTR_EXECUTION_PLAN_HANDLE),
         described(g, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP),
-        {CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &g->config[i]},
+        {CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+         &g->choice[i].config},
     };
     const struct attribute workspace = {CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64,
                                         1, &g->workspace_bytes};
@@ -411,21 +416,14 @@ int graph_try(struct graph *g, int i, struct err *e)
     return rc == CUDNN_STATUS_SUCCESS ? 0 : failed(g, rc, "a plan", e);
 }
 
-bool graph_compiles(struct graph *g, int i)
+bool graph_compiles(const struct graph *g, int i)
 {
-    struct engine engine = {.n_behaviors = 0};
-    bool compiles = false;
-    engine_of(g, g->config[i], &engine);
-    for (int64_t k = 0; k < engine.n_behaviors; k++)
-        compiles |= engine.behavior[k] == CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION;
-    return compiles;
+    return g->choice[i].compiles;
 }
 
-long graph_engine(struct graph *g)
+long graph_engine(const struct graph *g)
 {
-    struct engine engine = {.number = -1};
-    return engine_of(g, g->config[g->tried], &engine) == CUDNN_STATUS_SUCCESS ? (long)engine.number
-                                                                              : -1;
+    return g->choice[g->tried].engine;
 }
 
 /* FNV-1a. */
@@ -447,7 +445,7 @@ uint32_t graph_knobs(struct graph *g)
     for (int i = 0; i < MAX_KNOBS && rc == CUDNN_STATUS_SUCCESS; i++)
         rc = create(g, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, &choice[i]);
     if (rc == CUDNN_STATUS_SUCCESS)
-        rc = get(g, g->config[g->tried], &all, &n);
+        rc = get(g, g->choice[g->tried].config, &all, &n);
     for (int i = 0; i < n && i < MAX_KNOBS && rc == CUDNN_STATUS_SUCCESS; i++) {
         cudnnBackendKnobType_t type = CUDNN_KNOB_TYPE_COUNTS;
         int64_t value = 0;

@@ -40,10 +40,10 @@ void graph_free(struct graph *g);
 
 int graph_n_choices(const struct graph *g);
 /* Whether building a choice means compiling it, which takes long. */
-bool graph_compiles(struct graph *g, int i);
+bool graph_compiles(const struct graph *g, int i);
 int graph_try(struct graph *g, int i, struct err *e);
 /* Of the choice tried last: the number of its engine, and a hash of its settings. */
-long graph_engine(struct graph *g);
+long graph_engine(const struct graph *g);
 uint32_t graph_knobs(struct graph *g);
 size_t graph_workspace_bytes(const struct graph *g);
 
