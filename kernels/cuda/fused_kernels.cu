@@ -368,14 +368,14 @@ __global__ void __launch_bounds__(CUDA_BLOCK, 2) fused_kernel(struct fused_args 
     __shared__ struct channel_vectors vectors;
     if (GRAD) /* seen by all once the first tile is finished */
         load_vectors(&f, column, &vectors);
-    struct tile_place at = {group * TILES * TILE_M, column, 0};
+    struct tile_place place = {group * TILES * TILE_M, column, 0};
     struct on_the_way next;
-    fetch_tiles<BT, APPLY>(&f, &at, &next);
-    for (int tile = 0; tile < TILES && at.row < j->m; tile++) {
-        size_t row = at.row;
+    fetch_tiles<BT, APPLY>(&f, &place, &next);
+    for (int tile = 0; tile < TILES && place.row < j->m; tile++) {
+        size_t row = place.row;
         struct tile_place after = {tile + 1 < TILES ? row + TILE_M : j->m, column, 0};
-        compute_tile<BT, APPLY>(&f, at, after, room, &next);
-        at = after;
+        compute_tile<BT, APPLY>(&f, place, after, room, &next);
+        place = after;
         unsigned end = j->m - row < TILE_M ? (unsigned)(j->m - row) : (unsigned)TILE_M;
         for (unsigned r = threadIdx.x / (TILE_N / WIDE); r < end && busy; r += ROWS_APART) {
             size_t at = (row + r) * j->n + column + mine.channel;
@@ -413,7 +413,7 @@ static bool apart_forward(const struct fused_job *j)
                   f->c != j->c && f->residual != j->c);
 }
 
-static bool apart(const struct fused_job *j)
+static bool apart_to_data(const struct fused_job *j)
 {
     const struct norm_grad_apply_args *f = j->first;
     bool alone = j->n <= TILE_N; /* a thread then stores where it alone has read */
@@ -440,7 +440,8 @@ extern "C" bool fused_may_run(const struct fused_job *j)
         t ? t->g : NULL,
         t ? t->c2 : NULL,
     };
-    return apart(j) && apart_forward(j) && all_aligned(pointer, sizeof pointer / sizeof pointer[0]);
+    return apart_forward(j) && apart_to_data(j) &&
+           all_aligned(pointer, sizeof pointer / sizeof pointer[0]);
 }
 
 extern "C" size_t fused_bytes(const struct fused_job *j)
