@@ -333,10 +333,10 @@ static bool is_right(struct search *s)
     return difference <= norm * pow(limit_of(p, type[p->pass]), 2.0);
 }
 
-static bool run_candidate(void *user)
+static int run_candidate(void *user, struct err *e)
 {
     struct search *s = user;
-    return conv_plan_run(s->plan, &s->t, s->workspace, 0.0f, NULL) == 0;
+    return conv_plan_run(s->plan, &s->t, s->workspace, 0.0f, e);
 }
 
 /* One run tells whether more are worth it. */

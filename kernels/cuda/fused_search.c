@@ -159,7 +159,7 @@ static void release(struct trial *x)
 /* -- running -- */
 
 /* One kernel. */
-static bool run_fused(void *user)
+static int run_fused(void *user, struct err *e)
 {
     struct trial *x = user;
     struct fused_job j = fused_job_of(x->desc, x->pass, x->t);
@@ -169,25 +169,30 @@ static bool run_fused(void *user)
     j.first = x->first.dc ? &x->first : NULL;
     j.then = x->then.c ? &x->then : NULL;
     void *scratch = cuda_scratch(x->b, fused_bytes(&j));
-    return scratch && fused_may_run(&j) && fused_run(x->b, &j, scratch) == 0;
+    if (!scratch || !fused_may_run(&j) || fused_run(x->b, &j, scratch) < 0)
+        return err_set(e, "a fused product failed");
+    return 0;
 }
 
 /* One after the other. */
-static bool run_apart(void *user)
+static int run_apart(void *user, struct err *e)
 {
     struct trial *x = user;
     struct backend *b = x->b;
     struct row_block y = {x->rows, x->channels, DTYPE_BF16};
-    if (x->apply.y && cuda_norm_apply(b, &x->apply) < 0)
-        return false;
-    if (x->first.dc && cuda_norm_grad_apply(b, &x->first) < 0)
-        return false;
+    if ((x->apply.y && cuda_norm_apply(b, &x->apply) < 0) ||
+        (x->first.dc && cuda_norm_grad_apply(b, &x->first) < 0))
+        return err_set(e, "what makes a product's factor failed");
     void *workspace = cuda_scratch(b, conv_plan_workspace_bytes(x->apart));
-    if (!workspace || conv_plan_run(x->apart, x->t, workspace, 0.0f, NULL) < 0)
-        return false;
-    if (x->pass == CONV_FORWARD)
-        return !x->desc->with_sums || cuda_channel_sums(b, &y, x->result, x->sums) == 0;
-    return !x->then.c || cuda_norm_grad(b, &x->then) == 0;
+    if (!workspace)
+        return err_set(e, "no memory");
+    if (conv_plan_run(x->apart, x->t, workspace, 0.0f, e) < 0)
+        return ERR_FAIL;
+    if ((x->pass == CONV_FORWARD && x->desc->with_sums &&
+         cuda_channel_sums(b, &y, x->result, x->sums) < 0) ||
+        (x->then.c && cuda_norm_grad(b, &x->then) < 0))
+        return err_set(e, "what follows a product failed");
+    return 0;
 }
 
 /* -- comparing: the first rows of what is written, the last ones, and all sums -- */
@@ -288,8 +293,8 @@ static bool is_right(struct trial *x)
 {
     struct outcome apart = {0}, fused = {0};
     const struct rows made = made_by(x);
-    bool right = run_apart(x) && fetch(x, &apart) && poison(x, x->result, x->rows * x->channels) &&
-                 poison(x, (void *)made.first, made.n * made.channels) && run_fused(x) &&
+    bool right = run_apart(x, NULL) == 0 && fetch(x, &apart) && poison(x, x->result, x->rows * x->channels) &&
+                 poison(x, (void *)made.first, made.n * made.channels) && run_fused(x, NULL) == 0 &&
                  fetch(x, &fused) && same(x, &fused, &apart);
     outcome_release(&apart);
     outcome_release(&fused);

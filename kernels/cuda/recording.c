@@ -4,24 +4,12 @@
  * call from then on. The first call only runs the function, so that scratch memory has its size and
  * products have their plans; the second one records. What cannot be recorded is run every time.
  */
+#include "kernels/cuda/recording.h"
+
 #include <stdlib.h>
 
 #include "common/base/buf.h"
-#include "kernels/cuda/cuda.h"
 #include "kernels/cuda/lanes.h"
-
-struct recording {
-    cudaGraphExec_t graph;
-    unsigned n_moves; /* of the scratch memory when it was recorded */
-    bool refused;
-};
-
-static void drop(struct recording *r)
-{
-    if (r->graph)
-        cudaGraphExecDestroy(r->graph);
-    r->graph = NULL;
-}
 
 /* Other threads go on, but for allocating memory: that may not happen while a stream records. */
 static cudaError_t capture(struct backend *b, cudaGraph_t *graph,
@@ -40,25 +28,39 @@ static cudaError_t capture(struct backend *b, cudaGraph_t *graph,
     return failed < 0 && rc == cudaSuccess ? cudaErrorUnknown : rc;
 }
 
-/* False where it cannot be recorded. */
-static bool record(struct backend *b, struct recording *r, int (*run)(void *user, struct err *e),
-                   void *user)
+bool cuda_record(struct backend *b, int (*run)(void *user, struct err *e), void *user,
+                 cudaGraphExec_t *out)
 {
     struct cuda_state *s = cuda_of(b);
     struct err unused = {0}, before = s->failure;
     cudaGraph_t graph;
     cudaError_t rc = capture(b, &graph, run, user, &unused);
+    *out = NULL;
     if (rc == cudaSuccess)
-        rc = cudaGraphInstantiate(&r->graph, graph, 0);
+        rc = cudaGraphInstantiate(out, graph, 0);
     if (graph)
         cudaGraphDestroy(graph);
-    r->n_moves = s->n_moves;
     if (rc == cudaSuccess)
         return true;
-    r->graph = NULL;
+    *out = NULL;
     s->failure = before; /* not of an operation that was not to be recorded */
     cudaGetLastError();
     return false;
+}
+
+/* -- the operation -- */
+
+struct recording {
+    cudaGraphExec_t graph;
+    unsigned n_moves; /* of the scratch memory when it was recorded */
+    bool refused;
+};
+
+static void drop(struct recording *r)
+{
+    if (r->graph)
+        cudaGraphExecDestroy(r->graph);
+    r->graph = NULL;
 }
 
 int cuda_repeat(struct backend *b, struct recording **recording,
@@ -72,7 +74,8 @@ int cuda_repeat(struct backend *b, struct recording **recording,
         return run(user, e);
     if (r->graph && r->n_moves != s->n_moves)
         drop(r);
-    if (!r->graph && !record(b, r, run, user)) {
+    r->n_moves = s->n_moves;
+    if (!r->graph && !cuda_record(b, run, user, &r->graph)) {
         r->refused = true;
         err_set(&b->note, "a step could not be recorded as a CUDA graph: it is started piece by "
                           "piece, which is slower");

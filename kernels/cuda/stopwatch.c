@@ -3,7 +3,10 @@
 
 #include <math.h>
 
-#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/recording.h"
+
+/* A step that something cannot be recorded with is started piece by piece as a whole. */
+#define UNRECORDED 4.0f
 
 int stopwatch_init(struct stopwatch *w, struct backend *b, struct err *e)
 {
@@ -20,17 +23,49 @@ void stopwatch_release(struct stopwatch *w)
         cudaEventDestroy(w->end);
 }
 
-float stopwatch_time(const struct stopwatch *w, int repeats, bool (*run)(void *user), void *user)
+/* What is timed, so many times. */
+struct repeated {
+    int (*run)(void *user, struct err *e);
+    void *user;
+    int n;
+};
+
+static int run_repeated(void *user, struct err *e)
 {
-    cudaStream_t stream = cuda_stream(w->backend);
+    const struct repeated *r = user;
+    for (int i = 0; i < r->n; i++)
+        if (r->run(r->user, e) < 0)
+            return ERR_FAIL;
+    return 0;
+}
+
+/* Infinite where something failed since w->begin. */
+static float stop(const struct stopwatch *w, bool failed)
+{
     float ms = INFINITY;
-    cudaEventRecord(w->begin, stream);
-    for (int i = 0; i < repeats; i++)
-        if (!run(user))
-            return INFINITY;
-    cudaEventRecord(w->end, stream);
-    if (cudaEventSynchronize(w->end) != cudaSuccess ||
+    cudaEventRecord(w->end, cuda_stream(w->backend));
+    if (cudaEventSynchronize(w->end) != cudaSuccess || failed ||
         cudaEventElapsedTime(&ms, w->begin, w->end) != cudaSuccess)
         return INFINITY;
-    return ms / (float)repeats;
+    return ms;
+}
+
+float stopwatch_time(const struct stopwatch *w, int repeats, int (*run)(void *user, struct err *e),
+                     void *user)
+{
+    struct repeated r = {run, user, repeats};
+    struct backend *b = w->backend;
+    cudaStream_t stream = cuda_stream(b);
+    cudaGraphExec_t graph;
+    struct err unused = {0};
+    bool recorded = cuda_record(b, run_repeated, &r, &graph);
+    if (recorded)
+        cudaGraphUpload(graph, stream);
+    cudaEventRecord(w->begin, stream);
+    bool failed = recorded ? cudaGraphLaunch(graph, stream) != cudaSuccess
+                           : run_repeated(&r, &unused) < 0;
+    float ms = stop(w, failed) / (float)repeats;
+    if (recorded)
+        cudaGraphExecDestroy(graph);
+    return recorded ? ms : ms * UNRECORDED;
 }

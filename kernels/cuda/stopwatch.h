@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long something takes on the backend's stream.
+ * How long something takes on the backend's stream, started as the steps of a training are: from a
+ * recording (recording.h), so that the host's time for starting kernels does not count.
  *
  *     struct stopwatch w;
  *     stopwatch_init(&w, b, &e);
@@ -22,7 +23,9 @@ struct stopwatch {
 int stopwatch_init(struct stopwatch *w, struct backend *b, struct err *e);
 void stopwatch_release(struct stopwatch *w); /* also one that is all zeros */
 
-/* Milliseconds of one of `repeats` runs; infinite where one returns false or fails. */
-float stopwatch_time(const struct stopwatch *w, int repeats, bool (*run)(void *user), void *user);
+/* Milliseconds of one of `repeats` runs, which ran before; infinite where one fails. What cannot be
+ * recorded is started each time, and counts for much slower than it is. */
+float stopwatch_time(const struct stopwatch *w, int repeats, int (*run)(void *user, struct err *e),
+                     void *user);
 
 #endif

@@ -74,6 +74,13 @@ overlay() {
     cmp a.safetensors c.safetensors
 }
 
+# An engine that waits for the device, as the emulator has one, would keep a step from being recorded.
+@test "engines are taken that a recorded step may use" {
+    trained a --device cuda
+    [ -s a.safetensors.plans ]
+    [[ $stderr != *"could not be recorded"* ]]
+}
+
 @test "blocks that are computed again: the same bits" {
     trained a --device cuda
     cp a.safetensors.plans b.safetensors.plans

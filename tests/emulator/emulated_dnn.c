@@ -2,13 +2,14 @@
 /*
  * Stand-in for cuDNN's graphs of one convolution, by plain loops over the tensors' dimensions and
  * strides. Of its engines the first says that its sums change, the second computes wrong numbers,
- * the fourth cannot be built and the fifth uses tensor cores: the backend must see through them.
+ * the third waits for the device, so that it cannot be recorded, the fifth cannot be built and the
+ * sixth uses tensor cores: the backend must see through them.
  */
 #include <cudnn.h>
 
 #include "tests/emulator/emulated.h"
 
-enum { CHANGING = 10, WRONG, RIGHT, UNBUILT, TENSOR_CORES, LAST_RESORT };
+enum { CHANGING = 10, WRONG, WAITING, RIGHT, UNBUILT, TENSOR_CORES, LAST_RESORT };
 enum { MAX_ATTRIBUTES = 16, DIMS = 5, WORKSPACE_STEP = 4096 };
 
 struct attribute {
@@ -374,6 +375,8 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t h, cudnnBackendDescriptor_t plan
     read_graph(&job.c, plan->graph, pack);
     void **workspace = find(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR)->values;
     job.workspace = *workspace;
+    if (plan->engine == WAITING && cudaStreamSynchronize(((struct handle *)h)->stream) != cudaSuccess)
+        return CUDNN_STATUS_EXECUTION_FAILED;
     emulated_enqueue(((struct handle *)h)->stream, convolve, &job, sizeof job);
     return CUDNN_STATUS_SUCCESS;
 }

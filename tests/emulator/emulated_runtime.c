@@ -113,6 +113,12 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
     return cudaGraphDestroy((cudaGraph_t)exec);
 }
 
+cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream)
+{
+    CHECK(exec && stream && !recording.on);
+    return cudaSuccess;
+}
+
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
     const struct graph *g = (const struct graph *)exec;
