@@ -6,7 +6,10 @@
 #ifndef TEG_KERNELS_CUDA_DEVICE_CUH
 #define TEG_KERNELS_CUDA_DEVICE_CUH
 
+#include <cuda_bf16.h>
 #include <cuda_runtime.h>
+
+#include <string.h>
 
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/partition.h"
@@ -36,29 +39,63 @@ DEVICE void unpack(uint32_t pair, float *v)
     v[1] = bf16_to_f32((uint16_t)(pair >> 16));
 }
 
+/* As f32_to_bf16 of both, but for what a NaN carries: one instruction instead of fourteen. */
 DEVICE uint32_t pack(const float *v)
 {
-    return (uint32_t)f32_to_bf16(v[0]) | (uint32_t)f32_to_bf16(v[1]) << 16;
+    __nv_bfloat162 both = __floats2bfloat162_rn(v[0], v[1]);
+    uint32_t pair;
+    memcpy(&pair, &both, sizeof pair);
+    return pair;
 }
 
-/* v = x[i .. i + V - 1]. V is 1, or 16 bytes' worth; then x + i is 16-byte aligned. */
+/* V elements as they lie in memory: V is 1, or 16 bytes' worth. */
+template <enum dtype T, int V> struct raw;
+template <> struct raw<DTYPE_F32, 1> {
+    float v;
+};
+template <> struct raw<DTYPE_F32, VECTOR_F32> {
+    float4 v;
+};
+template <> struct raw<DTYPE_BF16, 1> {
+    uint16_t v;
+};
+template <> struct raw<DTYPE_BF16, VECTOR_BF16> {
+    uint4 v;
+};
+
+/* x[i .. i + V - 1]; where V is not 1, x + i is 16-byte aligned. What is fetched and not yet
+ * expanded is on its way while something else is computed. */
+template <enum dtype T, int V> DEVICE struct raw<T, V> fetch(const void *x, size_t i) {
+    if constexpr (T == DTYPE_F32)
+        return *(const struct raw<T, V> *)((const float *)x + i);
+    else
+        return *(const struct raw<T, V> *)((const uint16_t *)x + i);
+}
+
+template <enum dtype T, int V>
+DEVICE void expand(const struct raw<T, V> &r, float *v)
+{
+    if constexpr (V == 1 && T == DTYPE_F32) {
+        v[0] = r.v;
+    } else if constexpr (V == 1) {
+        v[0] = bf16_to_f32(r.v);
+    } else if constexpr (T == DTYPE_F32) {
+        v[0] = r.v.x;
+        v[1] = r.v.y;
+        v[2] = r.v.z;
+        v[3] = r.v.w;
+    } else {
+        unpack(r.v.x, v);
+        unpack(r.v.y, v + 2);
+        unpack(r.v.z, v + 4);
+        unpack(r.v.w, v + 6);
+    }
+}
+
+/* v = x[i .. i + V - 1]. */
 template <enum dtype T, int V> DEVICE void load(const void *x, size_t i, float *v)
 {
-    if constexpr (V == 1) {
-        v[0] = load_one(x, i, T);
-    } else if constexpr (T == DTYPE_F32) {
-        float4 f = *(const float4 *)((const float *)x + i);
-        v[0] = f.x;
-        v[1] = f.y;
-        v[2] = f.z;
-        v[3] = f.w;
-    } else {
-        uint4 u = *(const uint4 *)((const uint16_t *)x + i);
-        unpack(u.x, v);
-        unpack(u.y, v + 2);
-        unpack(u.z, v + 4);
-        unpack(u.w, v + 6);
-    }
+    expand<T, V>(fetch<T, V>(x, i), v);
 }
 
 /* An assignment would do, but the compiler may take it apart; __stwb stays one access. */

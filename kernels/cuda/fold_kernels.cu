@@ -37,16 +37,21 @@ static struct fold_shape fold_shape_of(const struct conv_fold *f)
     return s;
 }
 
-/* Row of x that is read for row `h` of plane `plane` by run `r`; NULL beyond the edges. */
+/* What a row of places is, in x: the example, and times and rows that the first tap begins at. */
+struct fold_place {
+    unsigned example, t, y;
+};
+
+/* Row of x that run `r` reads there; NULL beyond the edges. */
 template <typename word>
-DEVICE const word *row_of_run(const struct fold_shape &s, const word *x, size_t plane, unsigned h,
-                              unsigned r)
+DEVICE const word *row_of_run(const struct fold_shape &s, const word *x,
+                              const struct fold_place &at, unsigned r)
 {
-    size_t t = plane % s.out_t * s.stride[0] + r / s.step_h;
-    size_t y = (size_t)h * s.stride[1] + r % s.step_h;
-    if (t < s.pad[0] || t - s.pad[0] >= s.in[0] || y < s.pad[1] || y - s.pad[1] >= s.in[1])
+    unsigned tap = r / s.step_h, t = at.t + tap, y = at.y + r - tap * s.step_h;
+    if (r * s.run >= s.used || t < s.pad[0] || t - s.pad[0] >= s.in[0] || y < s.pad[1] ||
+        y - s.pad[1] >= s.in[1])
         return NULL;
-    size_t row = (plane / s.out_t * s.in[0] + (t - s.pad[0])) * s.in[1] + (y - s.pad[1]);
+    size_t row = ((size_t)at.example * s.in[0] + (t - s.pad[0])) * s.in[1] + (y - s.pad[1]);
     return x + row * (size_t)s.width;
 }
 
@@ -64,22 +69,25 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
     unsigned n_vectors = s.channels / N;
     unsigned lanes = n_vectors < CUDA_BLOCK ? n_vectors : CUDA_BLOCK;
     unsigned lane = threadIdx.x % lanes, first = threadIdx.x / lanes, jump = CUDA_BLOCK / lanes;
+    unsigned plane = blockIdx.x / s.rows, example = plane / s.out_t;
+    const struct fold_place at = {example, (plane - example * s.out_t) * s.stride[0],
+                                  (blockIdx.x - plane * s.rows) * s.stride[1]};
     wide += (size_t)blockIdx.x * s.places * s.channels;
     for (unsigned v = lane; v < n_vectors; v += lanes) {
         const word *row[N]; /* of x, and where in it the first place reads */
         int from[N];
+        unsigned run = v * N / s.run, in_run = v * N - run * s.run;
         for (int k = 0; k < N; k++) {
-            unsigned c = v * N + (unsigned)k;
-            row[k] = c < s.used
-                         ? row_of_run(s, x, blockIdx.x / s.rows, blockIdx.x % s.rows, c / s.run)
-                         : NULL;
-            from[k] = (int)(c % s.run) - s.before;
+            row[k] = k == 0 || in_run == 0 ? row_of_run(s, x, at, run) : row[k - 1];
+            from[k] = (int)in_run - s.before;
+            in_run = in_run + 1 < s.run ? in_run + 1 : 0;
+            run += in_run == 0;
         }
         for (unsigned place = first; first < jump && place < s.places; place += jump) {
             union fold_vector<word> to;
             for (int k = 0; k < N; k++) {
-                int at = from[k] + (int)place * s.step;
-                to.one[k] = row[k] && at >= 0 && at < s.width ? row[k][at] : (word)0;
+                int i = from[k] + (int)place * s.step;
+                to.one[k] = row[k] && i >= 0 && i < s.width ? row[k][i] : (word)0;
             }
             __stwb((uint4 *)(wide + (size_t)place * s.channels) + v, to.all);
         }

@@ -86,15 +86,23 @@ int lane_take(struct render_lanes *l, struct render_lane **lane, struct err *e)
     return rc;
 }
 
+/* Half as much again as there was, so that clips of growing sizes do not have it made anew each
+ * time. */
+static size_t grown(size_t have, size_t wanted)
+{
+    size_t more = have + have / 2;
+    return wanted <= have ? have : wanted > more ? wanted : more;
+}
+
 int lane_reserve(struct render_lanes *l, struct render_lane *lane, size_t host, size_t device,
                  struct err *e)
 {
     if (host <= lane->host.bytes && device <= lane->device.bytes)
         return 0;
     lanes_hold(l);
-    int rc = cuda_grow_host(&lane->host, host, e);
+    int rc = cuda_grow_host(&lane->host, grown(lane->host.bytes, host), e);
     if (rc == 0)
-        rc = cuda_grow(&lane->device, device, e);
+        rc = cuda_grow(&lane->device, grown(lane->device.bytes, device), e);
     lanes_go_on(l);
     return rc;
 }

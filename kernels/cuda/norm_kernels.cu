@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Batch normalisation and what surrounds it, one pass over memory each. A thread keeps the channel
- * constants of its vector and walks down the rows. Sums: a thread adds at most SUM_DEPTH rows in
- * float32, a block its threads and a second kernel its blocks in float64, all in a fixed order.
+ * constants of its vector and walks down the rows, the next of which is on its way meanwhile. Sums:
+ * a thread adds at most SUM_DEPTH rows in float32, a block its threads and a second kernel its
+ * blocks in float64, all in a fixed order.
  */
 #include "kernels/cuda/device.cuh"
 
@@ -55,10 +56,16 @@ __global__ void __launch_bounds__(CUDA_BLOCK) sums_kernel(struct sums_job j, con
     __shared__ float run[2 * V][CUDA_BLOCK + 1];
     struct row_walk w = walk_rows<V>(&j.cut, j.rows, j.channels);
     float pivot[V] = {0}, sum[V] = {0}, square[V] = {0}, v[V];
+    struct raw<T, V> next = {
+    };
     if (w.busy)
         load<T, V>(x, w.channel, pivot);
+    if (w.row < w.end)
+        next = fetch<T, V>(x, w.row * j.channels + w.channel);
     for (size_t row = w.row; row < w.end; row += w.step) {
-        load<T, V>(x, row * j.channels + w.channel, v);
+        expand<T, V>(next, v);
+        if (row + w.step < w.end)
+            next = fetch<T, V>(x, (row + w.step) * j.channels + w.channel);
         for (int k = 0; k < V; k++) {
             float d = v[k] - pivot[k];
             sum[k] += d;
@@ -241,23 +248,37 @@ extern "C" int cuda_norm_grad_finish(struct backend *b, const struct norm_grad_f
 
 /* -- y = relu(c * scale + shift + residual) -- */
 
+/* From two tensors; y may be NULL. */
+template <enum dtype T, int V>
+DEVICE void fetch_both(const void *x, const void *y, size_t at, struct raw<T, V> next[2])
+{
+    next[0] = fetch<T, V>(x, at);
+    if (y)
+        next[1] = fetch<T, V>(y, at);
+}
+
 template <enum dtype T, int V>
 __global__ void __launch_bounds__(CUDA_BLOCK)
     norm_apply_kernel(struct norm_apply_args a, struct row_cut cut)
 {
     struct row_walk w = walk_rows<V>(&cut, a.rows, a.channels);
     float scale[V], shift[V], residual_scale[V], residual_shift[V], v[V], r[V];
+    struct raw<T, V> next[2] = {
+    };
     if (!w.busy)
         return;
     load_channels<V>(a.scale, w.channel, 1.0f, scale);
     load_channels<V>(a.shift, w.channel, 0.0f, shift);
     load_channels<V>(a.residual_scale, w.channel, 1.0f, residual_scale);
     load_channels<V>(a.residual_shift, w.channel, 0.0f, residual_shift);
+    if (w.row < w.end)
+        fetch_both<T, V>(a.c, a.residual, w.row * a.channels + w.channel, next);
     for (size_t row = w.row; row < w.end; row += w.step) {
         size_t at = row * a.channels + w.channel;
-        load<T, V>(a.c, at, v);
-        if (a.residual)
-            load<T, V>(a.residual, at, r);
+        expand<T, V>(next[0], v);
+        expand<T, V>(next[1], r);
+        if (row + w.step < w.end)
+            fetch_both<T, V>(a.c, a.residual, at + w.step * a.channels, next);
         for (int k = 0; k < V; k++) {
             v[k] = elem_affine(v[k], scale[k], shift[k]);
             if (a.residual)
@@ -312,16 +333,22 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
     struct row_walk w = walk_rows<V>(&j.cut, a.rows, a.channels);
     float scale[V] = {0}, shift[V] = {0}, mean[V] = {0}, mean2[V] = {0};
     float sum[MAX_SUMS][V] = {{0}}, g[V], x[V], other[V];
+    struct raw<T, V> next[2] = {
+    };
     if (w.busy) {
         load_channels<V>(a.scale, w.channel, 0.0f, scale);
         load_channels<V>(a.shift, w.channel, 0.0f, shift);
         load_channels<V>(a.mean, w.channel, 0.0f, mean);
         load_channels<V>(a.c2 ? a.mean2 : NULL, w.channel, 0.0f, mean2);
     }
+    if (w.row < w.end)
+        fetch_both<T, V>(a.dy, a.c, w.row * a.channels + w.channel, next);
     for (size_t row = w.row; row < w.end; row += w.step) {
         size_t at = row * a.channels + w.channel;
-        load<T, V>(a.dy, at, g);
-        load<T, V>(a.c, at, x);
+        expand<T, V>(next[0], g);
+        expand<T, V>(next[1], x);
+        if (row + w.step < w.end)
+            fetch_both<T, V>(a.dy, a.c, at + w.step * a.channels, next);
         if (a.dy2) {
             load<T, V>(a.dy2, at, other);
             for (int k = 0; k < V; k++)
@@ -380,6 +407,8 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
 {
     struct row_walk w = walk_rows<V>(&cut, a.rows, a.channels);
     float scale[V], shift[V], mean[V], slope[V], curve[V], constant[V], g[V], x[V];
+    struct raw<T, V> next[2] = {
+    };
     if (!w.busy)
         return;
     load_channels<V>(a.scale, w.channel, 0.0f, scale);
@@ -388,10 +417,14 @@ __global__ void __launch_bounds__(CUDA_BLOCK)
     load_channels<V>(a.a, w.channel, 0.0f, slope);
     load_channels<V>(a.b, w.channel, 0.0f, curve);
     load_channels<V>(a.k, w.channel, 0.0f, constant);
+    if (w.row < w.end)
+        fetch_both<T, V>(a.g, a.c, w.row * a.channels + w.channel, next);
     for (size_t row = w.row; row < w.end; row += w.step) {
         size_t at = row * a.channels + w.channel;
-        load<T, V>(a.g, at, g);
-        load<T, V>(a.c, at, x);
+        expand<T, V>(next[0], g);
+        expand<T, V>(next[1], x);
+        if (row + w.step < w.end)
+            fetch_both<T, V>(a.g, a.c, at + w.step * a.channels, next);
         for (int k = 0; k < V; k++) {
             if (a.scale)
                 g[k] = elem_relu_grad(g[k], elem_affine(x[k], scale[k], shift[k]));
