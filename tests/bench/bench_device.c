@@ -93,7 +93,7 @@ static int bench_forward(char **arg)
     check(encoder_set_weights(f.encoder, &e), &e);
     size_t bytes = o.n * o.length * o.size * o.size * 3 * dtype_bytes(o.dtype);
     check(f.b->ops->alloc(f.b, bytes, &pixels, &e), &e);
-    check(f.b->ops->zero(f.b, pixels, bytes, &e), &e);
+    check(backend_fill(f.b, pixels, bytes, o.dtype, &e), &e);
     f.pixels = pixels;
     for (int i = -2; i < rounds; i++) { /* the first two warm up and record */
         double begin = ui_seconds();

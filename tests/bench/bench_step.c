@@ -47,19 +47,6 @@ struct bench {
     float *weights;
 };
 
-static void *allocate(struct bench *t, size_t bytes)
-{
-    struct err e = {0};
-    void *memory = NULL;
-    if (t->b->ops->alloc(t->b, bytes, &memory, &e) < 0) {
-        fprintf(stderr, "bench_step: %s\n", e.text);
-        exit(1);
-    }
-    if (t->b->ops->zero(t->b, memory, bytes, &e) < 0)
-        exit(1);
-    return memory;
-}
-
 static void check(int rc, const struct err *e)
 {
     if (rc < 0) {
@@ -68,13 +55,24 @@ static void check(int rc, const struct err *e)
     }
 }
 
+/* Filled with numbers. */
+static void *allocate(struct bench *t, size_t n, enum dtype dtype)
+{
+    size_t bytes = n * dtype_bytes(dtype);
+    struct err e = {0};
+    void *memory = NULL;
+    check(t->b->ops->alloc(t->b, bytes, &memory, &e), &e);
+    check(backend_fill(t->b, memory, bytes, dtype, &e), &e);
+    return memory;
+}
+
 static void make_input(struct bench *t)
 {
     for (int role = 0; role < N_ROLES; role++) {
         size_t n = t->o.batch * t->o.length[role] * t->o.size * t->o.size * 3;
         struct sample *rows = calloc(t->o.batch, sizeof *rows);
-        void *pixels = allocate(t, n * dtype_bytes(t->o.dtype));
-        float *values = malloc(n * sizeof *values), *uploaded = allocate(t, n * sizeof *values);
+        void *pixels = allocate(t, n, t->o.dtype);
+        float *values = malloc(n * sizeof *values), *uploaded = allocate(t, n, DTYPE_F32);
         struct err e = {0};
         struct rng r;
         rng_init(&r, 1, 1, (uint64_t)role);
@@ -188,8 +186,8 @@ static void make_layers(struct bench *t)
         }
     }
     for (int i = 0; i < 3; i++)
-        t->buffer[i] = allocate(t, t->most * dtype_bytes(t->o.dtype));
-    t->weights = allocate(t, t->most_weights * sizeof *t->weights);
+        t->buffer[i] = allocate(t, t->most, t->o.dtype);
+    t->weights = allocate(t, t->most_weights, DTYPE_F32);
     set_weights(t, &t->convolutions);
     set_weights(t, &t->linear);
 }
@@ -243,24 +241,27 @@ static double median(double *v, int n)
     return v[n / 2];
 }
 
-/* Bytes a second of a copy, read and written. */
+/* Bytes a second of copies, read and written. On a GPU so many that starting them does not count.
+ */
 static double bandwidth(struct bench *t)
 {
     enum { REPEATS = 10 };
+    int n_copies = t->b->measures ? 16 : 1;
     struct err e = {0};
     size_t n = (size_t)64 << 20;
-    float *from = allocate(t, n * sizeof *from), *to = allocate(t, n * sizeof *to);
+    float *from = allocate(t, n, DTYPE_F32), *to = allocate(t, n, DTYPE_F32);
     double best = 1e30;
     for (int i = 0; i < REPEATS; i++) {
         double start = ui_seconds();
-        t->b->ops->convert(t->b, to, DTYPE_F32, from, DTYPE_F32, n);
+        for (int k = 0; k < n_copies; k++)
+            t->b->ops->convert(t->b, to, DTYPE_F32, from, DTYPE_F32, n);
         check(t->b->ops->sync(t->b, &e), &e);
         double took = ui_seconds() - start;
         best = took < best ? took : best;
     }
     t->b->ops->release(t->b, from);
     t->b->ops->release(t->b, to);
-    return 2.0 * (double)(n * sizeof(float)) / best;
+    return 2.0 * n_copies * (double)(n * sizeof(float)) / best;
 }
 
 /* Each pass of a layer takes its operations, or its tensors' way through memory, whichever is

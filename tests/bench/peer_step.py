@@ -4,8 +4,9 @@
 
     peer_step.py MODEL f32|bf16|tf32 BATCH LONG SHORT SIZE ROUNDS THREADS [cpu|cuda [forward]]
 
-Prints: seconds of a step (median), peak memory in MB. On a GPU: compiled, with tuned cuDNN, memory of the device.
-With "forward": of the features of the long clips alone, as they are extracted.
+Prints: seconds of a step (median), memory in MB. On a GPU: compiled, with tuned cuDNN, and the memory that the device has in
+use while steps run, but for what tuning took. $PEER_TUNING: how many of cuDNN's choices are tried, 0 for all (10). With
+"forward": of the features of the long clips alone, as they are extracted.
 """
 import os
 import resource
@@ -55,6 +56,7 @@ def main(name, precision, batch, long, short, size, rounds, threads, device="cpu
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark_limit = int(os.environ.get("PEER_TUNING", 10))
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     torch.set_default_device(device)
     width, blocks = STAGES[name]
@@ -62,7 +64,8 @@ def main(name, precision, batch, long, short, size, rounds, threads, device="cpu
     net = R3D(width, blocks).to(memory_format=torch.channels_last_3d)
     heads = nn.ModuleDict({"fine": Head(channels), "persistent": Head(channels)})
     optimizer = torch.optim.SGD([*net.parameters(), *heads.parameters()], lr=1e-3, momentum=0.9, weight_decay=1e-6, fused=True)
-    clips = {t: torch.rand(batch, 3, t, size, size).to(memory_format=torch.channels_last_3d) for t in (long, short)}
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32  # as ours
+    clips = {t: torch.rand(batch, 3, t, size, size).to(dtype, memory_format=torch.channels_last_3d) for t in (long, short)}
 
     def forward():
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
@@ -93,14 +96,35 @@ def main(name, precision, batch, long, short, size, rounds, threads, device="cpu
         if gpu:
             torch.cuda.synchronize()
 
-    for _ in range(3 if gpu else 1):
+    begin = time.perf_counter()
+    try:
+        step()
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except Exception as error:  # what cannot be compiled is measured as it is
+        if not gpu:
+            raise
+        print("the peer could not be compiled: %.300s" % error, file=sys.stderr)
+        loss = chosen
+        step()
+    if gpu:
+        print("torch %s, CUDA %s, cuDNN %s, %s, first step %.0f s" % (
+            torch.__version__, torch.version.cuda, torch.backends.cudnn.version(),
+            "not compiled" if loss is chosen else "compiled", time.perf_counter() - begin), file=sys.stderr)
+        for _ in range(3):
+            step()
+        torch.cuda.empty_cache()  # what tuning took
         step()
     times = []
     for _ in range(rounds):
         begin = time.perf_counter()
         step()
         times.append(time.perf_counter() - begin)
-    peak = torch.cuda.max_memory_reserved() / 2**20 if gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if gpu:
+        free, total = torch.cuda.mem_get_info()
+        peak = (total - free) / 1e6
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print("%.6f %.1f" % (np.median(times), peak))
 
 

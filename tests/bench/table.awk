@@ -28,4 +28,5 @@ NF != 6 {
     share = $6 == "-" ? "-" : sprintf("%.0f %%", 100 * $3 / $6)
     mark = ratio != "-" && $5 != "-" && ratio + 0 < $5 + 0 ? "  < wanted" : ""
     printf "%-34s %12s %12s %7s %7s %12s %6s%s\n", $1, amount($3), amount($4), ratio, $5, amount($6), share, mark
+    fflush()
 }
