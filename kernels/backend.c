@@ -107,8 +107,7 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Numbers unlike each other, as in use: zeros draw less power, and run faster on some devices. */
-static int fill(struct backend *b, void *to, size_t bytes, enum dtype dtype, struct err *e)
+int backend_fill(struct backend *b, void *to, size_t bytes, enum dtype dtype, struct err *e)
 {
     enum { PIECE = 1 << 16 };
     float values[PIECE / 4];
@@ -139,7 +138,8 @@ static int peak_init(struct peak *p, struct backend *b, enum dtype dtype, struct
     if (b->ops->matmul_new(b, &desc, &p->product, e) < 0)
         return ERR_FAIL;
     for (int i = 0; i < 2; i++)
-        if (b->ops->alloc(b, bytes, &p->in[i], e) < 0 || fill(b, p->in[i], bytes, dtype, e) < 0)
+        if (b->ops->alloc(b, bytes, &p->in[i], e) < 0 ||
+            backend_fill(b, p->in[i], bytes, dtype, e) < 0)
             return ERR_FAIL;
     return b->ops->alloc(b, cells * sizeof(float), &p->out, e);
 }
@@ -186,14 +186,17 @@ static int peak_measure(struct peak *p, struct backend *b, enum dtype dtype, dou
  * fill it. */
 int backend_peak_flops(struct backend *b, enum dtype dtype, double *flops, struct err *e)
 {
-    static const size_t largest = 4096;
-    static const double long_enough = 1e-3; /* seconds */
+    static const size_t largest = 8192;
+    static const double long_enough = 5e-3; /* seconds */
     bool cpu = b->ops == &cpu_ops;
     struct peak p = {.side = cpu ? 768 : 256, .n_products = cpu ? 1 : 8};
     double best = 0.0, rate;
     for (;; p.side *= 2) {
-        if (peak_measure(&p, b, dtype, &rate, e) < 0)
-            return ERR_FAIL;
+        if (peak_measure(&p, b, dtype, &rate, best > 0.0 ? NULL : e) < 0) {
+            if (best == 0.0)
+                return ERR_FAIL;
+            break; /* there is no memory for larger ones */
+        }
         best = rate > best ? rate : best;
         bool slow = 2.0 * p.n_products * (double)(p.side * p.side * p.side) / rate > long_enough;
         if (cpu || p.side >= largest || slow)

@@ -44,8 +44,12 @@ struct backend {
     const char *name; /* "cpu", "cuda" */
     size_t n_threads; /* host threads the operations may use */
     size_t memory;    /* bytes of the device */
-    bool fuses;      /* would rather have norm_apply_args.mask than read y in the backward pass, and
-                        a gradient's dc apart from its g */
+    bool fuses;    /* would rather have norm_apply_args.mask than read y in the backward pass, and
+                      a gradient's dc apart from its g */
+    bool measures; /* conv_new measures, for up to some seconds a shape */
+    /* Set by the caller for a while: conv_new measures nothing, and gives what takes memory but
+     * cannot be run. So a run that has no room is found out at once. */
+    bool sizing;
     void *state;     /* of the implementation */
     struct err note; /* for the user, "" for none: why a GPU that is there is not used, or slow */
 };
@@ -60,6 +64,9 @@ struct backend_options {
      * the same bits and starts at once. NULL: measured anew by every process. The CPU has none.
      */
     const char *plan_file;
+    /* A folder in which what any run measured is looked for before it is measured again; NULL: it
+     * is not. */
+    const char *plan_cache;
     /*
      * Called before each of these measurements, which take up to some seconds, with how many went
      * before it. Below 0 gives up: the operation that asked fails with `e`. NULL: nobody is told.
@@ -81,6 +88,9 @@ void backend_close(struct backend *b);
  */
 int backend_alloc(struct backend *b, void *pointer, size_t bytes, struct err *e);
 int backend_alloc_zero(struct backend *b, void *pointer, size_t bytes, struct err *e); /* of 0s */
+/* Numbers from -1 to 1, unlike each other as in use: zeros draw less power, and run faster on some
+ * devices. */
+int backend_fill(struct backend *b, void *to, size_t bytes, enum dtype dtype, struct err *e);
 /* Peak of multiply-adds * 2 per second of this device at `dtype` as far as it can be measured in a
  * few ms. */
 int backend_peak_flops(struct backend *b, enum dtype dtype, double *flops, struct err *e);

@@ -199,6 +199,15 @@ double encoder_forward_flops(const struct encoder *c)
     return flops;
 }
 
+double encoder_step_flops(const struct encoder *c)
+{
+    double flops = pass_step_flops(c->backbone);
+    for (int i = 0; i < MODEL_MAX_HEADS; i++)
+        if (c->head[i])
+            flops += pass_step_flops(c->head[i]);
+    return flops;
+}
+
 size_t encoder_activation_bytes(const struct encoder *c)
 {
     size_t bytes = pass_activation_bytes(c->backbone);

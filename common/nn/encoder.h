@@ -49,7 +49,8 @@ void *encoder_map_grad(const struct encoder *c);
 int encoder_backward_map(struct encoder *c, const void *pixels, struct err *e);
 float *encoder_features_grad(const struct encoder *c); /* [n, T', C] float32 */
 
-double encoder_forward_flops(const struct encoder *c);
+double encoder_forward_flops(const struct encoder *c); /* as of pass.h */
+double encoder_step_flops(const struct encoder *c);
 size_t encoder_activation_bytes(const struct encoder *c);
 
 #endif

@@ -548,27 +548,50 @@ static int head_for(struct extractor *x, size_t n, struct err *e)
     return x->boxes ? localizer_for(x, n, e) : classifier_for(x, n, e);
 }
 
-static int encoder_for(struct extractor *x, size_t n, size_t length, struct err *e)
+static void free_network(struct extractor *x)
 {
-    if (x->encoder && x->encoder_n == n && x->encoder_length == length)
-        return 0;
-    struct encoder_options o = {
-        .n = n, .length = length, .size = x->crop_size, .dtype = x->o->dtype};
     classifier_free(x->classifier);
     localizer_free(x->localizer);
     encoder_free(x->encoder);
     x->classifier = NULL;
     x->localizer = NULL;
     x->encoder = NULL;
-    x->encoder_n = n;
-    x->encoder_length = length;
+}
+
+static int new_encoder(struct extractor *x, size_t n, size_t length, struct err *e)
+{
+    struct encoder_options o = {
+        .n = n, .length = length, .size = x->crop_size, .dtype = x->o->dtype};
+    free_network(x);
     if (encoder_new(&x->encoder, x->model, &o, e) < 0)
         return ERR_FAIL;
-    nn_device_tell(x->backend, x->o->ui);
     size_t pixels = length * o.size * o.size * 3 * dtype_bytes(o.dtype); /* twice: the loader's */
-    if (memory_check(x->backend, encoder_activation_bytes(x->encoder) + 2 * n * pixels,
-                     "a smaller --batch or --crop-size", e) < 0)
+    return memory_check(x->backend, encoder_activation_bytes(x->encoder) + 2 * n * pixels,
+                        "a smaller --batch or --crop-size", e);
+}
+
+/* Clips of a network that one of n is for: where convolutions are measured, every batch has as
+ * many, however few of them matter. */
+static size_t network_batch(const struct extractor *x, size_t n)
+{
+    size_t most = x->o->batch < x->n_rows ? x->o->batch : x->n_rows;
+    return x->backend->measures ? most : n;
+}
+
+static int encoder_for(struct extractor *x, size_t n, size_t length, struct err *e)
+{
+    struct backend *b = x->backend;
+    n = network_batch(x, n);
+    if (x->encoder && x->encoder_n == n && x->encoder_length == length)
+        return 0;
+    x->encoder_n = n;
+    x->encoder_length = length;
+    b->sizing = b->measures;
+    int rc = b->sizing ? new_encoder(x, n, length, e) : 0;
+    b->sizing = false;
+    if (rc < 0 || new_encoder(x, n, length, e) < 0)
         return ERR_FAIL;
+    nn_device_tell(b, x->o->ui);
     if (encoder_set_weights(x->encoder, e) < 0 || head_for(x, n, e) < 0)
         return ERR_FAIL;
     ui_progress_text(x->o->ui, "%s", ""); /* nothing is measured any more */
@@ -580,7 +603,8 @@ static const float *people_output(struct extractor *x, const struct clip_batch *
                                   struct err *e)
 {
     size_t most = clip_boxes_most(x->boxes), map[3];
-    memset(x->places, 0, batch->n * most * 4 * sizeof *x->places);
+    size_t bytes = x->encoder_n * most * 4 * sizeof *x->places;
+    memset(x->places, 0, bytes);
     for (size_t i = 0; i < batch->n; i++) {
         const struct sample *row = &batch->rows[CLIP_SINGLE][i];
         const struct sample_box *box;
@@ -589,7 +613,6 @@ static const float *people_output(struct extractor *x, const struct clip_batch *
             clip_boxes_in_crop(x->boxes, row, &box[k], x->places + (i * most + k) * 4);
     }
     struct backend *b = x->backend;
-    size_t bytes = batch->n * most * 4 * sizeof *x->places;
     if (b->ops->post(b, x->device_places, x->places, bytes, e) < 0)
         return NULL;
     return localizer_forward(x->localizer, encoder_map(x->encoder, map), x->device_places, NULL,
@@ -641,6 +664,7 @@ static int start_loader(struct extractor *x, struct err *e)
                                    x->samples ? samples_n_videos(x->samples) : x->plan.n_videos,
                                .origin = x->o->samples ? x->o->samples : "plan",
                                .backend = x->backend,
+                               .room = network_batch(x, 1),
                                .clips = {.crop_size = x->crop_size, .dtype = x->o->dtype},
                                .source = next_batch,
                                .user = x};
@@ -698,10 +722,8 @@ static int extract(struct extractor *x, struct err *e)
 static void extractor_release(struct extractor *x)
 {
     loader_free(x->loader);
-    classifier_free(x->classifier);
-    localizer_free(x->localizer);
+    free_network(x);
     clip_boxes_free(x->boxes);
-    encoder_free(x->encoder);
     store_abandon(x->writer);
     codec_free(x->codec);
     model_free(x->model);

@@ -181,8 +181,9 @@ static void plan_items(struct slot *s, size_t n_rows)
 static int slot_allocate(struct loader *l, struct slot *s, struct err *e)
 {
     struct backend *b = l->options.backend;
+    size_t n = s->batch.n > l->options.room ? s->batch.n : l->options.room;
     for (size_t role = 0; role < s->batch.n_roles; role++) {
-        size_t bytes = s->batch.n * clips_bytes(&l->options.clips, s->batch.length[role]);
+        size_t bytes = n * clips_bytes(&l->options.clips, s->batch.length[role]);
         if (bytes > s->pixels_bytes[role]) {
             b->ops->release(b, s->batch.pixels[role]);
             s->batch.pixels[role] = NULL;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/nn/nn_device.h"
 
+#include <stdlib.h>
+
 #include "common/base/buf.h"
 #include "common/base/stop.h"
 
@@ -29,18 +31,31 @@ static int tell_measuring(void *user, size_t n_before, struct err *e)
     return 0;
 }
 
+/* "$XDG_CACHE_HOME/teg" or "$HOME/.cache/teg"; empty where neither is there. */
+static int cache_folder(struct buf *out, struct err *e)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && *cache == '/')
+        return buf_printf(out, e, "%s/teg", cache);
+    return home && *home == '/' ? buf_printf(out, e, "%s/.cache/teg", home) : 0;
+}
+
 int nn_device_open(struct backend **b, const struct backend_options *options, const char *out,
                    struct ui *ui, struct err *e)
 {
     struct backend_options o = *options;
-    struct buf plans = {0};
+    struct buf plans = {0}, cache = {0};
     o.measuring = tell_measuring;
     o.user = ui;
     int rc = buf_printf(&plans, e, "%s.plans", out);
+    if (rc == 0)
+        rc = cache_folder(&cache, e);
     o.plan_file = (char *)plans.data;
+    o.plan_cache = (char *)cache.data;
     if (rc == 0)
         rc = backend_open(b, &o, e);
     buf_release(&plans);
+    buf_release(&cache);
     return rc;
 }
 

@@ -53,5 +53,6 @@ int pass_backward(struct pass *p, const void *x, const void *dy, void *dx, struc
 
 size_t pass_activation_bytes(const struct pass *p);
 double pass_forward_flops(const struct pass *p); /* 2 * multiply-adds of the convolutions */
+double pass_step_flops(const struct pass *p);    /* likewise, with the backward pass */
 
 #endif

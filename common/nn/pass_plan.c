@@ -352,13 +352,22 @@ size_t pass_activation_bytes(const struct pass *p)
     return p->activation_bytes;
 }
 
+static double unit_flops(const struct pass *p, int i)
+{
+    const struct unit *u = pass_unit(p, i);
+    return 2.0 * (double)p->unit[i].conv_rows * (double)u->c_out * (double)u->c_in *
+           (double)(u->kernel[0] * u->kernel[1] * u->kernel[2]);
+}
+
 double pass_forward_flops(const struct pass *p)
 {
     double flops = 0.0;
-    for (int i = 0; i < p->net->desc.n_units; i++) {
-        const struct unit *u = pass_unit(p, i);
-        flops += 2.0 * (double)p->unit[i].conv_rows * (double)u->c_out * (double)u->c_in *
-                 (double)(u->kernel[0] * u->kernel[1] * u->kernel[2]);
-    }
+    for (int i = 0; i < p->net->desc.n_units; i++)
+        flops += unit_flops(p, i);
     return flops;
+}
+
+double pass_step_flops(const struct pass *p)
+{
+    return 3.0 * pass_forward_flops(p) - (p->o.input_grad ? 0.0 : unit_flops(p, 0));
 }

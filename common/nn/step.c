@@ -211,7 +211,7 @@ double step_flops(const struct step *s)
 {
     double n_micro = (double)(s->o.batch / s->o.micro_batch), flops = 0.0;
     for (int r = 0; r < N_ROLES; r++)
-        flops += 3.0 * n_micro * encoder_forward_flops(s->encoder[r]);
+        flops += n_micro * encoder_step_flops(s->encoder[r]);
     return flops;
 }
 

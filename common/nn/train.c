@@ -19,6 +19,10 @@
 
 enum { N_RECORDINGS = 4 }; /* more than the batches that the loader has in memory */
 
+/* Memory that operations take, of that of activations, where micro-batches are to be the largest.
+ */
+#define SPARE 0.25
+
 /* What a step puts on the device, for the pixels of one of the loader's batches. */
 struct step_recording {
     const void *pixels;
@@ -459,9 +463,39 @@ static int open_step(struct trainer *t, struct err *e)
     return rc < 0 && stop_requested() ? ERR_STOPPED : rc;
 }
 
+/* Whether micro-batches of this size have room, with what is beside them and `spare` bytes for each
+ * of activations. */
+static int try_room(struct trainer *t, double spare, struct err *e)
+{
+    void *beside;
+    int rc = open_step(t, e);
+    if (rc == 0)
+        rc = check_memory(t, e);
+    size_t scratch = rc == 0 ? (size_t)(spare * (double)t->task->activation_bytes(&t->run)) : 0;
+    if (rc == 0)
+        rc = t->backend->ops->alloc(t->backend, loader_bytes(t) + scratch, &beside, e);
+    if (rc == 0)
+        t->backend->ops->release(t->backend, beside);
+    t->task->close(&t->run);
+    return rc;
+}
+
+/* The same before convolutions are measured, which takes long. */
+static int try_unmeasured(struct trainer *t, double spare, struct err *e)
+{
+    if (!t->backend->measures)
+        return 0;
+    t->backend->sizing = true;
+    int rc = try_room(t, spare, e);
+    t->backend->sizing = false;
+    return rc;
+}
+
 static int prepare(struct trainer *t, struct err *e)
 {
-    int rc = open_step(t, e);
+    int rc = try_unmeasured(t, 0.0, e);
+    if (rc == 0)
+        rc = open_step(t, e);
     if (rc < 0)
         return rc;
     if (check_memory(t, e) < 0 || t->task->set_weights(&t->run, e) < 0 || make_loader(t, e) < 0)
@@ -488,23 +522,6 @@ static int train(struct trainer *t, struct err *e)
     return rc < 0 ? rc : checkpoint_publish(&t->checkpoint, t->model, t->end, e);
 }
 
-/* Whether micro-batches of this size have room, with what is beside them. */
-static int try_micro_batch(struct trainer *t, struct err *e)
-{
-    void *beside;
-    int rc = open_step(t, e);
-    if (rc == 0)
-        rc = check_memory(t, e);
-    size_t scratch =
-        rc == 0 ? t->task->activation_bytes(&t->run) / 4 : 0; /* operations take some, too */
-    if (rc == 0)
-        rc = t->backend->ops->alloc(t->backend, loader_bytes(t) + scratch, &beside, e);
-    if (rc == 0)
-        t->backend->ops->release(t->backend, beside);
-    t->task->close(&t->run);
-    return rc;
-}
-
 /* That of the checkpoint, or of those that divide the batch the largest that has room. */
 static int choose_micro_batch(struct trainer *t, struct err *e)
 {
@@ -518,7 +535,9 @@ static int choose_micro_batch(struct trainer *t, struct err *e)
         if (t->o.batch % parts != 0)
             continue;
         t->o.micro_batch = t->o.batch / parts;
-        int rc = try_micro_batch(t, &why);
+        int rc = try_unmeasured(t, SPARE, &why);
+        if (rc == 0)
+            rc = try_room(t, SPARE, &why);
         if (rc == ERR_STOPPED)
             return err_code(e, rc, "%s", why.text);
         if (rc == 0) {

@@ -290,7 +290,7 @@ int tune_step_run(struct tune_step *s, const struct tune_input *in, struct tune_
 double tune_step_flops(const struct tune_step *s)
 {
     double n_micro = (double)(s->o.batch / s->o.micro_batch);
-    return 3.0 * n_micro * encoder_forward_flops(s->encoder);
+    return n_micro * encoder_step_flops(s->encoder);
 }
 
 size_t tune_step_activation_bytes(const struct tune_step *s)

@@ -108,7 +108,7 @@ int cuda_conv_new(struct backend *b, const struct conv_desc *desc, struct conv *
         c->fold = conv_fold_of(desc);
         c->seen = c->fold.wide;
     }
-    if (get_weights(b, c, e) < 0 || get_plans(b, c, e) < 0) {
+    if (get_weights(b, c, e) < 0 || (!b->sizing && get_plans(b, c, e) < 0)) {
         cuda_conv_free(b, c);
         return err_add(e, "convolution %zux%zux%zu of %zu to %zu channels", desc->kernel[0],
                        desc->kernel[1], desc->kernel[2], desc->c_in, desc->c_out);
@@ -181,15 +181,14 @@ int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forwa
                              .w_type = y.dtype,
                              .y_type = conv_plan_y_type(p)};
     struct cuda_bias add = {t.y, t.y_type, c->bias, args->y, y};
-    if (conv_plan_fuses(p)) {
-        struct fused_job j = fused_job_of(&c->seen, CONV_FORWARD, &t);
-        j.apply = args->apply;
-        j.sums = args->sums;
-        if (fused_may_run(&j))
-            return run_fused(b, &j, scratch + at.workspace, e);
-    }
-    if (args->apply && cuda_norm_apply(b, args->apply) < 0)
+    struct fused_job j = fused_job_of(&c->seen, CONV_FORWARD, &t);
+    j.sums = args->sums;
+    j.apply = conv_plan_fuses(p) == FUSES_ALL ? args->apply : NULL;
+    bool fuses = conv_plan_fuses(p) && fused_may_run(&j);
+    if (args->apply && !(fuses && j.apply) && cuda_norm_apply(b, args->apply) < 0)
         return err_set(e, "a normalisation failed");
+    if (fuses)
+        return run_fused(b, &j, scratch + at.workspace, e);
     if (c->is_narrow && cuda_fold_input(b, &c->fold, args->x, t.x) < 0)
         return err_set(e, "folding a convolution's input failed");
     if (conv_plan_run(p, &t, scratch + at.workspace, 0.0f, e) < 0)
@@ -204,6 +203,7 @@ int cuda_conv_forward(struct backend *b, struct conv *c, const struct conv_forwa
 int cuda_conv_backward_data(struct backend *b, struct conv *c,
                             const struct conv_data_grad_args *args, struct err *e)
 {
+    struct conv_plan *p = c->plan[CONV_BACKWARD_DATA];
     struct parts at = parts_of(c, CONV_BACKWARD_DATA);
     enum dtype type = c->desc.dtype;
     char *scratch = scratch_for(b, &at, e);
@@ -215,16 +215,15 @@ int cuda_conv_backward_data(struct backend *b, struct conv *c,
                              .x_type = type,
                              .w_type = type,
                              .y_type = type};
-    if (conv_plan_fuses(c->plan[CONV_BACKWARD_DATA])) {
-        struct fused_job j = fused_job_of(&c->seen, CONV_BACKWARD_DATA, &t);
-        j.first = args->first;
-        j.then = args->then;
-        if (fused_may_run(&j))
-            return run_fused(b, &j, scratch + at.workspace, e);
-    }
-    if (args->first && cuda_norm_grad_apply(b, args->first) < 0)
+    struct fused_job j = fused_job_of(&c->seen, CONV_BACKWARD_DATA, &t);
+    j.then = args->then;
+    j.first = conv_plan_fuses(p) == FUSES_ALL ? args->first : NULL;
+    bool fuses = conv_plan_fuses(p) && fused_may_run(&j);
+    if (args->first && !(fuses && j.first) && cuda_norm_grad_apply(b, args->first) < 0)
         return err_set(e, "the gradient of a normalisation failed");
-    if (conv_plan_run(c->plan[CONV_BACKWARD_DATA], &t, scratch + at.workspace, 0.0f, e) < 0)
+    if (fuses)
+        return run_fused(b, &j, scratch + at.workspace, e);
+    if (conv_plan_run(p, &t, scratch + at.workspace, 0.0f, e) < 0)
         return ERR_FAIL;
     if (c->is_narrow && cuda_unfold_input(b, &c->fold, t.x, args->dx) < 0)
         return err_set(e, "unfolding the gradient of a convolution's input failed");

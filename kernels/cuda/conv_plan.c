@@ -15,9 +15,10 @@
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/graph.h"
 #include "kernels/cuda/stopwatch.h"
+#include "kernels/plan_cache.h"
 #include "kernels/plan_file.h"
 
-enum { KEY_BYTES = 192, CHOICE_BYTES = 64, REPEATS = 3 };
+enum { KEY_BYTES = 192, CHOICE_BYTES = 96, MS_BYTES = 64 };
 /* Choices of a graph that are measured, and of the 3-D one where there is a 2-D view, which is
  * seldom better; fewer where building them, which may mean compiling, takes longer than that. */
 enum { TRIES = 12, FEWER_TRIES = 4 };
@@ -41,6 +42,8 @@ struct conv_choice {
     long number;          /* what the library calls it, and its settings: the list is the same */
     uint32_t knobs;
     enum dtype w_type;
+    enum conv_fusion fusion; /* where fused.h computes it */
+    float ms, apart_ms;      /* measured; and with what is around it, where fused.h computes it */
 };
 
 struct conv_plan {
@@ -50,6 +53,7 @@ struct conv_plan {
     enum conv_pass pass;
     enum dtype y_type;
     struct conv_choice choice;
+    bool unsure; /* fused.h could not be tried: there was no memory for it */
     struct gemm *gemm;
     struct graph *graph;
     struct conv_plan *next;
@@ -78,7 +82,7 @@ static void write_key(struct conv_plan *p)
 
 /* -- choices as text -- */
 
-static void write_choice(const struct conv_choice *c, char text[CHOICE_BYTES])
+static void name_of(const struct conv_choice *c, char text[CHOICE_BYTES])
 {
     if (c->way == WAY_PRODUCT)
         snprintf(text, CHOICE_BYTES, "product %d algorithm %ld", c->index, c->number);
@@ -86,14 +90,33 @@ static void write_choice(const struct conv_choice *c, char text[CHOICE_BYTES])
         snprintf(text, CHOICE_BYTES, "graph %d %d engine %ld knobs %08" PRIx32 " %s", c->n_spatial,
                  c->index, c->number, c->knobs, c->w_type == DTYPE_BF16 ? "bf16" : "f32");
     else
-        snprintf(text, CHOICE_BYTES, c->way == WAY_FUSED ? "fused" : "plain");
+        snprintf(text, CHOICE_BYTES, "%s",
+                 c->way != WAY_FUSED        ? "plain"
+                 : c->fusion == FUSES_AFTER ? "fused after"
+                                            : "fused");
+}
+
+/* With what was measured, for who reads the file. */
+static void write_choice(const struct conv_choice *c, char text[CHOICE_BYTES + MS_BYTES])
+{
+    char name[CHOICE_BYTES];
+    name_of(c, name);
+    if (c->way == WAY_PLAIN)
+        snprintf(text, CHOICE_BYTES, "%s", name);
+    else if (c->way == WAY_FUSED)
+        snprintf(text, CHOICE_BYTES + MS_BYTES, "%s in %.4g ms, apart in %.4g", name, (double)c->ms,
+                 (double)c->apart_ms);
+    else
+        snprintf(text, CHOICE_BYTES + MS_BYTES, "%s in %.4g ms", name, (double)c->ms);
 }
 
 /* False where it says something else: the choice is made again. */
-static bool read_choice(struct conv_choice *c, const char *text)
+static bool read_choice(struct conv_choice *c, const char *line)
 {
-    char type[8] = "";
+    char type[8] = "", text[CHOICE_BYTES];
     int end = 0;
+    const char *measured = strstr(line, " in ");
+    snprintf(text, sizeof text, "%.*s", measured ? (int)(measured - line) : CHOICE_BYTES, line);
     *c = (struct conv_choice){.way = WAY_PLAIN, .w_type = DTYPE_F32};
     if (sscanf(text, "product %d algorithm %ld%n", &c->index, &c->number, &end) == 2 &&
         !text[end]) {
@@ -107,8 +130,11 @@ static bool read_choice(struct conv_choice *c, const char *text)
         c->w_type = strcmp(type, "bf16") == 0 ? DTYPE_BF16 : DTYPE_F32;
         return true;
     }
-    if (strcmp(text, "fused") == 0)
+    bool all = strcmp(text, "fused") == 0, after = strcmp(text, "fused after") == 0;
+    if (all || after) {
         c->way = WAY_FUSED;
+        c->fusion = all ? FUSES_ALL : FUSES_AFTER;
+    }
     return c->way == WAY_FUSED || strcmp(text, "plain") == 0;
 }
 
@@ -211,9 +237,9 @@ enum dtype conv_plan_w_type(const struct conv_plan *p)
     return p->choice.w_type;
 }
 
-bool conv_plan_fuses(const struct conv_plan *p)
+enum conv_fusion conv_plan_fuses(const struct conv_plan *p)
 {
-    return p->choice.way == WAY_FUSED;
+    return p->choice.way == WAY_FUSED ? p->choice.fusion : FUSES_NOTHING;
 }
 
 bool conv_plan_adds(const struct conv_plan *p)
@@ -250,7 +276,9 @@ struct search {
     struct stopwatch watch;
     void *workspace; /* of the candidate that runs */
     struct conv_choice best;
-    float best_ms; /* of one run; infinite: none is right yet */
+    float best_ms;      /* of one run; infinite: none is right yet */
+    struct err *e;      /* of what breaks the device */
+    cudaError_t broken; /* by a candidate: nothing can be computed any more */
 };
 
 static void search_release(struct search *s)
@@ -281,7 +309,7 @@ static int search_init(struct search *s, struct conv_plan *p, struct err *e)
 {
     const struct conv_desc *d = &p->desc;
     struct backend *b = p->backend;
-    *s = (struct search){.plan = p, .best_ms = INFINITY, .best = {.way = WAY_PLAIN}};
+    *s = (struct search){.plan = p, .best_ms = INFINITY, .best = {.way = WAY_PLAIN}, .e = e};
     s->t.x_type = s->t.w_type = d->dtype;
     s->t.y_type = p->y_type;
     size_t x = conv_in_rows(d) * d->c_in, y = conv_out_rows(d) * d->c_out;
@@ -339,29 +367,62 @@ static int run_candidate(void *user, struct err *e)
     return conv_plan_run(s->plan, &s->t, s->workspace, 0.0f, e);
 }
 
-/* One run tells whether more are worth it. */
-static float time_candidate(struct search *s)
+/* The key of a candidate that broke the device: it is not tried again. */
+static void write_broken_key(const struct conv_plan *p, const struct conv_choice *c,
+                             char key[KEY_BYTES + CHOICE_BYTES])
 {
-    float once = stopwatch_time(&s->watch, 1, run_candidate, s);
-    return once > s->best_ms * HOPELESS ? INFINITY
-                                        : stopwatch_time(&s->watch, REPEATS, run_candidate, s);
+    char name[CHOICE_BYTES];
+    name_of(c, name);
+    snprintf(key, KEY_BYTES + CHOICE_BYTES, "%s: %s", p->key, name);
+}
+
+static bool is_known_broken(const struct conv_plan *p, const struct conv_choice *c)
+{
+    struct cuda_state *s = cuda_of(p->backend);
+    char key[KEY_BYTES + CHOICE_BYTES], unused[PLAN_FILE_LINE];
+    write_broken_key(p, c, key);
+    return plan_file_get(s->plan_file, key) || plan_cache_get(s->plan_cache, key, unused);
+}
+
+/* What a candidate leaves behind where it wrote to memory that is not its own. */
+static void check_device(struct search *s, const struct conv_choice *c)
+{
+    struct conv_plan *p = s->plan;
+    struct cuda_state *state = cuda_of(p->backend);
+    char key[KEY_BYTES + CHOICE_BYTES], name[CHOICE_BYTES];
+    s->broken = cudaStreamSynchronize(state->stream);
+    if (s->broken == cudaSuccess)
+        return;
+    const char *why = cudaGetErrorString(s->broken);
+    write_broken_key(p, c, key);
+    plan_cache_put(state->plan_cache, key, why);
+    plan_file_put(state->plan_file, key, why, NULL);
+    name_of(c, name);
+    err_set(s->e, "%s: %s (it is left out when this is run again)", name, why);
 }
 
 static void try_choice(struct search *s, const struct conv_choice *c)
 {
     struct conv_plan *p = s->plan;
-    if (use(p, c, NULL) < 0 || conv_plan_workspace_bytes(p) > max_workspace)
+    struct conv_choice named = *c;
+    if (s->broken != cudaSuccess || use(p, c, NULL) < 0 ||
+        conv_plan_workspace_bytes(p) > max_workspace)
+        return;
+    name_choice(p, &named);
+    if (is_known_broken(p, &named))
         return;
     /* room for the samples too, so that the workspace does not move under the plan */
     size_t bytes = conv_plan_workspace_bytes(p) + sizeof s->samples;
     if (cuda_reserve(p->backend, bytes, NULL) < 0)
         return;
     s->workspace = cuda_scratch(p->backend, bytes);
-    float ms = is_right(s) ? time_candidate(s) : INFINITY;
+    float ms = INFINITY;
+    if (is_right(s))
+        ms = stopwatch_time(&s->watch, s->best_ms * HOPELESS, run_candidate, s);
+    check_device(s, &named);
     if (ms < s->best_ms * CLEARLY_FASTER) {
-        s->best_ms = ms;
-        s->best = *c;
-        name_choice(p, &s->best);
+        s->best_ms = named.ms = ms;
+        s->best = named;
     }
 }
 
@@ -438,15 +499,23 @@ static int search(struct conv_plan *p, struct err *e)
     if (rc == 0) {
         try_all(s);
         cudaGetLastError(); /* of candidates that failed */
-        if (isinf(s->best_ms))
+        if (s->broken != cudaSuccess)
+            rc = ERR_FAIL;
+        else if (isinf(s->best_ms))
             s->best = (struct conv_choice){
                 .way = WAY_PLAIN,
                 .w_type = p->pass == CONV_BACKWARD_WEIGHTS ? DTYPE_F32 : p->desc.dtype};
-        rc = use(p, &s->best, e);
+        rc = rc < 0 ? rc : use(p, &s->best, e);
     }
-    if (rc == 0 && has_company(&p->desc) && fused_wins(p->backend, p, &p->desc, p->pass, &s->t)) {
-        struct conv_choice fused = {.way = WAY_FUSED, .w_type = p->desc.dtype};
-        rc = use(p, &fused, e);
+    struct conv_choice fused = {.way = WAY_FUSED, .w_type = p->desc.dtype};
+    if (rc == 0 && has_company(&p->desc)) {
+        const struct fused_question q = {p->backend, p, &p->desc, p->pass, &s->t};
+        struct fused_answer a;
+        p->unsure = fused_choose(&q, &a) < 0;
+        fused.fusion = a.fusion;
+        fused.ms = a.ms;
+        fused.apart_ms = a.apart_ms;
+        rc = fused.fusion ? use(p, &fused, e) : 0;
     }
     cudaGetLastError(); /* of what was tried */
     if (s)
@@ -458,24 +527,25 @@ static int search(struct conv_plan *p, struct err *e)
 /* -- plans, each once -- */
 
 /* Whether what a file says is still there, and the same. */
-static bool use_kept(struct conv_plan *p, const struct conv_choice *c)
+static bool use_kept(struct conv_plan *p, const char *text)
 {
-    struct conv_choice now;
-    if (use(p, c, NULL) < 0 || conv_plan_workspace_bytes(p) > max_workspace)
+    struct conv_choice kept, now;
+    if (!text || !read_choice(&kept, text) || kept.way == WAY_PLAIN || use(p, &kept, NULL) < 0 ||
+        conv_plan_workspace_bytes(p) > max_workspace)
         return false;
     name_choice(p, &now);
-    return now.number == c->number && now.knobs == c->knobs;
+    return now.number == kept.number && now.knobs == kept.knobs;
 }
 
+/* What this run's file says, then what any run measured, then measured. */
 static int choose(struct conv_plan *p, struct err *e)
 {
     struct cuda_state *s = cuda_of(p->backend);
-    struct plan_file *file = s->plan_file;
-    struct conv_choice c;
-    char text[CHOICE_BYTES];
-    const char *kept = plan_file_get(file, p->key);
-    if (kept && read_choice(&c, kept) && c.way != WAY_PLAIN && use_kept(p, &c))
+    char text[PLAN_FILE_LINE];
+    if (use_kept(p, plan_file_get(s->plan_file, p->key)))
         return 0;
+    if (plan_cache_get(s->plan_cache, p->key, text) && use_kept(p, text))
+        return plan_file_put(s->plan_file, p->key, text, e);
     if (s->measuring && s->measuring(s->user, s->n_measured++, e) < 0)
         return ERR_FAIL;
     if (search(p, e) < 0)
@@ -483,8 +553,11 @@ static int choose(struct conv_plan *p, struct err *e)
     if (p->choice.way == WAY_PLAIN)
         err_set(&p->backend->note, "this will be slow: %s has no engine that computes %s right",
                 vendor_versions(s->vendor), p->key);
+    if (p->unsure) /* the next run may have the memory */
+        return 0;
     write_choice(&p->choice, text);
-    return plan_file_put(file, p->key, text, e);
+    plan_cache_put(s->plan_cache, p->key, text);
+    return plan_file_put(s->plan_file, p->key, text, e);
 }
 
 static void plan_free(struct conv_plan *p)

@@ -29,8 +29,13 @@ enum dtype conv_plan_w_type(const struct conv_plan *p);
 /* Whether it can add to a weight gradient instead of overwriting it. */
 bool conv_plan_adds(const struct conv_plan *p);
 
-/* Whether fused.h computes the pass, with what follows it; conv_plan_run does it without that. */
-bool conv_plan_fuses(const struct conv_plan *p);
+/* What fused.h does in one kernel with the pass; conv_plan_run does the pass without that. */
+enum conv_fusion {
+    FUSES_NOTHING,
+    FUSES_AFTER, /* what follows it */
+    FUSES_ALL,   /* and what makes its first factor */
+};
+enum conv_fusion conv_plan_fuses(const struct conv_plan *p);
 
 /* `beta` 1 adds, where the plan can. The types of `t` are those of the plan. */
 int conv_plan_run(struct conv_plan *p, const struct conv_tensors *t, void *workspace, float beta,

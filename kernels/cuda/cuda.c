@@ -12,6 +12,7 @@
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/lanes.h"
 #include "kernels/cuda/vendor.h"
+#include "kernels/plan_cache.h"
 #include "kernels/plan_file.h"
 
 enum { NEEDED_MAJOR = 8, GROWTH = 1 << 21 };
@@ -88,7 +89,7 @@ int cuda_open(struct backend *b, const struct backend_options *options, struct e
     b->state = s;
     b->ops = &cuda_ops;
     b->name = "cuda";
-    b->fuses = true;
+    b->fuses = b->measures = true;
     s->tf32 = options->tf32;
     s->measuring = options->measuring;
     s->user = options->user;
@@ -103,6 +104,8 @@ int cuda_open(struct backend *b, const struct backend_options *options, struct e
         snprintf(machine, sizeof machine, "%s, %s%s", device.name, vendor_versions(s->vendor),
                  s->tf32 ? ", tf32" : "");
         rc = plan_file_open(&s->plan_file, options->plan_file, machine, e);
+        if (rc == 0)
+            rc = plan_cache_open(&s->plan_cache, options->plan_cache, machine, e);
     }
     if (rc < 0)
         cuda_close(b);
@@ -121,6 +124,7 @@ void cuda_close(struct backend *b)
     lanes_free(s->lanes);
     vendor_close(s->vendor);
     plan_file_close(s->plan_file);
+    plan_cache_close(s->plan_cache);
     cudaFree(s->scratch.memory);
     for (int i = 0; i < CUDA_N_STAGES; i++) {
         cudaFreeHost(s->stage[i].host.memory);
@@ -210,6 +214,8 @@ int cuda_reserve(struct backend *b, size_t bytes, struct err *e)
 {
     struct cuda_state *s = cuda_of(b);
     size_t before = s->scratch.bytes;
+    if (bytes > before && s->recording)
+        return err_set(e, "cuda: scratch memory would move while a step is recorded");
     int rc = cuda_grow(&s->scratch, bytes ? bytes : 1, e);
     s->n_moves += s->scratch.bytes != before;
     return rc;

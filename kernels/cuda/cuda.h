@@ -41,6 +41,7 @@ struct cuda_stage {
 
 struct vendor;
 struct plan_file;
+struct plan_cache;
 struct conv_plan;
 struct gemm_cache;
 struct render_lanes;
@@ -50,12 +51,14 @@ struct cuda_state {
     bool tf32;
     cudaStream_t stream;
     struct cuda_buffer scratch;
+    bool recording;   /* the stream records: memory must stay where it is */
     unsigned n_moves; /* of the scratch memory: what was recorded before one is out of date */
     struct cuda_stage stage[CUDA_N_STAGES];
     unsigned next_stage;
     struct err failure;    /* the first of an operation that has no way to tell */
     struct vendor *vendor; /* cuDNN and cuBLASLt */
     struct plan_file *plan_file;
+    struct plan_cache *plan_cache;
     int (*measuring)(void *user, size_t n_before, struct err *e); /* see backend_options */
     void *user;
     size_t n_measured;

@@ -6,7 +6,6 @@
  * finished tile goes through shared memory, so that each thread then has 8 channels side by side of
  * a few rows, and adds its own sums in float32 over SUM_DEPTH rows at most.
  */
-#include <cuda_bf16.h>
 #include <mma.h>
 
 #include "kernels/cuda/device.cuh"
@@ -32,7 +31,7 @@ enum {
     A_PITCH = TILE_K + PAD,
     BT_PITCH = TILE_K + PAD, /* B stored [n, k] */
     B_PITCH = TILE_N + PAD,  /* B stored [k, n] */
-    C_PITCH = TILE_N + 4,    /* float32 */
+    C_PITCH = TILE_N + 8,    /* float32 */
     A_BYTES = TILE_M * A_PITCH * 2,
     B_BYTES =
         TILE_N * BT_PITCH * 2 > TILE_K *B_PITCH * 2 ? TILE_N *BT_PITCH * 2 : TILE_K *B_PITCH * 2,
@@ -73,7 +72,7 @@ struct on_the_way {
 };
 
 /* 8 elements of row `row`, or zeros outside of the matrix. */
-DEVICE uint4 fetch(const void *x, size_t row, size_t rows, unsigned column, unsigned columns)
+DEVICE uint4 fetch_inside(const void *x, size_t row, size_t rows, unsigned column, unsigned columns)
 {
     if (row >= rows || column >= columns)
         return make_uint4(0, 0, 0, 0);
@@ -96,14 +95,14 @@ DEVICE void fetch_tiles(const struct fused_args *f, const struct tile_place *p,
     unsigned i = threadIdx.x, k = p->k + i % 4 * WIDE;
     for (int h = 0; h < 2; h++) { /* 64 rows each, 4 threads a row */
         size_t row = p->row + i / 4 + 64 * h;
-        t->a[h] = fetch(a, row, j->m, k, j->k);
+        t->a[h] = fetch_inside(a, row, j->m, k, j->k);
         if (APPLY && (!BT || c))
-            t->c[h] = fetch(c, row, j->m, k, j->k);
+            t->c[h] = fetch_inside(c, row, j->m, k, j->k);
     }
     if (BT) /* 64 rows, 4 threads a row */
-        t->b = fetch(j->b, p->column + i / 4, j->n, k, j->k);
+        t->b = fetch_inside(j->b, p->column + i / 4, j->n, k, j->k);
     else /* 32 rows, 8 threads a row */
-        t->b = fetch(j->b, p->k + i / 8, j->k, p->column + i % 8 * WIDE, j->n);
+        t->b = fetch_inside(j->b, p->k + i / 8, j->k, p->column + i % 8 * WIDE, j->n);
 }
 
 DEVICE void unpack_wide(const uint4 *u, float *v)
@@ -119,62 +118,114 @@ DEVICE uint4 pack_wide(const float *v)
     return make_uint4(pack(v), pack(v + 2), pack(v + 4), pack(v + 6));
 }
 
-/* 8 channels of a row as norm_apply makes them, and their bits; from channel k on. */
-DEVICE uint4 normalise_wide(const struct norm_apply_args *n, unsigned k, const uint4 *c,
-                            const uint4 *residual, uint8_t *bits)
+enum { PAIR = 2 };
+/* Vectors of 2 channels, for both rows of a thread. */
+struct apply_vectors {
+    float scale[PAIR], shift[PAIR], residual_scale[PAIR], residual_shift[PAIR];
+};
+
+struct first_vectors {
+    float scale[PAIR], shift[PAIR], mean[PAIR], a[PAIR], b[PAIR], k[PAIR];
+};
+
+DEVICE void load_pair(const float *x, unsigned i, float *v)
 {
-    float v[WIDE], r[WIDE];
+    float2 f = *(const float2 *)(x + i);
+    v[0] = f.x;
+    v[1] = f.y;
+}
+
+DEVICE void load_apply(const struct norm_apply_args *n, unsigned k, struct apply_vectors *v)
+{
+    load_pair(n->scale, k, v->scale);
+    load_pair(n->shift, k, v->shift);
+    if (!n->residual_scale)
+        return;
+    load_pair(n->residual_scale, k, v->residual_scale);
+    load_pair(n->residual_shift, k, v->residual_shift);
+}
+
+DEVICE void load_first(const struct norm_grad_apply_args *n, unsigned k, struct first_vectors *v)
+{
+    load_pair(n->mean, k, v->mean);
+    load_pair(n->a, k, v->a);
+    load_pair(n->b, k, v->b);
+    load_pair(n->k, k, v->k);
+    if (!n->scale)
+        return;
+    load_pair(n->scale, k, v->scale);
+    load_pair(n->shift, k, v->shift);
+}
+
+/* A word of 2 channels: c becomes what norm_apply makes of it; returns their bits. */
+DEVICE unsigned normalise_pair(const struct norm_apply_args *n, const struct apply_vectors *by,
+                               uint32_t *c, const uint32_t *residual)
+{
+    float v[PAIR], r[PAIR];
     unsigned positive = 0;
-    unpack_wide(c, v);
-    if (n->residual)
-        unpack_wide(residual, r);
-    for (int i = 0; i < WIDE; i++) {
-        v[i] = elem_affine(v[i], n->scale[k + i], n->shift[k + i]);
+    unpack(c[0], v);
+    if (n->residual) {
+        unpack(residual[0], r);
+    }
+    for (int i = 0; i < PAIR; i++) {
+        v[i] = elem_affine(v[i], by->scale[i], by->shift[i]);
         if (n->residual)
             v[i] += n->residual_scale
-                        ? elem_affine(r[i], n->residual_scale[k + i], n->residual_shift[k + i])
+                        ? elem_affine(r[i], by->residual_scale[i], by->residual_shift[i])
                         : r[i];
         if (n->relu)
             v[i] = elem_relu(v[i]);
         positive |= (unsigned)(v[i] > 0.0f) << i;
     }
-    *bits = (uint8_t)positive;
-    return pack_wide(v);
+    c[0] = pack(v);
+    return positive;
 }
 
-/* 8 channels of a row as norm_grad_apply makes them; from channel k on. */
-DEVICE uint4 norm_grad_wide(const struct norm_grad_apply_args *n, unsigned k, const uint4 *g,
-                            const uint4 *c)
+/* Likewise g becomes what norm_grad_apply makes of it. */
+DEVICE void norm_grad_pair(const struct norm_grad_apply_args *n, const struct first_vectors *by,
+                           uint32_t *g, const uint32_t *c)
 {
-    float v[WIDE], x[WIDE];
-    unpack_wide(g, v);
-    unpack_wide(c, x);
-    for (int i = 0; i < WIDE; i++) {
+    float v[PAIR], x[PAIR];
+    unpack(g[0], v);
+    unpack(c[0], x);
+    for (int i = 0; i < PAIR; i++) {
         if (n->scale)
-            v[i] = elem_relu_grad(v[i], elem_affine(x[i], n->scale[k + i], n->shift[k + i]));
-        v[i] = elem_norm_grad(v[i], x[i] - n->mean[k + i], n->a[k + i], n->b[k + i], n->k[k + i]);
+            v[i] = elem_relu_grad(v[i], elem_affine(x[i], by->scale[i], by->shift[i]));
+        v[i] = elem_norm_grad(v[i], x[i] - by->mean[i], by->a[i], by->b[i], by->k[i]);
     }
-    return pack_wide(v);
+    g[0] = pack(v);
 }
 
-/* A's part: those of the first columns' blocks keep it for others. */
+/* A's part: those of the first columns' blocks keep it for others. Rows outside stay zeros. */
 template <bool BT>
 DEVICE void make_a(const struct fused_args *f, const struct tile_place *p, struct on_the_way *t)
 {
-    unsigned i = threadIdx.x, k = p->k + i % 4 * WIDE;
-    for (int h = 0; h < 2; h++) {
-        size_t row = p->row + i / 4 + 64 * h;
-        if (row >= f->job.m || k >= f->job.k)
-            continue; /* zeros */
-        size_t at = row * f->job.k + k;
-        uint8_t bits = 0;
-        t->a[h] = BT ? normalise_wide(&f->apply, k, &t->a[h], &t->c[h], &bits)
-                     : norm_grad_wide(&f->first, k, &t->a[h], &t->c[h]);
-        if (p->column > 0)
+    unsigned i = threadIdx.x, k = p->k + i % 4 * WIDE, bits[2] = {0, 0};
+    typename std::conditional<BT, struct apply_vectors, struct first_vectors>::type by;
+    if (k >= f->job.k)
+        return;
+    for (int part = 0; part < WIDE / PAIR; part++) {
+        if constexpr (BT)
+            load_apply(&f->apply, k + part * PAIR, &by);
+        else
+            load_first(&f->first, k + part * PAIR, &by);
+        for (int h = 0; h < 2; h++) {
+            uint32_t *a = (uint32_t *)&t->a[h] + part, *c = (uint32_t *)&t->c[h] + part;
+            if (p->row + i / 4 + 64 * h >= f->job.m)
+                continue;
+            if constexpr (BT)
+                bits[h] |= normalise_pair(&f->apply, &by, a, c) << part * PAIR;
+            else
+                norm_grad_pair(&f->first, &by, a, c);
+        }
+    }
+    for (int h = 0; h < 2 && p->column == 0; h++) {
+        size_t row = p->row + i / 4 + 64 * h, at = row * f->job.k + k;
+        if (row >= f->job.m)
             continue;
         __stwb((uint4 *)((uint16_t *)(BT ? f->apply.y : f->first.dc) + at), t->a[h]);
         if (BT && f->apply.mask)
-            f->apply.mask[at / WIDE] = bits;
+            f->apply.mask[at / WIDE] = (uint8_t)bits[h];
     }
 }
 
@@ -289,11 +340,12 @@ DEVICE void take_row(const float *c, unsigned row, struct lane *t)
 /* C as it is, and sums of what is stored. */
 DEVICE void keep_row(const struct fused_job *j, size_t at, struct lane *t)
 {
-    store<DTYPE_BF16, WIDE>(j->c, at, t->v);
+    const uint4 stored = pack_wide(t->v);
+    __stwb((uint4 *)((uint16_t *)j->c + at), stored);
+    unpack_wide(&stored, t->v);
     for (int k = 0; k < WIDE; k++) {
-        float stored = bf16_to_f32(f32_to_bf16(t->v[k]));
-        t->sum[0][k] += stored;
-        t->sum[1][k] += stored * stored;
+        t->sum[0][k] += t->v[k];
+        t->sum[1][k] += t->v[k] * t->v[k];
     }
 }
 
@@ -439,6 +491,16 @@ extern "C" bool fused_may_run(const struct fused_job *j)
         t ? t->y : NULL,
         t ? t->g : NULL,
         t ? t->c2 : NULL,
+        n ? n->scale : NULL,
+        n ? n->shift : NULL,
+        n ? n->residual_scale : NULL,
+        n ? n->residual_shift : NULL,
+        f ? f->mean : NULL,
+        f ? f->a : NULL,
+        f ? f->b : NULL,
+        f ? f->k : NULL,
+        f ? f->scale : NULL,
+        f ? f->shift : NULL,
     };
     return apart_forward(j) && apart_to_data(j) &&
            all_aligned(pointer, sizeof pointer / sizeof pointer[0]);

@@ -9,7 +9,7 @@
 #include "kernels/cuda/stopwatch.h"
 #include "kernels/elem.h"
 
-enum { REPEATS = 5, CHECKED_ROWS = 300, N_THEN = 3, N_FIRST = 2, N_VECTORS = 6 };
+enum { CHECKED_ROWS = 300, N_THEN = 3, N_FIRST = 2, N_VECTORS = 6 };
 
 #define CLEARLY_FASTER 0.97f
 
@@ -24,6 +24,7 @@ struct trial {
     const struct conv_tensors *t;
     size_t rows, channels; /* of the result */
     void *result;
+    enum conv_fusion fusion;           /* what run_fused does */
     struct norm_apply_args apply;      /* of a forward pass */
     struct norm_grad_apply_args first; /* of a pass to data, likewise the next */
     struct norm_grad_args then;
@@ -158,20 +159,31 @@ static void release(struct trial *x)
 
 /* -- running -- */
 
-/* One kernel. */
+/* What makes the first factor. */
+static int make_factor(const struct trial *x, struct err *e)
+{
+    if ((x->apply.y && cuda_norm_apply(x->b, &x->apply) < 0) ||
+        (x->first.dc && cuda_norm_grad_apply(x->b, &x->first) < 0))
+        return err_set(e, "what makes a product's factor failed");
+    return 0;
+}
+
+/* One kernel, with the factor made by it or before. */
 static int run_fused(void *user, struct err *e)
 {
     struct trial *x = user;
     struct fused_job j = fused_job_of(x->desc, x->pass, x->t);
-    bool forward = x->pass == CONV_FORWARD;
-    j.apply = x->apply.y ? &x->apply : NULL;
+    bool forward = x->pass == CONV_FORWARD, all = x->fusion == FUSES_ALL;
+    j.apply = all && x->apply.y ? &x->apply : NULL;
     j.sums = forward && x->desc->with_sums ? x->sums : NULL;
-    j.first = x->first.dc ? &x->first : NULL;
+    j.first = all && x->first.dc ? &x->first : NULL;
     j.then = x->then.c ? &x->then : NULL;
     void *scratch = cuda_scratch(x->b, fused_bytes(&j));
-    if (!scratch || !fused_may_run(&j) || fused_run(x->b, &j, scratch) < 0)
-        return err_set(e, "a fused product failed");
-    return 0;
+    if (!scratch || !fused_may_run(&j))
+        return err_set(e, "a product cannot be fused");
+    if (!all && make_factor(x, e) < 0)
+        return ERR_FAIL;
+    return fused_run(x->b, &j, scratch) < 0 ? err_set(e, "a fused product failed") : 0;
 }
 
 /* One after the other. */
@@ -180,9 +192,8 @@ static int run_apart(void *user, struct err *e)
     struct trial *x = user;
     struct backend *b = x->b;
     struct row_block y = {x->rows, x->channels, DTYPE_BF16};
-    if ((x->apply.y && cuda_norm_apply(b, &x->apply) < 0) ||
-        (x->first.dc && cuda_norm_grad_apply(b, &x->first) < 0))
-        return err_set(e, "what makes a product's factor failed");
+    if (make_factor(x, e) < 0)
+        return ERR_FAIL;
     void *workspace = cuda_scratch(b, conv_plan_workspace_bytes(x->apart));
     if (!workspace)
         return err_set(e, "no memory");
@@ -289,32 +300,45 @@ static bool poison(struct trial *x, void *tensor, size_t n)
 }
 
 /* Fused over poisoned memory. */
-static bool is_right(struct trial *x)
+static bool is_right(struct trial *x, const struct outcome *want)
 {
-    struct outcome apart = {0}, fused = {0};
+    struct outcome got = {0};
     const struct rows made = made_by(x);
-    bool right = run_apart(x, NULL) == 0 && fetch(x, &apart) && poison(x, x->result, x->rows * x->channels) &&
+    bool right = poison(x, x->result, x->rows * x->channels) &&
                  poison(x, (void *)made.first, made.n * made.channels) && run_fused(x, NULL) == 0 &&
-                 fetch(x, &fused) && same(x, &fused, &apart);
-    outcome_release(&apart);
-    outcome_release(&fused);
+                 fetch(x, &got) && same(x, &got, want);
+    outcome_release(&got);
     return right;
 }
 
-bool fused_wins(struct backend *b, struct conv_plan *apart, const struct conv_desc *d,
-                enum conv_pass pass, const struct conv_tensors *t)
+/* All of it, or without the factor where there is something else. */
+static void find_fastest(struct trial *x, const struct outcome *want, struct fused_answer *best)
 {
-    struct cuda_state *s = cuda_of(b);
-    const struct err before = s->failure;
-    struct trial x = {.b = b, .apart = apart, .desc = d, .pass = pass, .t = t};
-    bool wins = make(&x) && is_right(&x);
-    if (wins) {
-        float together = stopwatch_time(&x.watch, REPEATS, run_fused, &x);
-        float one_by_one = stopwatch_time(&x.watch, REPEATS, run_apart, &x);
-        wins = together < one_by_one * CLEARLY_FASTER;
+    bool both = (x->apply.y || x->first.dc) && (x->desc->with_sums || x->desc->then);
+    best->ms = best->apart_ms = stopwatch_time(&x->watch, INFINITY, run_apart, x);
+    for (x->fusion = both ? FUSES_AFTER : FUSES_ALL; x->fusion <= FUSES_ALL; x->fusion++) {
+        float ms = is_right(x, want) ? stopwatch_time(&x->watch, INFINITY, run_fused, x) : INFINITY;
+        if (ms < best->ms * CLEARLY_FASTER) {
+            best->fusion = x->fusion;
+            best->ms = ms;
+        }
     }
+}
+
+int fused_choose(const struct fused_question *q, struct fused_answer *answer)
+{
+    struct cuda_state *s = cuda_of(q->backend);
+    const struct err before = s->failure;
+    struct trial x = {
+        .b = q->backend, .apart = q->apart, .desc = q->desc, .pass = q->pass, .t = q->t};
+    struct outcome want = {0};
+    bool made = make(&x);
+    *answer = (struct fused_answer){.fusion = FUSES_NOTHING};
+    if (made && run_apart(&x, NULL) == 0 && fetch(&x, &want))
+        find_fastest(&x, &want, answer);
+    outcome_release(&want);
     release(&x);
     cudaGetLastError();
     s->failure = before; /* memory that a trial lacks is no failure */
-    return wins;
+    return made ? 0 : ERR_FAIL;
 }

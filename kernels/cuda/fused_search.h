@@ -1,17 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether fused.h pays for one pass of a convolution, found by trying. */
+/* Whether and how fused.h pays for one pass of a convolution, found by trying. */
 #ifndef TEG_KERNELS_CUDA_FUSED_SEARCH_H
 #define TEG_KERNELS_CUDA_FUSED_SEARCH_H
 
 #include "kernels/cuda/conv_plan.h"
 
+/* A pass of a convolution, how it is computed by itself, and random factors for it. */
+struct fused_question {
+    struct backend *backend;
+    struct conv_plan *apart;
+    const struct conv_desc *desc;
+    enum conv_pass pass;
+    const struct conv_tensors *t;
+};
+
+struct fused_answer {
+    enum conv_fusion fusion; /* what fused.h is to do */
+    float ms, apart_ms;      /* of the pass and all around it, so and without fused.h */
+};
+
 /*
- * Runs the plan's pass and the operations around it that d->with_apply, d->with_sums, d->with_first
- * and d->then name, apart and fused, on the random factors in `t`. True where the fused results are
- * those of the others and came clearly sooner. Overwrites the pass's result, x with `apply`, and dy
- * with `first`.
+ * Runs the pass and the operations around it that desc->with_apply, with_sums, with_first and then
+ * name, apart and fused, which is taken where the results are those of the others and came clearly
+ * sooner. Below 0, and nothing is to be fused, where there is no memory to try it.
+ * Overwrites the pass's result, x with `apply`, and dy with `first`.
  */
-bool fused_wins(struct backend *b, struct conv_plan *apart, const struct conv_desc *d,
-                enum conv_pass pass, const struct conv_tensors *t);
+int fused_choose(const struct fused_question *q, struct fused_answer *answer);
 
 #endif

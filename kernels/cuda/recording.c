@@ -19,11 +19,13 @@ static cudaError_t capture(struct backend *b, cudaGraph_t *graph,
     *graph = NULL;
     lanes_hold(s->lanes);
     int failed = 0;
+    s->recording = true;
     cudaError_t rc = cudaStreamBeginCapture(s->stream, cudaStreamCaptureModeThreadLocal);
     if (rc == cudaSuccess) {
         failed = run(user, e);
         rc = cudaStreamEndCapture(s->stream, graph);
     }
+    s->recording = false;
     lanes_go_on(s->lanes);
     return failed < 0 && rc == cudaSuccess ? cudaErrorUnknown : rc;
 }

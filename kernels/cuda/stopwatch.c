@@ -5,8 +5,13 @@
 
 #include "kernels/cuda/recording.h"
 
-/* A step that something cannot be recorded with is started piece by piece as a whole. */
-#define UNRECORDED 4.0f
+/* A step with something that cannot be recorded is started piece by piece as a whole: that loses to
+ * anything else. */
+#define UNRECORDED 1000.0f
+
+/* Repeats: so many that they take about 2 ms. */
+enum { FEWEST = 3, MOST = 30 };
+#define ENOUGH 2.0f
 
 int stopwatch_init(struct stopwatch *w, struct backend *b, struct err *e)
 {
@@ -50,22 +55,33 @@ static float stop(const struct stopwatch *w, bool failed)
     return ms;
 }
 
-float stopwatch_time(const struct stopwatch *w, int repeats, int (*run)(void *user, struct err *e),
-                     void *user)
+/* Milliseconds of all of them. */
+static float time_repeated(const struct stopwatch *w, struct repeated *r)
 {
-    struct repeated r = {run, user, repeats};
     struct backend *b = w->backend;
     cudaStream_t stream = cuda_stream(b);
     cudaGraphExec_t graph;
     struct err unused = {0};
-    bool recorded = cuda_record(b, run_repeated, &r, &graph);
+    bool recorded = cuda_record(b, run_repeated, r, &graph);
     if (recorded)
         cudaGraphUpload(graph, stream);
     cudaEventRecord(w->begin, stream);
-    bool failed = recorded ? cudaGraphLaunch(graph, stream) != cudaSuccess
-                           : run_repeated(&r, &unused) < 0;
-    float ms = stop(w, failed) / (float)repeats;
+    bool failed =
+        recorded ? cudaGraphLaunch(graph, stream) != cudaSuccess : run_repeated(r, &unused) < 0;
+    float ms = stop(w, failed);
     if (recorded)
         cudaGraphExecDestroy(graph);
     return recorded ? ms : ms * UNRECORDED;
+}
+
+float stopwatch_time(const struct stopwatch *w, float hopeless,
+                     int (*run)(void *user, struct err *e), void *user)
+{
+    struct repeated r = {run, user, 1};
+    float once = time_repeated(w, &r);
+    if (once > hopeless || isinf(once))
+        return INFINITY;
+    float more = ENOUGH / once;
+    r.n = more < FEWEST ? FEWEST : more > MOST ? MOST : (int)more;
+    return time_repeated(w, &r) / (float)r.n;
 }

@@ -5,7 +5,7 @@
  *
  *     struct stopwatch w;
  *     stopwatch_init(&w, b, &e);
- *     float ms = stopwatch_time(&w, 3, run, user);
+ *     float ms = stopwatch_time(&w, INFINITY, run, user);
  *     stopwatch_release(&w);
  */
 #ifndef TEG_KERNELS_CUDA_STOPWATCH_H
@@ -23,9 +23,10 @@ struct stopwatch {
 int stopwatch_init(struct stopwatch *w, struct backend *b, struct err *e);
 void stopwatch_release(struct stopwatch *w); /* also one that is all zeros */
 
-/* Milliseconds of one of `repeats` runs, which ran before; infinite where one fails. What cannot be
- * recorded is started each time, and counts for much slower than it is. */
-float stopwatch_time(const struct stopwatch *w, int repeats, int (*run)(void *user, struct err *e),
-                     void *user);
+/* Milliseconds of a run, as the mean of some; `run` ran before. Infinite where one fails, or the
+ * first takes longer than `hopeless`. What cannot be recorded counts for a thousand times slower.
+ */
+float stopwatch_time(const struct stopwatch *w, float hopeless,
+                     int (*run)(void *user, struct err *e), void *user);
 
 #endif

@@ -15,6 +15,7 @@ fi
 setup_file() {
     TEG_BIN=$(cd "$BATS_TEST_DIRNAME/../.." && realpath "$TEG_BIN")
     cd "$BATS_FILE_TMPDIR" || return
+    export XDG_CACHE_HOME=$BATS_FILE_TMPDIR/cache
     small_videos --videos $videos
     "$TEG_BIN/teg-sample" -q --index index.lmdb --frames frames.lmdb --strategy contained --labels none --long ${frames}x4 \
         --short ${frames}x2 --epochs $((steps * batch / videos)) -o samples.lmdb
@@ -81,6 +82,64 @@ overlay() {
     [[ $stderr != *"could not be recorded"* ]]
 }
 
+@test "an engine that breaks the device is named, and left out by the next run" {
+    [ "${EMULATED:-}" ] || skip "takes a device with such an engine"
+    export EMULATED_BREAKING=1 XDG_CACHE_HOME=$PWD/cache
+    local tries=0
+    while tool teg-train "${small[@]}" --device cuda --epochs 1 -o a.safetensors && [ "$status" -ne 0 ]; do
+        [[ $stderr == *"engine 12 "*"left out when this is run again"* ]]
+        tries=$((tries + 1))
+        [ $tries -lt 200 ]
+    done
+    [ $tries -gt 0 ]
+    ! grep -P '\tgraph .* engine 12 ' a.safetensors.plans
+}
+
+# A choice that the first run did not make tells that the second one looked for the first one's.
+@test "what one run measured the next one takes" {
+    export XDG_CACHE_HOME=$PWD/cache
+    trained a --device cuda
+    cmp a.safetensors.plans cache/teg/*.plans
+    grep -q 'graph 2 ' a.safetensors.plans || grep -q 'fused' a.safetensors.plans
+    if [ "${EMULATED:-}" ]; then
+        sed -i 's/graph 2 /graph 3 /' cache/teg/*.plans
+        trained b --device cuda
+        grep -q 'graph 3 ' b.safetensors.plans
+        cmp b.safetensors.plans cache/teg/*.plans
+    fi
+    cp a.safetensors.plans c.safetensors.plans # a run's own come first
+    trained c --device cuda
+    cmp a.safetensors.plans c.safetensors.plans
+    cmp a.safetensors c.safetensors
+}
+
+@test "memory that is not there is missed before anything is measured" {
+    [ "${EMULATED:-}" ] || skip "takes a GPU of 64 MiB"
+    export EMULATED_MEMORY=64
+    tool teg-train "${small[@]}" --crop-size 256 --device cuda -o big.safetensors
+    expect_status 1
+    [[ $stderr == *"memory"* ]]
+    [ ! -e big.safetensors.plans ]
+    tool teg-train "${small[@]}" --crop-size 256 --micro-batch auto --device cuda -o big.safetensors
+    expect_status 1
+    [[ $stderr == *"memory"* ]]
+    [ ! -e big.safetensors.plans ]
+    trained rest --device cpu
+    tool teg-extract --model rest.safetensors --frames frames.lmdb --clip ${frames}x2 --batch 8 --crop-size 512 --device cuda -o big.lmdb
+    expect_status 1
+    [[ $stderr == *"memory"* ]]
+    [ ! -e big.lmdb.plans ]
+}
+
+# Only the sizes that have room: of the batch, a half has.
+@test "the largest micro-batch is found before anything is measured" {
+    [ "${EMULATED:-}" ] || skip "takes a GPU of few MiB"
+    EMULATED_MEMORY=7 trained a --crop-size 48 --micro-batch auto --epochs 0 --device cuda
+    [[ $stderr == *"micro-batches of 2: the largest"* ]]
+    grep 'pad .x1x1' a.safetensors.plans | grep -q ' n2 '
+    ! grep 'pad .x1x1' a.safetensors.plans | grep -v ' n2 '
+}
+
 @test "blocks that are computed again: the same bits" {
     trained a --device cuda
     cp a.safetensors.plans b.safetensors.plans
@@ -91,10 +150,11 @@ overlay() {
 @test "features of a model are those of the processor" {
     trained a --device cpu
     for device in cpu cuda; do
-        tool teg-extract --model a.safetensors --frames frames.lmdb --type float32 --clip ${frames}x2 --batch 4 --threads 1 \
+        tool teg-extract --model a.safetensors --frames frames.lmdb --type float32 --clip ${frames}x2 --batch 3 --threads 1 \
             --device $device -o $device.lmdb
         expect_status 0
     done
+    ! grep 'kernel' cuda.lmdb.plans | grep -v ' n3 ' # the last batch, which is smaller, too
     need_program python3
     local status=0
     python3 "$BATS_TEST_DIRNAME/features.py" same cpu.lmdb cuda.lmdb 1e-4 || status=$?

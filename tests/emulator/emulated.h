@@ -25,6 +25,9 @@ extern "C" {
 void emulated_enqueue(cudaStream_t stream, void (*run)(const void *data), const void *data,
                       size_t bytes);
 
+/* As by a kernel that writes to memory that is not its own. */
+void emulated_break(void);
+
 /* A call that the real library would refuse, or that makes no sense, ends the test. */
 #define CHECK(condition)                                                                           \
     do {                                                                                           \

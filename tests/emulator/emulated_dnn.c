@@ -3,7 +3,8 @@
  * Stand-in for cuDNN's graphs of one convolution, by plain loops over the tensors' dimensions and
  * strides. Of its engines the first says that its sums change, the second computes wrong numbers,
  * the third waits for the device, so that it cannot be recorded, the fifth cannot be built and the
- * sixth uses tensor cores: the backend must see through them.
+ * sixth uses tensor cores: the backend must see through them. With $EMULATED_BREAKING the third
+ * breaks the device.
  */
 #include <cudnn.h>
 
@@ -375,7 +376,10 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t h, cudnnBackendDescriptor_t plan
     read_graph(&job.c, plan->graph, pack);
     void **workspace = find(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR)->values;
     job.workspace = *workspace;
-    if (plan->engine == WAITING && cudaStreamSynchronize(((struct handle *)h)->stream) != cudaSuccess)
+    if (plan->engine == WAITING && getenv("EMULATED_BREAKING"))
+        emulated_break();
+    if (plan->engine == WAITING &&
+        cudaStreamSynchronize(((struct handle *)h)->stream) != cudaSuccess)
         return CUDNN_STATUS_EXECUTION_FAILED;
     emulated_enqueue(((struct handle *)h)->stream, convolve, &job, sizeof job);
     return CUDNN_STATUS_SUCCESS;

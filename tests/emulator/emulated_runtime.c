@@ -6,7 +6,12 @@
 
 #include "tests/emulator/emulated.h"
 
-static const size_t total_memory = (size_t)8 << 30, largest_block = (size_t)6 << 30;
+/* Bytes of the device; $EMULATED_MEMORY says how many MiB. A block has three quarters at most. */
+static size_t total_memory(void)
+{
+    const char *mib = getenv("EMULATED_MEMORY");
+    return (mib ? strtoul(mib, NULL, 10) : 8192) << 20;
+}
 
 /* -- graphs: a list of copied calls -- */
 
@@ -128,6 +133,15 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
     return cudaSuccess;
 }
 
+/* -- a device that something broke: every call that waits says so -- */
+
+static cudaError_t broken = cudaSuccess;
+
+void emulated_break(void)
+{
+    broken = cudaErrorIllegalAddress;
+}
+
 /* -- devices and memory -- */
 
 cudaError_t cudaGetDeviceCount(int *n)
@@ -151,7 +165,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
 
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
-    *available = *total = total_memory;
+    *available = *total = total_memory();
     return cudaSuccess;
 }
 
@@ -160,7 +174,7 @@ cudaError_t cudaMalloc(void **p, size_t n)
 {
     if (refused(NULL))
         return cudaErrorStreamCaptureUnsupported;
-    if (n > largest_block || posix_memalign(p, 256, n))
+    if (n > total_memory() / 4 * 3 || posix_memalign(p, 256, n))
         return cudaErrorMemoryAllocation;
     memset(*p, 0x7d, n);
     return cudaSuccess;
@@ -240,7 +254,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
     if (refused(s))
         return cudaErrorStreamCaptureUnsupported;
-    return s ? cudaSuccess : cudaErrorInvalidResourceHandle;
+    return s ? broken : cudaErrorInvalidResourceHandle;
 }
 
 cudaError_t cudaDeviceSynchronize(void)

@@ -70,9 +70,12 @@ static inline struct device *device_open_with(void **state, const struct backend
     return d;
 }
 
+/* What other tests measured is taken where $TEG_TEST_PLANS is a folder for it. */
 static inline struct device *device_open(void **state, size_t n_threads)
 {
-    return device_open_with(state, &(struct backend_options){.n_threads = n_threads});
+    return device_open_with(
+        state,
+        &(struct backend_options){.n_threads = n_threads, .plan_cache = getenv("TEG_TEST_PLANS")});
 }
 
 static inline void device_close(struct device *d)

@@ -58,9 +58,10 @@ enum {
     N_INPUT_KINDS = sizeof input_kinds / sizeof input_kinds[0]
 };
 
-/* A device; where `path` is given, its plans for passes with something behind are those of fused.h.
- */
-static struct device *open_forced(void **state, const char *path, const struct conv_desc *desc)
+/* A device; where `path` is given, its plans for passes with something around them are the choice
+ * `fused`. */
+static struct device *open_forced(void **state, const char *path, const struct conv_desc *desc,
+                                  const char *fused)
 {
     struct err e = {0};
     struct buf file = {0}, forced = {0};
@@ -81,7 +82,8 @@ static struct device *open_forced(void **state, const char *path, const struct c
         bool more = choice && (strstr(line, " sums\t") || strstr(line, " first"));
         if (more)
             *choice = '\0';
-        support_ok(buf_printf(&forced, &e, "%s%s\n", line, more ? "\tfused" : ""), &e);
+        support_ok(buf_printf(&forced, &e, "%s%s%s\n", line, more ? "\t" : "", more ? fused : ""),
+                   &e);
     }
     FILE *out = fopen(path, "w");
     assert_non_null(out);
@@ -93,14 +95,16 @@ static struct device *open_forced(void **state, const char *path, const struct c
 }
 
 /* How many plans in the file are so. */
-static size_t n_fused(const char *path)
+static size_t n_fused(const char *path, const char *fused)
 {
+    char choice[32];
     struct err e = {0};
     struct buf file = {0};
     size_t n = 0;
     support_ok(file_read(path, &file, &e), &e);
     support_ok(buf_append(&file, "", 1, &e), &e);
-    for (const char *at = (char *)file.data; (at = strstr(at, "\tfused\n")); at++)
+    snprintf(choice, sizeof choice, "\t%s\n", fused); /* not measured */
+    for (const char *at = (char *)file.data; (at = strstr(at, choice)); at++)
         n++;
     buf_release(&file);
     return n;
@@ -108,7 +112,7 @@ static size_t n_fused(const char *path)
 
 struct problem {
     struct device *d;
-    bool forced; /* its plans are those of fused.h */
+    const char *forced; /* what its plans are; NULL: what was chosen */
     struct conv *conv;
     const struct shape *s;
     struct tensor x, y, dy, dx, w, norm, dy2, out, norm2;
@@ -307,6 +311,10 @@ static void check_fused(const struct problem *p, const struct conv_forward_args 
     j.apply = f ? f->apply : NULL;
     j.first = g ? g->first : NULL;
     j.then = g ? g->then : NULL;
+    if (p->forced && strcmp(p->forced, "fused") != 0) {
+        j.apply = NULL;
+        j.first = NULL;
+    }
     bool in_place = j.first && j.first->dc == j.first->g;
     if (p->forced && !p->d->cpu)
         assert_int_equal(fused_may_run(&j), !in_place || p->s->c_in <= COLUMNS);
@@ -437,7 +445,8 @@ static void check_backward(struct problem *p, const struct kind *k)
     free(v);
 }
 
-static void check_shape(void **state, const struct shape *s, enum conv_then then, bool forced)
+static void check_shape(void **state, const struct shape *s, enum conv_then then,
+                        const char *forced)
 {
     struct err e = {0};
     struct problem p;
@@ -446,7 +455,7 @@ static void check_shape(void **state, const struct shape *s, enum conv_then then
     support_make_folder(folder, sizeof folder);
     problem_init(&p, s);
     p.forced = forced;
-    p.d = open_forced(state, forced ? support_path(folder, "a.plans") : NULL, &desc);
+    p.d = open_forced(state, forced ? support_path(folder, "a.plans") : NULL, &desc, forced);
     support_ok(p.d->b->ops->conv_new(p.d->b, &desc, &p.conv, &e), &e);
     float *w = device_tensor(p.d, &p.w);
     support_ok(p.d->b->ops->conv_set_weights(p.d->b, p.conv, w, NULL, &e), &e);
@@ -456,7 +465,7 @@ static void check_shape(void **state, const struct shape *s, enum conv_then then
     for (size_t i = 0; i < N_KINDS; i++)
         check_backward(&p, &kinds[i]);
     if (forced && !p.d->cpu) /* still, so that is what ran */
-        assert_int_equal(n_fused(support_path(folder, "a.plans")), 2);
+        assert_int_equal(n_fused(support_path(folder, "a.plans"), forced), 2);
     p.d->b->ops->conv_free(p.d->b, p.conv);
     device_close(p.d);
     problem_release(&p);
@@ -466,13 +475,19 @@ static void check_shape(void **state, const struct shape *s, enum conv_then then
 static void as_chosen(void **state)
 {
     for (size_t i = 0; i < N_SHAPES; i++)
-        check_shape(state, &shapes[i], i % 2 ? THEN_MASK : THEN_ADD, false);
+        check_shape(state, &shapes[i], i % 2 ? THEN_MASK : THEN_ADD, NULL);
 }
 
 static void at_once(void **state)
 {
     for (size_t i = 0; i < N_SHAPES; i++)
-        check_shape(state, &shapes[i], i % 2 ? THEN_ADD : THEN_MASK, true);
+        check_shape(state, &shapes[i], i % 2 ? THEN_ADD : THEN_MASK, "fused");
+}
+
+static void factor_apart(void **state)
+{
+    for (size_t i = 0; i < N_SHAPES; i++)
+        check_shape(state, &shapes[i], i % 2 ? THEN_ADD : THEN_MASK, "fused after");
 }
 
 struct folding {
@@ -504,7 +519,7 @@ static void folded(void **state)
     struct conv *c;
     char folder[4096];
     support_make_folder(folder, sizeof folder);
-    struct device *d = open_forced(state, support_path(folder, "a.plans"), &desc);
+    struct device *d = open_forced(state, support_path(folder, "a.plans"), &desc, "fused");
     double sums[2 * 16], want[ROWS * 16] = {0.0};
     tensor_random(&x, 3 * 2 * 6 * 8 * 2, DTYPE_BF16, 0.3, 1);
     tensor_random(&y, ROWS * 16, DTYPE_BF16, 0.0, 2);
@@ -541,6 +556,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_EVERY_DEVICE(as_chosen),
         ON_EVERY_DEVICE(at_once),
+        ON_EVERY_DEVICE(factor_apart),
         ON_EVERY_DEVICE(folded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
