@@ -12,7 +12,8 @@
  * that it has to move.
  *
  * With ROUNDS 0: what the time of one step goes to, see timed_backend.h. The variable PLANS names
- * the file in which a GPU's plans are kept.
+ * the file in which a GPU's plans are kept; RATES, operations and bytes a second of some other
+ * device, for instance "790e12 4.2e12", has the limits of a pair there written to stderr.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,19 +265,48 @@ static double bandwidth(struct bench *t)
     return 2.0 * n_copies * (double)(n * sizeof(float)) / best;
 }
 
-/* Each pass of a layer takes its operations, or its tensors' way through memory, whichever is
- * longer; normalisations take theirs besides. */
-static double two_term_limit(struct bench *t, double peak)
+/* What a step takes at least, in seconds. */
+struct limits {
+    double flops,
+        operations; /* of convolutions and linear layers, and the seconds for these alone */
+    double passes;  /* each of their passes at its operations or its tensors' way through
+                       memory, whichever is longer */
+    double norms;   /* the way of normalisations' tensors */
+};
+
+static struct limits limits_of(const struct bench *t, double peak, double rate)
 {
-    double seconds = 0.0, rate = bandwidth(t), n_micro = (double)(t->o.batch / t->o.micro_batch);
+    struct limits l = {0};
+    double n_micro = (double)(t->o.batch / t->o.micro_batch);
     const struct layers *all[] = {&t->convolutions, &t->linear};
     for (int k = 0; k < 2; k++)
         for (int i = 0; i < all[k]->n; i++) {
+            double n_passes = n_micro * (all[k]->no_data_grad[i] ? 2.0 : 3.0);
             double by_flops = all[k]->flops[i] / peak, by_bytes = all[k]->bytes[i] / rate;
-            seconds +=
-                (all[k]->no_data_grad[i] ? 2.0 : 3.0) * (by_flops > by_bytes ? by_flops : by_bytes);
+            l.flops += n_passes * all[k]->flops[i];
+            l.operations += n_passes * by_flops;
+            l.passes += n_passes * (by_flops > by_bytes ? by_flops : by_bytes);
         }
-    return n_micro * (seconds + t->norm_bytes / rate);
+    l.norms = n_micro * t->norm_bytes / rate;
+    return l;
+}
+
+/* For a device that is not here: $RATES is its operations and bytes a second. */
+static void print_limits_elsewhere(const struct bench *t)
+{
+    const char *rates = getenv("RATES");
+    double peak, rate, n = (double)t->o.batch;
+    if (!rates || sscanf(rates, "%lf %lf", &peak, &rate) != 2)
+        return;
+    struct limits l = limits_of(t, peak, rate);
+    fprintf(stderr,
+            "a pair at %.3g operations and %.3g bytes a second:\n"
+            "%.1f GFLOP                    %.3f ms\n"
+            "passes by operations or bytes  %.3f ms\n"
+            "normalisations                 %.3f ms\n"
+            "together                       %.3f ms, %.0f pairs/s\n",
+            peak, rate, l.flops / n / 1e9, 1e3 * l.operations / n, 1e3 * l.passes / n,
+            1e3 * l.norms / n, 1e3 * (l.passes + l.norms) / n, n / (l.passes + l.norms));
 }
 
 static void print_families(struct bench *t)
@@ -351,8 +381,10 @@ int main(int argc, char **argv)
     struct err e = {0};
     double peak;
     check(backend_peak_flops(t.b, t.o.dtype, &peak, &e), &e);
+    print_limits_elsewhere(&t);
+    struct limits l = limits_of(&t, peak, bandwidth(&t));
     printf("%.6f %.6f %.6f %.1f %.4f %.4f %.6f\n", median(step, rounds), median(conv, rounds),
            median(linear, rounds), (double)usage.ru_maxrss / 1024.0, step_flops(t.step) / 1e12,
-           peak / 1e12, two_term_limit(&t, peak));
+           peak / 1e12, l.passes + l.norms);
     return 0;
 }
