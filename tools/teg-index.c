@@ -9,6 +9,7 @@ enum {
     KEY_FORMAT = 1,
     KEY_VIDEOS,
     KEY_ANNOTATIONS,
+    KEY_EXCLUDE,
     KEY_SPLIT,
     KEY_FOLD,
     KEY_DETECTIONS,
@@ -24,6 +25,7 @@ static const struct argp_option options[] = {
     {"videos", KEY_VIDEOS, "DIR", 0, "Folder with the videos", 0},
     {"annotations", KEY_ANNOTATIONS, "PATH", 0,
      "Annotation file or folder, where the format has one", 0},
+    {"exclude", KEY_EXCLUDE, "DIR", 0, "Folder in these that is passed over", 0},
     {"split", KEY_SPLIT, "FILE", 0,
      "Lines \"PATH-OR-ID SPLIT\" or CSV that say which video is in which split", 0},
     {"fold", KEY_FOLD, "N", 0,
@@ -57,6 +59,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_ANNOTATIONS:
         o->import.annotations = arg;
+        return 0;
+    case KEY_EXCLUDE:
+        o->import.exclude = arg;
         return 0;
     case KEY_SPLIT:
         o->split_file = arg;
@@ -118,7 +123,7 @@ static const struct argp argp = {
 
 int main(int argc, char **argv)
 {
-    static const char *const not_recorded[] = {"max-bad", "time-limit", "force", NULL};
+    static const char *const not_recorded[] = {"exclude", "max-bad", "time-limit", "force", NULL};
     struct index_options o = {
         .importer = importer_at(0), .import.video_start = -1, .max_bad = INT64_MAX};
     struct cli cli = {

@@ -321,8 +321,12 @@ static int compare_paths(const void *a, const void *b)
 }
 
 /* A link back to a folder above it (FTS_DC) holds nothing that is not visited already. */
-static int collect_files(const char *root, struct path_list *list, struct err *e)
+static int collect_files(const char *root, const char *except, struct path_list *list,
+                         struct err *e)
 {
+    struct stat left_out;
+    if (except && stat(except, &left_out) < 0)
+        return err_errno(e, "%s", except);
     char *roots[] = {(char *)root, NULL};
     FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, NULL);
     if (!tree)
@@ -338,6 +342,9 @@ static int collect_files(const char *root, struct path_list *list, struct err *e
             rc = err_errno(e, "%s", entry->fts_path);
         } else if (entry->fts_level == 0 && entry->fts_info != FTS_D && entry->fts_info != FTS_DP) {
             rc = err_set(e, "%s: not a folder", root);
+        } else if (except && entry->fts_level > 0 && entry->fts_info == FTS_D &&
+                   is_same_place(entry->fts_statp, &left_out)) {
+            fts_set(tree, entry, FTS_SKIP);
         } else if (regular || entry->fts_info == FTS_SLNONE) {
             rc = path_list_add(list, below, e);
         }
@@ -348,10 +355,10 @@ static int collect_files(const char *root, struct path_list *list, struct err *e
     return rc;
 }
 
-int file_walk(const char *root, file_visit_fn *fn, void *user, struct err *e)
+int file_walk(const char *root, const char *except, file_visit_fn *fn, void *user, struct err *e)
 {
     struct path_list list = {0};
-    int rc = collect_files(root, &list, e);
+    int rc = collect_files(root, except, &list, e);
     if (rc == 0 && list.n)
         qsort(list.path, list.n, sizeof *list.path, compare_paths);
     for (size_t i = 0; rc == 0 && i < list.n; i++)

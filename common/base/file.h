@@ -53,10 +53,11 @@ char *path_relative(const char *path, const char *folder, struct err *e);
 
 /*
  * Visits the regular files below `root` in byte order of their relative paths; links are followed.
- * A link that leads nowhere is visited as well: whoever opens it reports it. A negative return of
- * `fn` ends the walk.
+ * A link that leads nowhere is visited as well: whoever opens it reports it. The folder `except`
+ * (NULL for none) is not entered from `root`, by whichever path. A negative return of `fn` ends the
+ * walk.
  */
 typedef int file_visit_fn(void *user, const char *relative_path, struct err *e);
-int file_walk(const char *root, file_visit_fn *fn, void *user, struct err *e);
+int file_walk(const char *root, const char *except, file_visit_fn *fn, void *user, struct err *e);
 
 #endif

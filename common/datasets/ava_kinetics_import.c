@@ -106,7 +106,7 @@ static int read_ava_kinetics(const struct import_options *options, struct video_
     if (rc == 0)
         rc = read_annotations(options, &im, &n_films, e);
     if (rc == 0)
-        rc = video_files_init(&im.files, options->videos, e);
+        rc = video_files_init(&im.files, options->videos, options->exclude, e);
     for (size_t i = 0; rc == 0 && i < im.k.n_videos; i++)
         if (im.k.video[i].n)
             rc = i < n_films ? ava_files_add_film(&im.k, i, start, out, e) : add_clip(&im, i, e);

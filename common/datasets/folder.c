@@ -60,7 +60,7 @@ static int label(struct video *v, bool splits, struct err *e)
 
 static int read_folder(const struct import_options *options, struct video_list *out, struct err *e)
 {
-    if (file_walk(options->videos, visit, out, e) < 0)
+    if (file_walk(options->videos, options->exclude, visit, out, e) < 0)
         return ERR_FAIL;
     if (out->n == 0)
         return err_set(e, "%s: no video files among %zu files", options->videos,

@@ -16,6 +16,7 @@
 struct import_options {
     const char *videos;      /* folder that all paths are relative to */
     const char *annotations; /* file or folder of annotations; NULL where none was given */
+    const char *exclude;     /* folder in these whose files do not count; NULL for none */
     /* Of some importers only, see import_extras. */
     int fold;               /* which of several divisions into training and test; 0: the first */
     const char *detections; /* file of boxes that a detector found; NULL for none */

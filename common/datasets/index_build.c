@@ -33,7 +33,8 @@ struct build {
 static int find_files(struct build *b, struct err *e)
 {
     struct video_files files;
-    if (video_files_init(&files, b->options->import.videos, e) < 0)
+    const struct import_options *o = &b->options->import;
+    if (video_files_init(&files, o->videos, o->exclude, e) < 0)
         return ERR_FAIL;
     files.ignore_case = b->options->importer->ignores_case;
     int rc = video_files_settle(&files, &b->list, e);
@@ -85,14 +86,16 @@ static int hash_file(void *user, const char *path, struct err *e)
 }
 
 /* The content of a file, or of all files below a folder. */
-static int add_input(struct json *inputs, const char *name, const char *path, struct err *e)
+static int add_input(struct json *inputs, const char *const given[2], const char *except,
+                     struct err *e)
 {
+    const char *name = given[0], *path = given[1];
     char text[HASH_TEXT_BYTES];
     struct hashing h = {.root = path};
     struct buf bytes = {0};
     struct stat about;
     if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
-        if (file_walk(path, hash_file, &h, e) < 0)
+        if (file_walk(path, except, hash_file, &h, e) < 0)
             return ERR_FAIL;
     } else {
         if (file_read(path, &bytes, e) < 0)
@@ -175,7 +178,7 @@ static int create(struct build *b, struct err *e)
                                     {"detections", o->import.detections},
                                     {"split", o->split_file}};
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
-        if (given[i][1] && add_input(inputs, given[i][0], given[i][1], e) < 0)
+        if (given[i][1] && add_input(inputs, given[i], o->import.exclude, e) < 0)
             goto out;
     struct store_spec spec = {
         .schema = INDEX_SCHEMA,

@@ -53,10 +53,11 @@ static int by_stem(const void *a, const void *b)
     return order ? order : strcmp(x->path, y->path);
 }
 
-int video_files_init(struct video_files *files, const char *folder, struct err *e)
+int video_files_init(struct video_files *files, const char *folder, const char *except,
+                     struct err *e)
 {
     *files = (struct video_files){0};
-    if (file_walk(folder, visit, files, e) < 0) {
+    if (file_walk(folder, except, visit, files, e) < 0) {
         video_files_release(files);
         return ERR_FAIL;
     }

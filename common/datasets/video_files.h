@@ -5,7 +5,7 @@
  * containers, not in the names of files.
  *
  *     struct video_files files;
- *     video_files_init(&files, folder, &e);
+ *     video_files_init(&files, folder, NULL, &e);
  *     const char *path = video_files_find(&files, "air drumming/abc_000001_000011.mp4");
  *     video_files_release(&files);
  */
@@ -32,7 +32,9 @@ struct video_files {
     size_t n_twice;   /* times that one of several files had to be taken */
 };
 
-int video_files_init(struct video_files *files, const char *folder, struct err *e);
+/* `except`: a folder whose files do not count, NULL for none. */
+int video_files_init(struct video_files *files, const char *folder, const char *except,
+                     struct err *e);
 void video_files_release(struct video_files *files);
 
 /*

@@ -52,6 +52,24 @@ find_video() {
     [ "$(records 1.lmdb n_frames verified | cut -f 2,3 | sort -u)" = "30	true" ]
 }
 
+@test "a folder that is passed over, by whichever path: its videos, and what else is in it" {
+    tool teg-index --videos videos -o before.lmdb
+    mkdir videos/out
+    cp "$(find_video train-00000)" videos/out/copy.mp4
+    echo words >videos/out/words.txt
+    ln -s videos/out link
+    for folder in videos/out link videos/../videos/out/; do
+        tool teg-index --videos videos --exclude $folder --force -o after.lmdb
+        expect_status 0
+        cmp before.lmdb after.lmdb
+    done
+    tool teg-index --videos videos --force -o after.lmdb
+    [[ $stderr == *"1 files passed over"*"videos: 9 listed"* ]]
+    tool teg-index --videos videos --exclude nowhere -o x.lmdb
+    expect_status 1
+    [[ $stderr == *"nowhere: No such file"* ]]
+}
+
 @test "annotations carry events" {
     tool teg-index --format annotations --annotations annotations.jsonl --videos videos -o index.lmdb
     expect_status 0

@@ -101,7 +101,7 @@ static int replay_folder(struct replay *r, const char *name, const char *kind, s
     snprintf(folder, sizeof folder, CORPUS "/%s/%s", name, kind);
     r->folder = folder;
     r->n_files = 0;
-    int rc = file_walk(folder, replay_file, r, e);
+    int rc = file_walk(folder, NULL, replay_file, r, e);
     if (rc == 0 && r->n_files == 0)
         rc = err_set(e, "%s: no files to replay", folder);
     return rc;

@@ -214,15 +214,24 @@ static void test_walk(void **state)
     assert_int_equal(symlink("..", support_path(folder, "a/up")), 0);
     assert_int_equal(symlink("nowhere", support_path(folder, "lost")), 0);
     assert_int_equal(symlink("a", support_path(folder, "c")), 0);
-    support_ok(file_walk(folder, remember, seen, &e), &e);
+    support_ok(file_walk(folder, NULL, remember, seen, &e), &e);
     assert_string_equal(seen, "B\na.b\na/z\nc/z\nlost\n");
+    seen[0] = '\0';
+    support_ok(file_walk(folder, support_path(folder, "c"), remember, seen, &e), &e);
+    assert_string_equal(seen, "B\na.b\nlost\n"); /* "a" is the same folder */
+    seen[0] = '\0';
+    support_ok(file_walk(folder, folder, remember, seen, &e), &e);
+    assert_string_equal(seen, "B\na.b\na/z\nc/z\nlost\n");
+    support_failed(file_walk(folder, support_path(folder, "none"), remember, seen, &e), &e,
+                   "none: No such");
     support_write(support_path(folder, "stop"), "", 0);
     seen[0] = '\0';
-    assert_int_equal(file_walk(folder, remember, seen, &e), ERR_STOPPED);
+    assert_int_equal(file_walk(folder, NULL, remember, seen, &e), ERR_STOPPED);
     assert_string_equal(seen, "B\na.b\na/z\nc/z\nlost\n");
-    support_failed(file_walk(support_path(folder, "none"), remember, seen, &e), &e,
+    support_failed(file_walk(support_path(folder, "none"), NULL, remember, seen, &e), &e,
                    "none: No such");
-    support_failed(file_walk(support_path(folder, "B"), remember, seen, &e), &e, "not a folder");
+    support_failed(file_walk(support_path(folder, "B"), NULL, remember, seen, &e), &e,
+                   "not a folder");
 }
 
 int main(void)

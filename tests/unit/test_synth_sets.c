@@ -63,7 +63,7 @@ static void import(struct set *s, const char *detections, int fold)
                                      .fold = fold,
                                      .video_start = -1};
     support_ok(importer->read(&options, &s->list, &e), &e);
-    support_ok(video_files_init(&files, videos, &e), &e);
+    support_ok(video_files_init(&files, videos, NULL, &e), &e);
     assert_int_equal(files.n, N_VIDEOS);
     files.ignore_case = importer->ignores_case;
     support_ok(video_files_settle(&files, &s->list, &e), &e);

@@ -55,7 +55,7 @@ static void test_find(void **state)
     (void)state;
     struct err e = {0};
     struct video_files files;
-    support_ok(video_files_init(&files, folder, &e), &e);
+    support_ok(video_files_init(&files, folder, NULL, &e), &e);
     assert_int_equal(files.n, 8);
     assert_int_equal(files.n_other, 1);
     expect(&files, "air drumming/-a_000001_000011.mp4", "air_drumming/-a_000001_000011.mp4");
@@ -74,7 +74,8 @@ static void test_find(void **state)
     expect(&files, "c.mp4", "new/c.mkv");
     assert_int_equal(files.n_twice, 1);
     video_files_release(&files);
-    support_failed(video_files_init(&files, support_path(folder, "nowhere"), &e), &e, "nowhere");
+    support_failed(video_files_init(&files, support_path(folder, "nowhere"), NULL, &e), &e,
+                   "nowhere");
 }
 
 static void test_next(void **state)
@@ -83,7 +84,7 @@ static void test_next(void **state)
     struct err e = {0};
     struct video_files files;
     size_t at = 0;
-    support_ok(video_files_init(&files, folder, &e), &e);
+    support_ok(video_files_init(&files, folder, NULL, &e), &e);
     assert_string_equal(video_files_next(&files, "c", &at)->path, "new/c.mkv");
     assert_string_equal(video_files_next(&files, "c", &at)->path, "old/c.mp4");
     assert_null(video_files_next(&files, "c", &at));
@@ -105,7 +106,7 @@ static void test_settle(void **state)
     for (size_t i = 0; i < 4; i++)
         support_ok(video_list_add_path(&list, listed[i], NULL, NULL, &e), &e);
     list.videos[2].id = strdup("e.f");
-    support_ok(video_files_init(&files, folder, &e), &e);
+    support_ok(video_files_init(&files, folder, NULL, &e), &e);
     support_ok(video_files_settle(&files, &list, &e), &e);
     assert_string_equal(list.videos[0].path, "kept class/d.mp4");
     assert_string_equal(list.videos[1].path, "gone/g.mp4");
