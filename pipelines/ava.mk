@@ -34,10 +34,11 @@ ifdef generated
 DETECTIONS := $(ANNOTATIONS)/ava_val_predicted_boxes.csv
 synth := --frames 150
 else
+$(call want_paths,DETECTIONS)
 ifneq ($(words $(DETECTIONS)),1)
-$(error DETECTIONS=FILE is needed, a file whose name has no blanks)
+$(error DETECTIONS=FILE is needed)
 endif
-found := $(if $(filter %.pkl,$(DETECTIONS)),$(abspath $(OUT)/$(patsubst %.pkl,%.json,$(notdir $(DETECTIONS)))),$(abspath $(DETECTIONS)))
+found := $(if $(filter %.pkl,$(DETECTIONS)),$(call absolute,OUT)/$(patsubst %.pkl,%.json,$(notdir $(DETECTIONS))),$(call absolute,DETECTIONS))
 index_inputs += $(found)
 endif
 options.index += --detections $(or $(found),$(DETECTIONS))

@@ -38,23 +38,25 @@ pretrained := $(filter-out supervised,$(methods))
 
 # -- videos --
 
-world := $(abspath $(OUT)/world)
+include $(here)paths.mk
+$(call want_paths,OUT VIDEOS ANNOTATIONS PRETRAINED)
 ifeq ($(VIDEOS)$(ANNOTATIONS),)
 ifeq ($(smoke),)
 $(error VIDEOS=DIR and ANNOTATIONS=PATH are needed; PRESET=smoke makes its own)
 endif
 generated := yes
+world := $(call absolute,OUT)/world
 VIDEOS := $(world)/videos
 ANNOTATIONS := $(world)/annotations
 index_inputs := $(world)/done
 else
 ifneq ($(words $(VIDEOS)) $(words $(ANNOTATIONS)),1 1)
-$(error VIDEOS=DIR and ANNOTATIONS=PATH are needed, both, of names without blanks (a link will do))
+$(error VIDEOS=DIR and ANNOTATIONS=PATH are needed, both)
 endif
 index_inputs = $(or $(shell find -L $(ANNOTATIONS) -type f ! -name '* *' 2>/dev/null | LC_ALL=C sort),$(error ANNOTATIONS=$(ANNOTATIONS): no such file, or a folder without files))
 endif
 options.world = --dataset $(experiment) --videos $(N_VIDEOS) --size $(SHORT_SIDE) --seed 1 $(synth)
-options.index = --format $(experiment) --videos $(abspath $(VIDEOS)) --annotations $(abspath $(ANNOTATIONS))
+options.index = --format $(experiment) --videos $(call absolute,VIDEOS) --annotations $(call absolute,ANNOTATIONS)
 options.decode = --short-side $(SHORT_SIDE)
 options.embeddings = --crop-size $(TEST_CROP)
 # Classes of the test that training lacks count as wrong, as the official programs have it.

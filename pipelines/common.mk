@@ -75,11 +75,9 @@ augmentation := $(if $(filter gentle,$(AUGMENT)),--crop-area 0.7$(,)1 --crop-asp
     --brightness 0.4 --contrast 0.4 --saturation 0.4 --hue 0.1)
 
 pipelines := $(dir $(lastword $(MAKEFILE_LIST)))
-hash := \#
-odd_out := $(strip $(foreach c,= : % $(hash) $$ ',$(findstring $c,$(OUT))))
-ifneq ($(words $(OUT))$(odd_out),1)
-$(error OUT=$(OUT): want a folder whose name has no blanks and none of = : % $(hash) $$ ')
-endif
+include $(pipelines)paths.mk
+$(call want_path,OUT,$(call given,OUT))
+$(call want_paths,BIN)
 run = $(BIN)/teg-$1$(addprefix $() --threads ,$(if $(shard),$(share),$(THREADS)))
 device := --device $(DEVICE) --precision $(PRECISION)
 

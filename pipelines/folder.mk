@@ -27,8 +27,10 @@ EPOCHS ?= 200##      of the pre-training
 BATCH ?= 32##        examples a step
 LR ?=##              learning rate (0.32 * BATCH / 1024)
 
+include $(here)paths.mk
+$(call want_paths,VIDEOS OUT SPLIT)
 ifneq ($(words $(VIDEOS)) $(words $(OUT)),1 1)
-$(error VIDEOS=DIR and OUT=DIR are needed, folders whose names have no blanks (a link will do))
+$(error VIDEOS=DIR and OUT=DIR are needed)
 endif
 ifeq ($(wildcard $(VIDEOS)/.),)
 $(error VIDEOS=$(VIDEOS): no such folder)

@@ -45,12 +45,12 @@ options.model.supervised = $(options.model.fine-tuned)
 # -- annotations, prepared as the data set's notebook does --
 
 prepared = k400_mr345_$1_min_change_duration0.3
-truth := $(if $(generated),$(ANNOTATIONS),$(abspath $(OUT)/annotations))
+truth := $(if $(generated),$(ANNOTATIONS),$(call absolute,OUT)/annotations)
 truths := $(foreach s,train val,$(truth)/$(call prepared,$s).json)
 val_truth := $(lastword $(truths))
 ifndef generated
 index_inputs := $(truths)
-options.index = --format gebd --videos $(abspath $(VIDEOS)) --annotations $(truth)
+options.index = --format gebd --videos $(call absolute,VIDEOS) --annotations $(truth)
 endif
 other_metrics := $(OUT)/baselines/shots/gebd.json
 

@@ -7,10 +7,10 @@ vocabulary = $(firstword $(wildcard $(foreach f,. vsitu_vocab ../vsitu_vocab,$(A
 ifeq ($(if $(generated),made,$(call vocabulary,json)),)
 ifneq ($(call vocabulary,pkl),)
 pickle := $(call vocabulary,pkl)
-linked := $(abspath $(OUT)/annotations)
+linked := $(call absolute,OUT)/annotations
 converted := $(linked)/vsitu_vocab/verb_id_vocab.json
 index_inputs += $(converted)
-options.index = --format vidsitu --videos $(abspath $(VIDEOS)) --annotations $(linked)
+options.index = --format vidsitu --videos $(call absolute,VIDEOS) --annotations $(linked)
 
 $(converted): $(pickle)
 	mkdir -p $(@D)

@@ -149,7 +149,7 @@ ablation|FIGURES=beta|FIGURES=beta: want some of alpha grid sampling
 ablation|PRETRAINED=x|PRETRAINED=x: an ablation trains its own models
 similarity|OBJECTIVE=supervised|no way to train supervised is known here
 vidsitu|OBJECTIVE=|OBJECTIVE=: want some of
-vidsitu|OUT=a=b|OUT=a=b: want a folder whose name has no blanks and none of
+vidsitu|OUT=a=b|OUT=a=b: want a path of letters, digits and
 END
 }
 

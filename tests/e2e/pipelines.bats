@@ -155,6 +155,33 @@ metric() {
     [[ $stderr == *"AUGMENT=none: want paper or gentle"* ]]
 }
 
+# Names that are refused could do worse than fail: what follows a ; is a command of its own.
+@test "paths: what the shell, patterns or targets would take for more than a name is refused" {
+    local mark=$BATS_TEST_TMPDIR/mark code
+    mkdir "$BATS_TEST_TMPDIR/v"
+    # refused MAKEFILE VARIABLE VALUE [VARIABLE...]
+    refused() {
+        run --separate-stderr make --no-print-directory -n -f "pipelines/$1.mk" BIN="$TEG_BIN" OUT="$BATS_TEST_TMPDIR/o" \
+            VIDEOS="$BATS_TEST_TMPDIR/v" ANNOTATIONS="$BATS_TEST_TMPDIR/v" "$2=$3" "${@:4}"
+        expect_status 2
+        [[ $stderr == "pipelines/"*": *** $2=$3: want a path of letters, digits and "* ]] || { echo "$2=$3: $stderr" >&2 && return 1; }
+    }
+    for code in {1..42} {58..63} {91..94} 96 {123..125} 127; do
+        refused demo OUT "$(printf '%b.' "a\\0$(printf %o "$code")b")"
+    done
+    for variable in OUT VIDEOS SPLIT BIN; do
+        refused folder $variable "a;touch $mark"
+        refused folder $variable "a\$(touch \$\$0 $mark)"
+    done
+    refused vidsitu ANNOTATIONS "a;touch\${IFS}$mark"
+    refused vidsitu PRETRAINED "a'b"
+    refused ava DETECTIONS "a>b" DATA=ava
+    refused folder VIDEOS -delete
+    [ ! -e "$mark" ]
+    demo -n OUT="$BATS_TEST_TMPDIR/-+./,@~_aZ09Ä~"
+    expect_status 0
+}
+
 @test "make -n shows the options that would be used" {
     demo -n options.probe.videos='--labels class --method knn'
     expect_status 0

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# Paths that are given go to the shell, into patterns and into targets as they are: what any of these would take for more
+# than a name is refused. Included before the first use of one.
+
+# As it was given: make takes a $ for the beginning of a variable.
+given = $(if $(filter command environment,$(origin $1)),$(value $1),$($1))
+odd = $(shell printf %s '$(subst ','\'',$1)' | LC_ALL=C tr -d 'A-Za-z0-9\200-\377+./,@~_-')
+
+# $(call want_path,NAME,PATH) refuses a PATH, the value of NAME.
+want_path = $(if $(or $(filter-out 1,$(words $2)),$(filter -%,$2),$(call odd,$2)),\
+    $(error $1=$2: want a path of letters, digits and - + . / , @ ~ _ that does not begin with - (a link will do)))
+# $(call want_paths,NAMES): of variables, those that are set.
+want_paths = $(foreach v,$1,$(if $(call given,$v),$(call want_path,$v,$(call given,$v))))
+# $(call absolute,NAME): its path from the root, through whatever folder this is.
+absolute = $(call want_path,$1,$(abspath $($1)))$(abspath $($1))
