@@ -53,7 +53,7 @@ else
 ifneq ($(words $(VIDEOS)) $(words $(ANNOTATIONS)),1 1)
 $(error VIDEOS=DIR and ANNOTATIONS=PATH are needed, both)
 endif
-index_inputs = $(or $(shell find -L $(ANNOTATIONS) -type f ! -name '* *' 2>/dev/null | LC_ALL=C sort),$(error ANNOTATIONS=$(ANNOTATIONS): no such file, or a folder without files))
+index_inputs = $(or $(shell find -L $(ANNOTATIONS) $(call outside,$(ANNOTATIONS)) -type f ! -name '* *' -print 2>/dev/null | LC_ALL=C sort),$(error ANNOTATIONS=$(ANNOTATIONS): no such file, or a folder without files))
 endif
 options.world = --dataset $(experiment) --videos $(N_VIDEOS) --size $(SHORT_SIDE) --seed 1 $(synth)
 options.index = --format $(experiment) --videos $(call absolute,VIDEOS) --annotations $(call absolute,ANNOTATIONS)

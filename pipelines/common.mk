@@ -85,8 +85,7 @@ device := --device $(DEVICE) --precision $(PRECISION)
 bad = $(if $(filter-out 0,$(MAX_BAD)), --max-bad $(MAX_BAD))
 missing = $(if $(filter-out 0,$(MAX_BAD)), --max-missing $(MAX_BAD))
 
-# $(call keep,FILE,TEXT) rewrites FILE when it does not hold TEXT; `make -n` only takes it for rewritten.
-dry := $(findstring n,$(filter-out --% %=%,$(firstword $(MAKEFLAGS))))
+# $(call keep,FILE,TEXT) rewrites FILE when it does not hold TEXT; `make -n` ($(dry)) only takes it for rewritten.
 # (Some versions of make do not always take the last newline off what $(file <) reads.)
 changed = $(if $(wildcard $1),$(subst x$2x,,x$(strip $(file <$1))x),new)
 write = $(if $(dry),$(eval .PHONY: $1),$(shell mkdir -p $(dir $1))$(file >$1,$2))
@@ -154,10 +153,11 @@ $(foreach k,index frames samples embeddings,$(call keep,$(OUT)/versions/$k,$(or 
 
 # ---- Stages -----------------------------------------------------------------------------------------
 
+# OUT may lie among the videos or annotations: what is in it is none of them.
 # With more bad videos than MAX_BAD the index is there to look at, and teg-index has said so.
 .PRECIOUS: $(OUT)/index.lmdb
 $(OUT)/index.lmdb: $(index_inputs) $(OUT)/index.lmdb.settings $(call store_version,index) | $(BIN)/teg-index
-	$(call run,index) $(options)$(bad) --force -o $@
+	$(call run,index) $(options)$(bad) --exclude $(OUT) --force -o $@
 
 $(frames): $(OUT)/index.lmdb $(OUT)/frames.lmdb.settings $(call store_version,frames) | $(BIN)/teg-decode
 	$(call run,decode) --index $< $(options)$(bad)$(shard) --force -o $(store)

@@ -35,12 +35,21 @@ endif
 ifeq ($(wildcard $(VIDEOS)/.),)
 $(error VIDEOS=$(VIDEOS): no such folder)
 endif
+ifneq ($(shell [ $(OUT) -ef $(VIDEOS) ] && echo same),)
+$(error OUT=$(OUT): is the folder of the videos, want one of its own)
+endif
 
 # What the index found decides what is trained on and whether there is a table. Before there is one, `make -n` shows
-# the plan for videos with classes and splits.
+# the plan for videos with classes and splits. The file is there from the start, only old: where it cannot be made, make
+# says what failed, and nothing else.
 splits := train val
 n_classes := 2
+ifeq ($(dry),)
+$(shell mkdir -p $(OUT) && { [ -e $(OUT)/layout.mk ] || touch -d @0 $(OUT)/layout.mk; })
+include $(OUT)/layout.mk
+else
 -include $(OUT)/layout.mk
+endif
 has_classes := $(filter-out 0 1,$(n_classes))
 has_splits := $(and $(filter train,$(splits)),$(filter val test,$(splits)))
 
@@ -66,8 +75,11 @@ options.probe.videos := --labels class
 include $(here)common.mk
 include $(here)report.mk
 
-# A file that comes, goes or changes makes a new index; hidden ones do not count.
-$(call keep,$(OUT)/videos.list,$(shell cd '$(VIDEOS)' && find -L . -path '*/.*' -prune -o -type f -printf '%P %s %T@\n' | LC_ALL=C sort | cksum))
+# A file that comes, goes or changes makes a new index; hidden ones do not count, nor those of OUT. What changes while make
+# is at work, as its own log may, counts when it is called again.
+ifeq ($(MAKE_RESTARTS),)
+$(call keep,$(OUT)/videos.list,$(shell find -L $(VIDEOS)/ -mindepth 1 $(call outside,$(VIDEOS)) -name '.*' -prune -o -type f -printf '%P %s %T@\n' | LC_ALL=C sort | cksum))
+endif
 
 all: $(embeddings)
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# Paths that are given go to the shell, into patterns and into targets as they are: what any of these would take for more
-# than a name is refused. Included before the first use of one.
+# What an experiment has to know first: that paths are paths, and whether this is `make -n`. Included before the first use of
+# a path.
 
-# As it was given: make takes a $ for the beginning of a variable.
+dry := $(findstring n,$(filter-out --% %=%,$(firstword $(MAKEFLAGS))))
+
+# Paths go to the shell, into patterns and into targets as they are: what any of these would take for more than a name is
+# refused. They are looked at as they were given, for make takes a $ for the beginning of a variable.
 given = $(if $(filter command environment,$(origin $1)),$(value $1),$($1))
 odd = $(shell printf %s '$(subst ','\'',$1)' | LC_ALL=C tr -d 'A-Za-z0-9\200-\377+./,@~_-')
 
@@ -13,3 +16,6 @@ want_path = $(if $(or $(filter-out 1,$(words $2)),$(filter -%,$2),$(call odd,$2)
 want_paths = $(foreach v,$1,$(if $(call given,$v),$(call want_path,$v,$(call given,$v))))
 # $(call absolute,NAME): its path from the root, through whatever folder this is.
 absolute = $(call want_path,$1,$(abspath $($1)))$(abspath $($1))
+
+# $(call outside,FOLDER): what has find(1) not go from FOLDER into OUT, by whichever path.
+outside = $(if $(shell [ -e $(OUT) ] && echo yes),\( -samefile $(OUT) ! -samefile $1 \) -prune -o)

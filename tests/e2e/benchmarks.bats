@@ -125,6 +125,20 @@ cell() {
     [[ $output != *teg-* ]]
 }
 
+@test "what is made may lie among the annotations" {
+    local made=$BATS_TEST_TMPDIR/made
+    "$TEG_BIN/teg-synth" -q --dataset kinetics --videos 4 --size 32 -o "$made"
+    local here=(VIDEOS="$made/videos" ANNOTATIONS="$made/annotations" OUT="$made/annotations/out")
+    benchmark kinetics "${here[@]}" "$made/annotations/out/index.lmdb"
+    expect_status 0
+    echo words >"$made/annotations/out/later.txt"
+    benchmark kinetics "${here[@]}" -n "$made/annotations/out/index.lmdb"
+    [[ $output != *teg-* ]]
+    cp "$made/annotations/out/index.lmdb" "$BATS_TEST_TMPDIR"
+    benchmark kinetics "${here[@]}" -B "$made/annotations/out/index.lmdb"
+    cmp "$made/annotations/out/index.lmdb" "$BATS_TEST_TMPDIR/index.lmdb"
+}
+
 @test "what is wrong with the variables is said" {
     while IFS='|' read -r variables expected; do
         # shellcheck disable=SC2086 # a list of words

@@ -114,24 +114,57 @@ metric() {
     done
 }
 
+# One's own videos, with a network of seconds. A run that never ends is ended.
+folder() {
+    run --separate-stderr timeout 120 make --no-print-directory -f "$PWD/pipelines/folder.mk" MODEL=r3d-tiny SHORT_SIDE=48 \
+        CROP=40 EPOCHS=1 BATCH=4 THREADS=2 BIN="$(realpath "$TEG_BIN")" "$@"
+}
+
 @test "folder.mk: features of videos without labels, a table where there are classes and a split" {
     videos=$BATS_TEST_TMPDIR/flat
     mkdir "$videos"
     find "$OUT/world/videos" -name '*.mp4' | sort | head -n 6 | xargs cp -t "$videos"
-    options=(MODEL=r3d-tiny SHORT_SIDE=48 CROP=40 EPOCHS=1 BATCH=4 THREADS=2 BIN="$TEG_BIN")
-    run --separate-stderr make --no-print-directory -f pipelines/folder.mk VIDEOS="$videos" \
-        OUT="$BATS_TEST_TMPDIR/a" "${options[@]}"
+    folder VIDEOS="$videos" OUT="$BATS_TEST_TMPDIR/a"
     expect_status 0
     [ -s "$BATS_TEST_TMPDIR/a/seed-1/teg-fg/videos.lmdb" ]
     [ ! -e "$BATS_TEST_TMPDIR/a/table.txt" ]
     mkdir "$BATS_TEST_TMPDIR/named"
     cp -r "$OUT/world/videos/train" "$BATS_TEST_TMPDIR/named/Training"
     cp -r "$OUT/world/videos/val" "$BATS_TEST_TMPDIR/named/validation"
-    run --separate-stderr make --no-print-directory -f pipelines/folder.mk VIDEOS="$BATS_TEST_TMPDIR/named" \
-        OUT="$BATS_TEST_TMPDIR/b" "${options[@]}"
+    folder VIDEOS="$BATS_TEST_TMPDIR/named" OUT="$BATS_TEST_TMPDIR/b"
     expect_status 0
     [ "$(awk '{ print $1 }' "$BATS_TEST_TMPDIR/b/table.txt" | tr '\n' ' ')" = "videos TeG-PS TeG-FG chance " ]
     grep -q -- '--split train' "$BATS_TEST_TMPDIR/b/seed-1/samples.lmdb.settings"
+}
+
+@test "folder.mk: what is made may lie among the videos, however that is said" {
+    videos=$BATS_TEST_TMPDIR/videos
+    mkdir -p "$videos/out/earlier"
+    find "$OUT/world/videos" -name '*.mp4' | sort | head -n 4 | xargs cp -t "$videos"
+    cp "$(find "$OUT/world/videos" -name '*.mp4' | sort | tail -n 1)" "$videos/out/earlier"
+    folder VIDEOS="$videos" OUT="$videos/out"
+    expect_status 0
+    [[ $stderr == *"videos: 4 listed"* ]]
+    ln -s "$videos/out" "$BATS_TEST_TMPDIR/link"
+    for out in "$videos/out" "$videos/../videos/out/" "$BATS_TEST_TMPDIR/link"; do
+        folder VIDEOS="$videos" OUT="$out"
+        expect_status 0
+        [[ $output != *teg-* ]]
+    done
+    folder -C "$videos" VIDEOS=. OUT=out out/index.lmdb
+    expect_status 0
+    [[ $stderr == *"videos: 4 listed"* && $stderr != *"passed over"* ]]
+    folder -C "$videos" VIDEOS=. OUT=./
+    expect_status 2
+    [[ $stderr == *"OUT=./: is the folder of the videos, want one of its own"* ]]
+}
+
+@test "folder.mk: an index that fails is all that make tells of" {
+    mkdir "$BATS_TEST_TMPDIR/empty"
+    folder VIDEOS="$BATS_TEST_TMPDIR/empty" OUT="$BATS_TEST_TMPDIR/new"
+    expect_status 2
+    [ "$(grep -c . <<<"$stderr")" = 2 ]
+    [[ $stderr == "teg-index: error: "*"no video files"*"/new/index.lmdb] Error 1" ]]
 }
 
 @test "a folder that was there is not emptied for the generated videos" {
