@@ -271,7 +271,9 @@ static int check_classes(struct probe_data *d, const struct probe_source *source
         reported[label] = 1;
         d->n_unseen++;
         if (!source->allow_unseen)
-            rc = err_set(e, "%s: video '%s' is of class '%s', which no training clip in %s has",
+            rc = err_set(e,
+                         "%s: video '%s' is of class '%s', which no training clip in %s has: "
+                         "--allow-unseen counts such as wrong",
                          probe_data_path(d, PROBE_TEST),
                          index_video(d->index, test->decisions[i].video)->id,
                          index_class(d->index, d->of_events, (size_t)label),

@@ -266,6 +266,7 @@ END
     features all.lmdb drop_class=1
     probe --embeddings all.lmdb --max-missing 10
     refused "video 'val/000000' is of class 'class 0', which no training clip in"
+    [[ $stderr == *" has: --allow-unseen counts such as wrong" ]]
     probe --embeddings all.lmdb --max-missing 10 --allow-unseen
     expect_status 0
     [[ $stderr == *"warning: 1 classes of the test are not in the training"* ]]

@@ -131,10 +131,13 @@ folder() {
     mkdir "$BATS_TEST_TMPDIR/named"
     cp -r "$OUT/world/videos/train" "$BATS_TEST_TMPDIR/named/Training"
     cp -r "$OUT/world/videos/val" "$BATS_TEST_TMPDIR/named/validation"
+    class=$(ls "$BATS_TEST_TMPDIR/named/validation" | head -n 1)
+    mv "$BATS_TEST_TMPDIR/named/validation/$class" "$BATS_TEST_TMPDIR/named/validation/untrained"
     folder VIDEOS="$BATS_TEST_TMPDIR/named" OUT="$BATS_TEST_TMPDIR/b"
     expect_status 0
     [ "$(awk '{ print $1 }' "$BATS_TEST_TMPDIR/b/table.txt" | tr '\n' ' ')" = "videos TeG-PS TeG-FG chance " ]
     grep -q -- '--split train' "$BATS_TEST_TMPDIR/b/seed-1/samples.lmdb.settings"
+    [[ $stderr == *"warning: 1 classes of the test are not in the training"* ]]
 }
 
 @test "folder.mk: what is made may lie among the videos, however that is said" {
