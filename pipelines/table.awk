@@ -8,7 +8,8 @@
 #     teg-gebd-eval   F1 at a relative distance of 0.05
 #     teg-ava-eval    mean average precision
 #
-# and the mean cosine between different clips of one video, where the first probe says it. With several seeds: mean and
+# and the mean cosine between different clips of one video, where the first probe says it. Where one seed has several files of
+# a kind, those of a data set's divisions into training and test, their mean is its figure. With several seeds: mean and
 # standard deviation. Behind them the paper's numbers, where it has some for the experiment, and below them those that it
 # quotes from others, who had labels. With -v form=tsv, lines for a plot instead.
 
@@ -32,7 +33,7 @@ FNR == 1 {
     sub(/\.json$/, "", probe)
     if (!(method in has_method)) { has_method[method]; methods[++n_methods] = method }
     if (!(probe in has_probe)) { has_probe[probe]; probes[++n_probes] = probe }
-    files[FILENAME] = method SUBSEP probe
+    files[FILENAME] = method SUBSEP probe SUBSEP part[k - 1]
     rules = ""
     n_f1 = 0
 }
@@ -51,8 +52,13 @@ FNR == 1 {
     if (depth == 6 && member[1] == "f1" && !n_f1++) measured[FILENAME] = member[2]
     if (depth == 6 && member[1] == "Per_Ev_Top_1" && rules ~ /min_agree_2/) measured[FILENAME] = member[2]
     if (depth == 2 && member[1] ~ /^n_(missing|bad)$/ && member[2] > 0) lacking[method, probe] += member[2]
-    if (depth == 2 && member[1] == "chance") chance[probe] = 100 * member[2]
-    if (depth == 2 && member[1] == "within_video_cosine" && probe == probes[1]) { note(member[2], method, "cosine"); n_cosines++ }
+    if (depth == 2 && member[1] == "chance") { chance[probe] += 100 * member[2]; n_chances[probe]++ }
+    if (depth == 2 && member[1] == "within_video_cosine" && probe == probes[1]) { gather(member[2], method, "cosine", part[k - 1]); n_cosines++ }
+}
+
+function gather(x, row, column, seed) {
+    n_of[row, column, seed]++
+    sum_of[row, column, seed] += x
 }
 
 function note(x, row, column) {
@@ -86,9 +92,13 @@ END {
     for (f in files) {
         if (!(f in measured)) { print "table.awk: " f ": no metrics" > "/dev/stderr"; failed = 1 }
         split(files[f], at, SUBSEP)
-        note(100 * measured[f], at[1], at[2])
+        gather(100 * measured[f], at[1], at[2], at[3])
     }
     if (failed) exit 1
+    for (s in n_of) {
+        split(s, at, SUBSEP)
+        note(sum_of[s] / n_of[s], at[1], at[2])
+    }
     if (form == "tsv") { list(); exit }
     for (m = 1; m <= n_methods; m++) {
         shown[m] = methods[m] in names ? names[methods[m]] : methods[m]
@@ -121,11 +131,11 @@ END {
             else printf "  %15s", ""
         print ""
     }
-    for (i = 1; i <= n_probes; i++) if (probes[i] in chance) n_chances++
-    if (n_chances) {
+    for (i = 1; i <= n_probes; i++) if (probes[i] in chance) has_chance = 1
+    if (has_chance) {
         printf label, "chance"
         for (i = 1; i <= n_probes; i++) {
-            printf "  %15s", probes[i] in chance ? sprintf("%.1f", chance[probes[i]]) : "-"
+            printf "  %15s", probes[i] in chance ? sprintf("%.1f", chance[probes[i]] / n_chances[probes[i]]) : "-"
             if (i in in_paper) printf "  %7s", ""
         }
         print ""

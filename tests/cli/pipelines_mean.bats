@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# pipelines/mean.awk on metrics of three splits.
+# pipelines/mean.awk and table.awk on metrics of three splits.
 
 bats_require_minimum_version 1.5.0
 
@@ -55,4 +55,24 @@ END
     run --separate-stderr awk -f "$mean" none
     [ "$status" = 1 ]
     [ "$stderr" = "mean.awk: no number that every file has" ]
+}
+
+@test "the table: the mean over the splits, mean and deviation over the seeds, the paper's number" {
+    local seed k
+    for seed in 1 2; do
+        for k in 1 2 3; do
+            mkdir -p "fold-$k/seed-$seed/teg-ps"
+            printf '{\n  "top1": 0.%d,\n  "chance": 0.%d,\n  "within_video_cosine": 0.%d\n}\n' $((seed * k)) $k $k \
+                >"fold-$k/seed-$seed/teg-ps/linear.json"
+        done
+    done
+    run --separate-stderr awk -v experiment=ucf101 -v paper="${mean%/*}/paper.tsv" -f "${mean%/*}/table.awk" fold-*/seed-*/*/*.json
+    [ "$status" = 0 ]
+    diff - <(xargs <<<"$output") <<'END'
+linear % (paper) cosine TeG-PS 30.0 +- 14.1 (91.1) 0.200 +- 0.000 chance 20.0
+END
+    run --separate-stderr awk -v experiment=ucf101 -v paper="${mean%/*}/paper.tsv" -f "${mean%/*}/table.awk" fold-*/seed-1/*/*.json
+    diff - <(xargs <<<"$output") <<'END'
+linear % (paper) cosine TeG-PS 20.0 (91.1) 0.200 chance 20.0
+END
 }

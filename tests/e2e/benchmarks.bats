@@ -62,9 +62,15 @@ cell() {
     for name in ucf101 hmdb51; do
         benchmark $name N_VIDEOS=12 TUNE_EPOCHS=1 OBJECTIVE=teg-ps
         expect_status 0
-        [ "$(grep -c '^TeG-PS' <<<"$output")" = 3 ]
+        [ "$(grep -c '^TeG-PS' <<<"$output")" = 4 ]
         [ "$(grep -c '^top1 ' <<<"$output")" = 2 ]
         awk '/^top1 / && ($3 + $4 + $5) / 3 - $2 > 1e-5 { wrong = 1 } END { exit wrong }' <<<"$output"
+        [ "$(rows $name)" = "TeG-PS chance " ]
+        [ "$(cell $name TeG-PS 2) $(cell $name TeG-PS 4)" = \
+            "$(awk '/^top1 / { printf "%s%.1f", sep, 100 * $2; sep = " " }' <<<"$output")" ]
+        grep "^$name	teg-ps	linear	$(cell $name TeG-PS 3 | tr -d '()')$" pipelines/paper.tsv
+        [[ $output == *$'\n'"$(cat "$BATS_TEST_TMPDIR/$name/table.txt")" ]]
+        [ "$(grep -c '(' "$BATS_TEST_TMPDIR/$name/fold-1/table.txt")" = 0 ]
         cmp "$BATS_TEST_TMPDIR/$name"/fold-{1,2}/world/done
         ! cmp -s "$BATS_TEST_TMPDIR/$name"/fold-{1,2}/index.lmdb
     done
