@@ -57,6 +57,7 @@ index_inputs = $(or $(shell find -L $(ANNOTATIONS) $(call outside,$(ANNOTATIONS)
 endif
 options.world = --dataset $(experiment) --videos $(N_VIDEOS) --size $(SHORT_SIDE) --seed 1 $(synth)
 options.index = --format $(experiment) --videos $(call absolute,VIDEOS) --annotations $(call absolute,ANNOTATIONS)
+videos := $(VIDEOS)
 options.decode = --short-side $(SHORT_SIDE)
 options.embeddings = --crop-size $(TEST_CROP)
 # Classes of the test that training lacks count as wrong, as the official programs have it.

@@ -47,6 +47,7 @@ AUGMENT ?= paper##            of the pre-training: paper, or gentle for small pi
 #   index_inputs         files whose change makes a new index
 #   options.index        options of teg-index, teg-decode
 #   options.decode
+#   videos               folder of the videos (default: where the index has them, as seen from OUT)
 #   draws                kinds of clips to train on, drawn for every seed (default: samples)
 #   options.draw.D       options of teg-sample for draw D
 #   methods              ways to get a model
@@ -159,8 +160,9 @@ $(foreach k,index frames samples embeddings,$(call keep,$(OUT)/versions/$k,$(or 
 $(OUT)/index.lmdb: $(index_inputs) $(OUT)/index.lmdb.settings $(call store_version,index) | $(BIN)/teg-index
 	$(call run,index) $(options)$(bad) --exclude $(OUT) --force -o $@
 
+# Where the videos are is said anew: OUT may have moved since they were indexed.
 $(frames): $(OUT)/index.lmdb $(OUT)/frames.lmdb.settings $(call store_version,frames) | $(BIN)/teg-decode
-	$(call run,decode) --index $< $(options)$(bad)$(shard) --force -o $(store)
+	$(call run,decode) --index $<$(addprefix $() --videos ,$(videos)) $(options)$(bad)$(shard) --force -o $(store)
 
 clips := $(OUT)/index.lmdb $(frames) $(call store_version,samples)
 

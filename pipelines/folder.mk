@@ -55,6 +55,7 @@ has_splits := $(and $(filter train,$(splits)),$(filter val test,$(splits)))
 
 index_inputs = $(SPLIT) $(OUT)/videos.list
 options.index := --format folder --videos $(VIDEOS) $(if $(SPLIT),--split $(SPLIT))
+videos := $(VIDEOS)
 options.decode := --short-side $(SHORT_SIDE)
 options.draw.samples = --strategy contained --long $(LONG) --short $(SHORT) --epochs $(EPOCHS) \
     $(if $(filter train,$(splits)),--split train) $(augmentation)

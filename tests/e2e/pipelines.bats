@@ -162,6 +162,19 @@ folder() {
     [[ $stderr == *"OUT=./: is the folder of the videos, want one of its own"* ]]
 }
 
+@test "folder.mk: a run goes on where it was moved to, with the same frames" {
+    mkdir -p "$BATS_TEST_TMPDIR"/{videos,deep/er}
+    find "$OUT/world/videos" -name '*.mp4' | sort | head -n 4 | xargs cp -t "$BATS_TEST_TMPDIR/videos"
+    folder VIDEOS="$BATS_TEST_TMPDIR/videos" OUT="$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/a/frames.lmdb"
+    expect_status 0
+    mv "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/deep/er"
+    mv "$BATS_TEST_TMPDIR/deep/er/a/frames.lmdb" "$BATS_TEST_TMPDIR/before"
+    folder VIDEOS="$BATS_TEST_TMPDIR/videos" OUT="$BATS_TEST_TMPDIR/deep/er/a" "$BATS_TEST_TMPDIR/deep/er/a/frames.lmdb"
+    expect_status 0
+    [[ $output != *teg-index* ]]
+    cmp "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/deep/er/a/frames.lmdb"
+}
+
 @test "folder.mk: an index that fails is all that make tells of" {
     mkdir "$BATS_TEST_TMPDIR/empty"
     folder VIDEOS="$BATS_TEST_TMPDIR/empty" OUT="$BATS_TEST_TMPDIR/new"
