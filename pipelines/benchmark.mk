@@ -5,6 +5,8 @@
 #     make -f pipelines/NAME.mk VIDEOS=DIR ANNOTATIONS=PATH OUT=DIR         as in the paper
 #     make -f pipelines/NAME.mk PRESET=smoke OUT=DIR                        in minutes, on generated videos
 #
+# MAX_BAD=N puts up with N videos that are missing or broken. Every setting of common.mk can be given too.
+#
 # PRESET=smoke shows that all works, with a tiny network and a few steps; what it measures means nothing.
 
 # $(call preset,PAPER,SMOKE): a value; texts with commas go through variables.

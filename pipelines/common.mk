@@ -85,6 +85,8 @@ device := --device $(DEVICE) --precision $(PRECISION)
 # How many may be bad decides whether a stage succeeds, not what it writes.
 bad = $(if $(filter-out 0,$(MAX_BAD)), --max-bad $(MAX_BAD))
 missing = $(if $(filter-out 0,$(MAX_BAD)), --max-missing $(MAX_BAD))
+# Too many leave the store unpublished, and teg-decode names its own option only.
+or_advise = || { [ ! -e $@.part ] || echo 'make: MAX_BAD=N allows for N bad videos, as --max-bad of all stages' >&2; exit 1; }
 
 # $(call keep,FILE,TEXT) rewrites FILE when it does not hold TEXT; `make -n` ($(dry)) only takes it for rewritten.
 # (Some versions of make do not always take the last newline off what $(file <) reads.)
@@ -162,7 +164,7 @@ $(OUT)/index.lmdb: $(index_inputs) $(OUT)/index.lmdb.settings $(call store_versi
 
 # Where the videos are is said anew: OUT may have moved since they were indexed.
 $(frames): $(OUT)/index.lmdb $(OUT)/frames.lmdb.settings $(call store_version,frames) | $(BIN)/teg-decode
-	$(call run,decode) --index $<$(addprefix $() --videos ,$(videos)) $(options)$(bad)$(shard) --force -o $(store)
+	$(call run,decode) --index $<$(addprefix $() --videos ,$(videos)) $(options)$(bad)$(shard) --force -o $(store) $(or_advise)
 
 clips := $(OUT)/index.lmdb $(frames) $(call store_version,samples)
 

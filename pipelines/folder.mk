@@ -7,6 +7,8 @@
 # which videos are for training where folders do not. With classes and a split the end is a table of how well a
 # linear classifier does, and only the split train is trained on; otherwise the end is the features, seed-S/METHOD/videos.lmdb.
 #
+# MAX_BAD=N puts up with N videos that are missing or broken. Every setting of common.mk can be given too.
+#
 # The defaults are those of the paper but for the batch. For a processor without a GPU:
 #
 #     make -f pipelines/folder.mk VIDEOS=DIR OUT=DIR MODEL=r3d-tiny SHORT_SIDE=64 CROP=56 AUGMENT=gentle LR=0.2
