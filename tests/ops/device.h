@@ -32,6 +32,13 @@
     }
 #endif
 
+/* $TEG_TEST_ONLY, for instance "*_cuda": the tests that are run. */
+__attribute__((constructor)) static void device_filter(void)
+{
+    if (getenv("TEG_TEST_ONLY"))
+        cmocka_set_test_filter(getenv("TEG_TEST_ONLY"));
+}
+
 enum { DEVICE_MAX_COPIES = 32, DEVICE_GUARD = 256, DEVICE_GUARD_VALUE = 0xff };
 
 struct device_copy {
