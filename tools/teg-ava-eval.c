@@ -3,7 +3,7 @@
 #include "common/eval/ava.h"
 #include "common/eval/report.h"
 
-static const char *const not_recorded[] = {"print", "csv", NULL};
+static const char *const not_recorded[] = {"print", "csv", "force", NULL};
 static const char *const outputs[] = {"csv", NULL};
 
 struct request {
@@ -20,6 +20,7 @@ enum {
     KEY_LABELS,
     KEY_EXCLUDE,
     KEY_RULES,
+    KEY_FORCE,
     KEY_PRINT
 };
 
@@ -37,6 +38,7 @@ static const struct argp_option options[] = {
     {"rules", KEY_RULES, "NAME", 0, "slowfast (AVA) or activitynet (AVA-Kinetics, AVA challenge)",
      0},
     {"output", 'o', "FILE", 0, "Metrics to write, JSON", 0},
+    {"force", KEY_FORCE, NULL, 0, "Replace files that are no earlier outputs", 0},
     {"print", KEY_PRINT, "KIND", 0, "What goes to stdout: table, json or none (table)", 0},
     {0},
 };
@@ -90,6 +92,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case 'o':
         o->out = arg;
+        break;
+    case KEY_FORCE:
+        o->force = true;
         break;
     case KEY_PRINT:
         r->print = (enum report_form)cli_choice(state, "print", arg, report_form_names);

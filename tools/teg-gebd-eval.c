@@ -6,8 +6,8 @@
 #include "common/eval/gebd_run.h"
 #include "common/eval/report.h"
 
-static const char *const not_recorded[] = {"per-video",        "distance",    "plot", "print",
-                                           "save-predictions", "plot-output", NULL};
+static const char *const not_recorded[] = {"per-video",        "distance",    "plot",  "print",
+                                           "save-predictions", "plot-output", "force", NULL};
 static const char *const outputs[] = {"per-video", "plot-output", NULL};
 
 enum work { WORK_EVALUATE, WORK_PREPARE, WORK_DETECT };
@@ -43,7 +43,8 @@ enum {
     KEY_SHOT,
     KEY_SCENE,
     KEY_SMOOTH,
-    KEY_SCALE
+    KEY_SCALE,
+    KEY_FORCE
 };
 
 static const struct argp_option options[] = {
@@ -59,6 +60,7 @@ static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Metrics to write, JSON", 1},
     {"per-video", KEY_PER_VIDEO, "FILE", 0, "Write a line on each video, TSV", 1},
     {"distance", KEY_DISTANCE, "X", 0, "Relative distance of --per-video and --plot (0.05)", 1},
+    {"force", KEY_FORCE, NULL, 0, "Replace files that are no earlier outputs", 1},
     {"print", KEY_PRINT, "KIND", 0, "What goes to stdout: table, json or none (table)", 1},
     {0, 0, NULL, 0, "Predictions:", 2},
     {"unit", KEY_UNIT, "NAME", 0, "seconds or frames (challenge: seconds, notebook: frames)", 2},
@@ -100,7 +102,7 @@ static size_t parse_distance(struct argp_state *state, const char *arg)
     return 0;
 }
 
-/* Files; 0 where the key is not one of them. */
+/* Files and whether they are replaced; 0 where the key is not one of them. */
 static int parse_files(struct request *r, int key, char *arg)
 {
     struct gebd_options *o = &r->eval;
@@ -135,6 +137,9 @@ static int parse_files(struct request *r, int key, char *arg)
         break;
     case KEY_FRAMES:
         o->frames = arg;
+        break;
+    case KEY_FORCE:
+        o->force = true;
         break;
     default:
         return 0;
@@ -193,6 +198,7 @@ static void check_detect(struct request *r, struct argp_state *state)
             argp_error(state, "--detect %s does not read %s", detect_method_names[d->method],
                        needed[i]);
     d->out = r->eval.out;
+    d->force = r->eval.force;
     d->grouping = r->eval.grouping;
     d->score_threshold = r->eval.score_threshold;
     d->annotations = r->eval.annotations;
@@ -284,7 +290,7 @@ static int evaluate(struct request *r, const struct cli *cli, struct err *e)
 static int run(struct request *r, const struct cli *cli, struct err *e)
 {
     struct gebd_prepare_options prepare = {
-        .raw = r->raw, .out = r->eval.out, .n_threads = cli->n_threads};
+        .raw = r->raw, .out = r->eval.out, .force = r->eval.force, .n_threads = cli->n_threads};
     r->detect.n_threads = cli->n_threads;
     switch (r->work) {
     case WORK_PREPARE:

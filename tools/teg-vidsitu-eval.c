@@ -4,14 +4,14 @@
 #include "common/eval/vidsitu_eval.h"
 #include "common/eval/report.h"
 
-static const char *const not_recorded[] = {"print", NULL};
+static const char *const not_recorded[] = {"print", "force", NULL};
 
 struct request {
     struct vidsitu_options vidsitu;
     enum report_form print;
 };
 
-enum { KEY_PREDICTIONS = 256, KEY_ANNOTATIONS, KEY_SPLIT, KEY_MISSING, KEY_PRINT };
+enum { KEY_PREDICTIONS = 256, KEY_ANNOTATIONS, KEY_SPLIT, KEY_MISSING, KEY_FORCE, KEY_PRINT };
 
 static const struct argp_option options[] = {
     {"predictions", KEY_PREDICTIONS, "FILE", 0, "Predicted verbs in the official form, JSON", 0},
@@ -19,6 +19,7 @@ static const struct argp_option options[] = {
     {"split", KEY_SPLIT, "NAME", 0, "Split, as the official files call it (valid)", 0},
     {"max-missing", KEY_MISSING, "N", 0, "Videos of the split without predictions (0)", 0},
     {"output", 'o', "FILE", 0, "Metrics to write, JSON", 0},
+    {"force", KEY_FORCE, NULL, 0, "Replace a file that is no earlier output", 0},
     {"print", KEY_PRINT, "KIND", 0, "What goes to stdout: table, json or none (table)", 0},
     {0},
 };
@@ -53,6 +54,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case 'o':
         o->out = arg;
+        break;
+    case KEY_FORCE:
+        o->force = true;
         break;
     case KEY_PRINT:
         r->print = (enum report_form)cli_choice(state, "print", arg, report_form_names);

@@ -7,6 +7,7 @@
 #include "common/base/file.h"
 #include "common/eval/ava_score.h"
 #include "common/eval/ava_scores.h"
+#include "common/eval/outputs.h"
 #include "common/eval/report.h"
 
 /* -- reading -- */
@@ -146,12 +147,22 @@ static struct json *report(struct run *r)
     return report_take(&o);
 }
 
+static int check_outputs(const struct ava_options *o, struct err *e)
+{
+    const struct output list[] = {{"--output", o->out, OUTPUT_METRICS},
+                                  {"--csv", o->csv, OUTPUT_BOXES}};
+    struct outputs all = {"teg-ava-eval", o->force, list, sizeof list / sizeof *list};
+    return outputs_check(&all, e);
+}
+
 int ava_run(const struct ava_options *options, struct ui *ui, struct json **metrics, struct err *e)
 {
     struct run r = {.options = options, .inputs = report_new()};
     struct json *document = NULL;
     ava_data_init(&r.data, options->rules, &r.labels);
-    int rc = read_all(&r, e);
+    int rc = check_outputs(options, e);
+    if (rc == 0)
+        rc = read_all(&r, e);
     if (rc == 0) {
         r.scores = mem_new(r.labels.n, sizeof *r.scores, e);
         rc = r.scores ? ava_score(&r.data, r.scores, e) : ERR_FAIL;

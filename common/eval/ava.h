@@ -10,6 +10,7 @@
 #ifndef TEG_EVAL_AVA_H
 #define TEG_EVAL_AVA_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "common/base/err.h"
@@ -26,6 +27,7 @@ struct ava_options {
     const char *exclude;     /* CSV "video,timestamp"; SlowFast's rules only; or NULL */
     enum ava_rules rules;
     const char *out;   /* metrics, JSON (schemas/metrics.schema.json) */
+    bool force;        /* outputs may replace files that are no earlier outputs */
     struct json *argv; /* borrowed; goes into the metrics */
 };
 

@@ -8,6 +8,7 @@
 #include "common/eval/gebd_file.h"
 #include "common/eval/gebd_scores.h"
 #include "common/eval/gebd_truth.h"
+#include "common/eval/outputs.h"
 
 const char *const detect_method_names[] = {"shots", "pa", "scores", NULL};
 
@@ -187,7 +188,10 @@ static int from_scores(struct detection *d, struct err *e)
 int detect_run(const struct detect_options *o, struct ui *ui, struct err *e)
 {
     struct detection d = {.o = o, .ui = ui};
-    int rc = gebd_out_open(&d.out, o->out, e);
+    struct output out = {"--output", o->out, OUTPUT_TIMES};
+    int rc = outputs_check(&(struct outputs){"teg-gebd-eval", o->force, &out, 1}, e);
+    if (rc == 0)
+        rc = gebd_out_open(&d.out, o->out, e);
     if (rc == 0)
         rc = o->method == DETECT_SCORES ? from_scores(&d, e) : from_store(&d, e);
     if (rc == 0) {

@@ -10,6 +10,7 @@
 #ifndef TEG_EVAL_DETECT_H
 #define TEG_EVAL_DETECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/err.h"
@@ -28,6 +29,7 @@ extern const char *const detect_method_names[]; /* NULL-ended */
 struct detect_options {
     enum detect_method method;
     const char *input, *out;
+    bool force; /* `out` may replace a file that is no earlier output */
     struct shots_options shots;
     struct pa_options pa;
     enum gebd_grouping grouping;

@@ -5,6 +5,7 @@
 #include "common/datasets/gebd_prepare.h"
 #include "common/eval/gebd_file.h"
 #include "common/eval/gebd_truth.h"
+#include "common/eval/outputs.h"
 
 struct conversion {
     struct gebd_truth *raw;
@@ -66,7 +67,10 @@ static void report(const struct conversion *c, const struct gebd_prepare_options
 int gebd_prepare_file(const struct gebd_prepare_options *o, struct ui *ui, struct err *e)
 {
     struct conversion c = {0};
-    int rc = gebd_truth_open(&c.raw, o->raw, e);
+    struct output out = {"--output", o->out, OUTPUT_TRUTH};
+    int rc = outputs_check(&(struct outputs){"teg-gebd-eval", o->force, &out, 1}, e);
+    if (rc == 0)
+        rc = gebd_truth_open(&c.raw, o->raw, e);
     if (rc == 0)
         rc = gebd_out_open(&c.out, o->out, e);
     if (rc == 0) {

@@ -3,6 +3,7 @@
 #ifndef TEG_EVAL_GEBD_PREPARE_FILE_H
 #define TEG_EVAL_GEBD_PREPARE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/err.h"
@@ -10,6 +11,7 @@
 
 struct gebd_prepare_options {
     const char *raw, *out; /* JSON files */
+    bool force;            /* `out` may replace a file that is no earlier output */
     size_t n_threads;
 };
 

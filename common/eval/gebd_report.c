@@ -109,13 +109,15 @@ static void put_id(FILE *out, const char *id)
         fputc(iscntrl((unsigned char)*id) ? '?' : *id, out);
 }
 
+const char gebd_per_video_head[] = "video\tstate\trater\ttp\tpositives\tdetections\tf1\n";
+
 int gebd_write_per_video(const struct gebd_report *r, const char *path, struct err *e)
 {
     struct file_out *f = NULL;
     if (file_out_open(&f, path, e) < 0)
         return ERR_FAIL;
     FILE *out = file_out_stream(f);
-    fprintf(out, "video\tstate\trater\ttp\tpositives\tdetections\tf1\n");
+    fputs(gebd_per_video_head, out);
     for (size_t i = 0; i < r->result->n_videos; i++) {
         const struct gebd_outcome *o = &r->result->videos[i];
         const struct gebd_match *m = &o->match[r->options->threshold];

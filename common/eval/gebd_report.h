@@ -18,7 +18,8 @@ struct gebd_report {
 
 /* The whole metrics document. NULL when memory is exhausted. */
 struct json *gebd_report(const struct gebd_report *r);
-/* One line a video. */
+/* One line a video, below the head. */
+extern const char gebd_per_video_head[];
 int gebd_write_per_video(const struct gebd_report *r, const char *path, struct err *e);
 
 #endif

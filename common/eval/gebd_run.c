@@ -5,6 +5,7 @@
 #include "common/eval/gebd_plot.h"
 #include "common/eval/gebd_report.h"
 #include "common/eval/gebd_scores.h"
+#include "common/eval/outputs.h"
 #include "common/eval/report.h"
 
 struct gebd_options gebd_defaults(void)
@@ -46,10 +47,21 @@ static int group_scores(struct run *run, struct err *e)
     return 0;
 }
 
+static int check_outputs(const struct gebd_options *o, struct err *e)
+{
+    const struct output list[] = {{"--output", o->out, OUTPUT_METRICS},
+                                  {"--per-video", o->per_video, OUTPUT_PER_VIDEO},
+                                  {"--plot-output", o->plot, OUTPUT_PICTURE}};
+    struct outputs all = {"teg-gebd-eval", o->force, list, sizeof list / sizeof *list};
+    return outputs_check(&all, e);
+}
+
 static int load(struct run *run, struct err *e)
 {
     const struct gebd_options *o = run->options;
-    int rc = gebd_truth_open(&run->truth, o->annotations, e);
+    int rc = check_outputs(o, e);
+    if (rc == 0)
+        rc = gebd_truth_open(&run->truth, o->annotations, e);
     if (rc < 0)
         return rc;
     run->report.annotations_identity = gebd_truth_identity(run->truth);

@@ -10,6 +10,7 @@
 #ifndef TEG_EVAL_GEBD_RUN_H
 #define TEG_EVAL_GEBD_RUN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -33,6 +34,7 @@ struct gebd_options {
     size_t threshold;           /* which of gebd_thresholds it is for */
     const char *plot, *plot_id; /* PNG of one video; or NULL */
     const char *frames;         /* frames store for its thumbnails, or NULL */
+    bool force;                 /* outputs may replace files that are no earlier outputs */
     struct json *argv;          /* borrowed; goes into the metrics */
 };
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "common/base/buf.h"
+#include "common/eval/outputs.h"
 #include "common/eval/probe_knn.h"
-#include "common/eval/probe_outputs.h"
 #include "common/eval/probe_report.h"
 #include "common/eval/probe_verbs.h"
 #include "common/eval/report.h"
@@ -190,11 +190,21 @@ struct run {
     struct probe_result result;
 };
 
+static int check_outputs(const struct probe_options *o, struct err *e)
+{
+    const struct output list[] = {{"--output", o->out, OUTPUT_METRICS},
+                                  {"--confusion", o->confusion, OUTPUT_PICTURE},
+                                  {"--similarity", o->similarity, OUTPUT_PICTURE},
+                                  {"--predictions", o->predictions, OUTPUT_DECISIONS}};
+    struct outputs all = {"teg-probe", o->force, list, sizeof list / sizeof *list};
+    return outputs_check(&all, e);
+}
+
 static int load(struct run *run, struct ui *ui, struct err *e)
 {
     const struct probe_options *o = &run->options;
     struct backend_options backend = {.device = o->device, .n_threads = o->n_threads};
-    if (probe_outputs_check(o, e) < 0 || probe_data_open(&run->data, &o->source, e) < 0)
+    if (check_outputs(o, e) < 0 || probe_data_open(&run->data, &o->source, e) < 0)
         return ERR_FAIL;
     struct probe_data *d = run->data;
     warn(ui, d);

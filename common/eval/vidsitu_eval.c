@@ -7,6 +7,7 @@
 #include "common/base/intern.h"
 #include "common/datasets/annotation_files.h"
 #include "common/datasets/importer.h"
+#include "common/eval/outputs.h"
 #include "common/eval/report.h"
 #include "common/eval/vidsitu_predictions.h"
 
@@ -215,7 +216,10 @@ int vidsitu_run(const struct vidsitu_options *options, struct ui *ui, struct jso
     struct run r = {.options = options, .inputs = report_new()};
     struct vidsitu_scores scores[VIDSITU_N_RULES];
     struct json *document = NULL;
-    int rc = read_all(&r, e);
+    struct output out = {"--output", options->out, OUTPUT_METRICS};
+    int rc = outputs_check(&(struct outputs){"teg-vidsitu-eval", options->force, &out, 1}, e);
+    if (rc == 0)
+        rc = read_all(&r, e);
     for (int k = 0; rc == 0 && k < VIDSITU_N_RULES; k++)
         rc = vidsitu_score(&scores[k], r.events, r.predictions.n_predicted * VIDSITU_EVENTS,
                            (enum vidsitu_rules)k, e);

@@ -10,6 +10,7 @@
 #ifndef TEG_EVAL_VIDSITU_EVAL_H
 #define TEG_EVAL_VIDSITU_EVAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -24,6 +25,7 @@ struct vidsitu_options {
     const char *split;
     uint64_t max_missing; /* videos of the split that may lack predictions; they do not count */
     const char *out;      /* metrics, JSON (schemas/metrics.schema.json) */
+    bool force;           /* it may replace a file that is no earlier output */
     struct json *argv;    /* borrowed; goes into the metrics */
 };
 

@@ -60,6 +60,17 @@ small_videos() {
     "$TEG_BIN/teg-decode" -q --index index.lmdb -o frames.lmdb
 }
 
+# left_alone FILE NAME ...: the tool with these arguments fails, saying that FILE is there and no earlier output, and leaves
+# it as it is.
+left_alone() {
+    local file=$1
+    shift
+    cp "$file" before
+    tool "$@"
+    expect_error 1 "$file: exists already and is not " || return 1
+    [[ $stderr == *"; remove it or give --force" ]] && cmp "$file" before
+}
+
 # Fails the case unless the last run ended with status $1 and the one line "TOOL: error: ...$2..." on stderr
 # (two lines, with a hint, where the status is 2).
 expect_error() {

@@ -152,6 +152,28 @@ END
     refused "exclude.csv: line 1: 1 columns, not 2"
 }
 
+@test "metrics replace metrics, other files with --force only" {
+    local kept=(teg-ava-eval --predictions det.csv --annotations gt.csv --labels map.pbtxt --rules slowfast)
+    printf 'thoughts of mine\n' >notes
+    left_alone notes "${kept[@]}" -o notes
+    : >metrics.json
+    for _ in 1 2; do
+        evaluate
+        expect_status 0
+    done
+    sed 's/teg-ava-eval/teg-probe/' metrics.json >probe.json
+    left_alone probe.json "${kept[@]}" -o probe.json
+    evaluate -o notes --force
+    expect_status 0
+    cmp notes metrics.json
+    # Annotations have as many columns as predictions.
+    local scored=(teg-ava-eval --scores none.lmdb --annotations gt.csv --labels map.pbtxt --rules slowfast -o metrics.json)
+    cp gt.csv mine.csv
+    left_alone mine.csv "${scored[@]}" --csv mine.csv
+    tool "${scored[@]}" --csv det.csv
+    expect_error 1 "none.lmdb"
+}
+
 @test "an output that cannot be written" {
     tool teg-ava-eval --predictions det.csv --annotations gt.csv --labels map.pbtxt --rules slowfast -o absent/m.json
     expect_error 1 "absent/m.json"

@@ -236,6 +236,51 @@ assert len(peer) == 4 and all(ours[name] == peer[name] for name in peer)'
     done
 }
 
+# eval_leaves FILE OPTIONS ...: an evaluation with the options leaves FILE alone.
+eval_leaves() {
+    left_alone "$1" teg-gebd-eval --annotations gt.json --predictions pred.json --rules challenge "${@:2}"
+}
+
+@test "outputs replace earlier outputs, other files with --force only" {
+    small
+    "$TEG_BIN/teg-synth" -q --dataset events --videos 1 --events 1 --frames 8 --size 32 --codec mpeg4 -o synth
+    "$TEG_BIN/teg-index" -q --videos synth/videos -o index.lmdb
+    printf 'thoughts of mine\n' >notes
+    echo '{"a":{"frame_idx":[25,50],"scores":[0.1,0.5]}}' >s.json
+    local change='"start_time":3,"end_time":4,"label":"EventChange (Timestamp/Range): Multiple"'
+    echo "{\"a\":{\"fps\":25,\"video_duration\":10.0,\"num_frames\":250,\"path_video\":\"a.mp4\",\"f1_consis_avg\":0.5,
+        \"f1_consis\":[1,1,1],\"substages_timestamps\":[[{$change}],[],[]]}}" >raw.json
+    eval_leaves index.lmdb -o index.lmdb
+    eval_leaves notes -o metrics.json --per-video notes
+    eval_leaves notes -o metrics.json --plot a --plot-output notes
+    eval_leaves s.json -o s.json
+    left_alone index.lmdb teg-gebd-eval --detect scores --scores s.json --annotations gt.json -o index.lmdb
+    left_alone notes teg-gebd-eval --prepare raw.json -o notes
+    [ ! -e metrics.json ]
+    for _ in 1 2; do
+        challenge --per-video videos.tsv --plot a --plot-output a.png
+        expect_status 0
+        detect scores --scores s.json --annotations gt.json
+        expect_status 0
+        tool teg-gebd-eval --prepare raw.json -o made.json
+        expect_status 0
+    done
+    eval_leaves found.json -o found.json
+    left_alone made.json teg-gebd-eval --detect scores --scores s.json --annotations gt.json -o made.json
+    left_alone metrics.json teg-gebd-eval --detect scores --scores s.json --annotations gt.json -o metrics.json
+    left_alone found.json teg-gebd-eval --prepare raw.json -o found.json
+    challenge -o index.lmdb --per-video notes --force
+    expect_status 0
+    cmp <(sed 's/index.lmdb/metrics.json/' index.lmdb) metrics.json
+    cmp notes videos.tsv
+    detect scores --scores s.json --annotations gt.json -o index.lmdb --force
+    expect_status 0
+    cmp index.lmdb found.json
+    tool teg-gebd-eval --prepare raw.json -o index.lmdb --force
+    expect_status 0
+    cmp index.lmdb made.json
+}
+
 @test "raw annotations become ground truth" {
     local change='"start_time":3,"end_time":4,"label":"EventChange (Timestamp/Range): Multiple"'
     local clock='"fps":25,"video_duration":10.0,"num_frames":250.0,"path_video":"c/a.mp4","f1_consis_avg":0.5,"f1_consis":[1,1,1]'

@@ -171,7 +171,7 @@ END
     command -v python3 >/dev/null || skip "python3 is not installed"
     official_files
     value vidsitu >ours
-    tool teg-vidsitu-eval --predictions pred.json --annotations . -o metrics.json
+    tool teg-vidsitu-eval --predictions pred.json --annotations . --force -o metrics.json
     expect_status 0
     value vidsitu | cmp - ours
 }
@@ -389,36 +389,30 @@ END
     [ "$(value tool)" = teg-probe ]
 }
 
-# left_alone FILE OPTIONS ...: a probe with the options fails and FILE stays what it is.
-left_alone() {
-    local file=$1
-    shift
-    cp "$file" before
-    tool teg-probe --embeddings all.lmdb --index index.lmdb --labels class --print none "$@"
-    expect_status 1
-    [[ $stderr == *"$file: exists already and is not "*"; remove it or give --force"* ]]
-    cmp "$file" before
+# probe_leaves FILE OPTIONS ...: a probe with the options leaves FILE alone.
+probe_leaves() {
+    left_alone "$1" teg-probe --embeddings all.lmdb --index index.lmdb --labels class --print none "${@:2}"
 }
 
 @test "outputs replace earlier outputs, other files with --force only" {
     features all.lmdb
     printf 'thoughts of mine\n' >notes
     cp index.lmdb other.lmdb
-    left_alone other.lmdb -o other.lmdb
-    left_alone notes -o notes
-    left_alone notes -o metrics.json --confusion notes
-    left_alone notes -o metrics.json --similarity notes
-    left_alone notes -o metrics.json --predictions notes
+    probe_leaves other.lmdb -o other.lmdb
+    probe_leaves notes -o notes
+    probe_leaves notes -o metrics.json --confusion notes
+    probe_leaves notes -o metrics.json --similarity notes
+    probe_leaves notes -o metrics.json --predictions notes
     [ ! -e metrics.json ]
     : >empty
     for time in 1 2; do
         probe --embeddings all.lmdb --confusion c.png --similarity s.png --predictions p.jsonl
         expect_status 0
     done
-    left_alone metrics.json -o other.json --predictions metrics.json
-    left_alone p.jsonl -o p.jsonl
+    probe_leaves metrics.json -o other.json --predictions metrics.json
+    probe_leaves p.jsonl -o p.jsonl
     sed 's/teg-probe/teg-ava-eval/' metrics.json >ava.json
-    left_alone ava.json -o ava.json
+    probe_leaves ava.json -o ava.json
     probe --embeddings all.lmdb -o empty --confusion notes --force
     expect_status 0
     cmp empty metrics.json

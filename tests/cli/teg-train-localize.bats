@@ -136,6 +136,7 @@ evaluated() {
     [ -e again.lmdb ] || extracted again --model whole.safetensors
     cmp again.lmdb scores.lmdb
     evaluated a --scores scores.lmdb --csv det.csv
+    evaluated a --scores scores.lmdb --csv det.csv
     evaluated b --predictions det.csv
     [ "$(jq -c '[.mAP, .classes]' a.json)" = "$(jq -c '[.mAP, .classes]' b.json)" ]
     [ "$(wc -l <det.csv)" = "$(jq .predictions.rows a.json)" ]

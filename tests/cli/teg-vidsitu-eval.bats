@@ -151,6 +151,24 @@ END
     refused "absent: holds no vseg_split_valid_lb.json"
 }
 
+@test "metrics replace metrics, other files with --force only" {
+    local kept=(teg-vidsitu-eval --predictions pred.json --annotations ann)
+    printf 'thoughts of mine\n' >notes
+    left_alone notes "${kept[@]}" -o notes
+    cp pred.json other.json
+    left_alone other.json "${kept[@]}" -o other.json
+    : >metrics.json
+    for _ in 1 2; do
+        evaluate
+        expect_status 0
+    done
+    sed 's/teg-vidsitu-eval/teg-ava-eval/' metrics.json >ava.json
+    left_alone ava.json "${kept[@]}" -o ava.json
+    evaluate -o notes --force
+    expect_status 0
+    cmp notes metrics.json
+}
+
 @test "an output that cannot be written" {
     tool teg-vidsitu-eval --predictions pred.json --annotations ann -o absent/m.json
     expect_error 1 "absent/m.json"
