@@ -42,11 +42,20 @@ static int find_files(struct build *b, struct err *e)
     return rc;
 }
 
+/* Here for all importers, as some never look into the folder. */
+static int check_folder(const char *path, struct err *e)
+{
+    struct stat about;
+    if (stat(path, &about) < 0)
+        return err_errno(e, "%s", path);
+    return S_ISDIR(about.st_mode) ? 0 : err_set(e, "%s: not a folder", path);
+}
+
 static int import(struct build *b, struct err *e)
 {
     const struct index_options *o = b->options;
     struct split_unknown unknown = {0};
-    if (importer_check(o->importer, &o->import, e) < 0 ||
+    if (importer_check(o->importer, &o->import, e) < 0 || check_folder(o->import.videos, e) < 0 ||
         o->importer->read(&o->import, &b->list, e) < 0 ||
         (o->importer->finds_files && find_files(b, e) < 0))
         return ERR_FAIL;

@@ -148,6 +148,22 @@ find_video() {
     [ ! -e x.lmdb ]
 }
 
+@test "--videos is a folder, whatever the format" {
+    printf 'a.mp4,x\n' >list.csv
+    echo words >file
+    local format
+    for format in folder "list --annotations list.csv" "annotations --annotations annotations.jsonl" \
+        "kinetics --annotations list.csv"; do
+        # shellcheck disable=SC2086 # the format is words
+        tool teg-index --format $format --videos file --max-bad 100 -o x.lmdb
+        expect_error 1 "file: not a folder"
+        # shellcheck disable=SC2086
+        tool teg-index --format $format --videos nowhere --max-bad 100 -o x.lmdb
+        expect_error 1 "nowhere: No such file or directory"
+        [ ! -e x.lmdb ]
+    done
+}
+
 @test "an index is not replaced without --force" {
     tool teg-index --videos videos -o index.lmdb
     expect_status 0
