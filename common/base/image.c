@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/image.h"
 
+#include <errno.h>
 #include <math.h>
 #include <png.h>
 #include <stdbool.h>
@@ -147,8 +148,10 @@ int image_write_png(const char *path, const struct image *im, struct err *e)
     int rc = file_out_open(&f, path, e);
     if (rc < 0)
         return rc;
+    errno = 0;
     if (!png_image_write_to_stdio(&png, file_out_stream(f), 0, im->rgb, 0, NULL)) {
-        rc = err_set(e, "%s: %s", path, png.message);
+        bool failed = ferror(file_out_stream(f)) && errno; /* libpng knows no reason */
+        rc = failed ? err_errno(e, "%s", path) : err_set(e, "%s: %s", path, png.message);
         file_out_abandon(f);
         return rc;
     }

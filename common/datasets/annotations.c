@@ -100,11 +100,14 @@ static int take_video(const struct json *j, struct video *v, struct err *e)
     return video_path_clean(v->path, e);
 }
 
-static int take_line(const char *text, size_t len, struct video_list *out, struct err *e)
+static int take_line(const char *text, size_t len, size_t line, struct video_list *out,
+                     struct err *e)
 {
     struct video v = {0};
     struct json *j = json_parse(text, len, e);
     int rc = j ? take_video(j, &v, e) : ERR_FAIL;
+    if (rc == 0)
+        rc = video_list_once(out, v.path, line, e);
     if (rc == 0)
         rc = video_list_add(out, &v, e);
     video_release(&v);
@@ -127,7 +130,7 @@ int annotations_read_text(const char *text, size_t len, struct video_list *out, 
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *stop = newline ? newline : end;
         size_t n = (size_t)(stop - text);
-        if (!is_blank(text, n) && take_line(text, n, out, e) < 0)
+        if (!is_blank(text, n) && take_line(text, n, line, out, e) < 0)
             return err_add(e, "line %zu", line);
         text = newline ? newline + 1 : end;
     }

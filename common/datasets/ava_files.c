@@ -28,6 +28,8 @@ static int read_excluded(struct key_frames *k, const char *text, size_t len, con
 static int read_file(void *user, const char *path, const char *text, size_t len, struct err *e)
 {
     const struct reading *r = user;
+    if (key_frames_name_file(r->k, path, e) < 0)
+        return ERR_FAIL;
     return r->read(r->k, text, len, r->split ? r->split : annotation_files_split(path), e);
 }
 
@@ -197,15 +199,16 @@ int ava_files_add_film(struct key_frames *k, size_t video, double start, struct 
                        struct err *e)
 {
     const double seconds[2] = {start, INFINITY};
+    const struct key_video *v = &k->video[video];
     struct buf path = {0};
-    int rc = buf_printf(&path, e, "%s.mp4", k->video[video].name);
+    int rc = buf_printf(&path, e, "%s.mp4", v->name);
     if (rc == 0)
         rc = ava_files_add_video(k, video, (char *)path.data, seconds, out, e);
-    if (rc == 0 && k->video[video].n_outside)
+    if (rc == 0 && v->n_outside)
         rc = err_set(e,
-                     "%s: %zu key frames lie before second %g, where the file begins: "
+                     "%s: %s: %zu key frames lie before second %g, where the file begins: "
                      "see --video-start",
-                     k->video[video].name, k->video[video].n_outside, start);
+                     v->outside_file, v->name, v->n_outside, start);
     buf_release(&path);
     return rc;
 }

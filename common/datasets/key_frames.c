@@ -23,8 +23,16 @@ struct key_row {
     size_t order, first; /* place in the files: of the row, of the first row of its box */
 };
 
+struct key_file {
+    char *path;
+    size_t order; /* of its first row */
+};
+
 void key_frames_release(struct key_frames *k)
 {
+    for (size_t i = 0; i < k->n_files; i++)
+        free(k->file[i].path);
+    free(k->file);
     for (size_t i = 0; i < k->n_videos; i++) {
         free(k->video[i].name);
         free(k->video[i].split);
@@ -36,6 +44,27 @@ void key_frames_release(struct key_frames *k)
 }
 
 /* -- reading -- */
+
+int key_frames_name_file(struct key_frames *k, const char *path, struct err *e)
+{
+    struct key_file *file = mem_grow(k->file, k->n_files + 1, sizeof *file, e);
+    char *copy = file ? mem_strdup(path, e) : NULL;
+    if (file)
+        k->file = file;
+    if (!copy)
+        return ERR_FAIL;
+    k->file[k->n_files++] = (struct key_file){copy, k->n};
+    return 0;
+}
+
+/* The file of a row, or NULL. */
+static const char *file_of(const struct key_frames *k, const struct key_row *row)
+{
+    size_t i = k->n_files;
+    while (i && k->file[i - 1].order > row->order)
+        i--;
+    return i ? k->file[i - 1].path : NULL;
+}
 
 struct reading {
     struct key_frames *k;
@@ -326,7 +355,7 @@ int key_frames_extra(struct key_frames *k, size_t video, double start, double en
         const struct key_row *row = &k->row[i];
         next = frame_end(k, i);
         if (row->seconds < start || row->seconds > end)
-            v->n_outside++;
+            v->outside_file = v->n_outside++ ? v->outside_file : file_of(k, row);
         else
             rc = put_frame(&o, row, next - i, e);
     }

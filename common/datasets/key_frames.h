@@ -18,12 +18,14 @@
 #include "common/base/json.h"
 
 struct key_row;
+struct key_file;
 
 struct key_video {
     char *name;
-    char *split;      /* of the file that lists it; NULL where that does not tell */
-    size_t first, n;  /* its rows, after key_frames_finish */
-    size_t n_outside; /* key frames left out by key_frames_extra */
+    char *split;              /* of the file that lists it; NULL where that does not tell */
+    size_t first, n;          /* its rows, after key_frames_finish */
+    size_t n_outside;         /* key frames left out by key_frames_extra */
+    const char *outside_file; /* of the first of them; NULL where files have no names */
 };
 
 struct key_frames {
@@ -33,9 +35,14 @@ struct key_frames {
     size_t n_videos, cap_videos;
     struct json *numbers; /* name: number of the video */
     size_t last;          /* video of the row before */
+    struct key_file *file;
+    size_t n_files;
 };
 
 void key_frames_release(struct key_frames *k);
+
+/* Gives what is read next the name of its file. */
+int key_frames_name_file(struct key_frames *k, const char *path, struct err *e);
 
 /*
  * Annotated boxes: ID,SECONDS[,X1,Y1,X2,Y2,ACTION[,PERSON]]; a row without a box is a key frame

@@ -53,6 +53,8 @@ static int take_row(void *user, const struct csv_row *row, struct err *e)
     char *clean = mem_strdup(path, e);
     int rc = clean ? video_path_clean(clean, e) : ERR_FAIL;
     if (rc == 0)
+        rc = video_list_once(r->list, clean, row->line, e);
+    if (rc == 0)
         rc = video_list_add_path(r->list, clean, split ? video_split_name(split) : NULL,
                                  field(row, r->columns.label), e);
     free(clean);

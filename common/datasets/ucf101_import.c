@@ -55,6 +55,8 @@ static int take_class(void *user, char *line, struct err *e)
     if (number != expected)
         return err_set(e, "class %s has number %lld, not %lld", name, (long long)number,
                        (long long)expected);
+    if (video_class_check(name, e) < 0)
+        return ERR_FAIL;
     return json_append(r->classes, json_new_str(official_class(name))) < 0
                ? err_set(e, "out of memory")
                : 0;

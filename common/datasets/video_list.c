@@ -19,12 +19,39 @@ void video_list_release(struct video_list *list)
         free(list->notes[i]);
     free(list->notes);
     json_free(list->settings);
+    intern_release(&list->paths);
+    buf_release(&list->lines);
     free(list->videos);
     *list = (struct video_list){0};
 }
 
+int video_class_check(const char *name, struct err *e)
+{
+    size_t left = strlen(name);
+    while (left) {
+        uint32_t code;
+        size_t n = utf8_next(name, left, &code);
+        if (n == 0)
+            return err_set(e, "class is not UTF-8");
+        if (code < 0x20 || code == 0x7f)
+            return err_set(e, "class holds a control character");
+        name += n;
+        left -= n;
+    }
+    return 0;
+}
+
+static int check_class(const struct video *v, struct err *e)
+{
+    return v->class_name && video_class_check(v->class_name, e) < 0 ? err_add(e, "%s", v->path) : 0;
+}
+
 int video_list_add(struct video_list *list, struct video *v, struct err *e)
 {
+    if (check_class(v, e) < 0) {
+        video_release(v);
+        return ERR_FAIL;
+    }
     if (list->n == list->cap) {
         size_t cap = list->cap ? 2 * list->cap : 64;
         struct video *videos = mem_grow(list->videos, cap, sizeof *videos, e);
@@ -53,6 +80,18 @@ int video_list_add_path(struct video_list *list, const char *path, const char *s
         return ERR_FAIL;
     }
     return video_list_add(list, &v, e);
+}
+
+int video_list_once(struct video_list *list, const char *path, size_t line, struct err *e)
+{
+    uint32_t number;
+    size_t n = list->paths.n;
+    if (intern_add(&list->paths, path, &number, e) < 0)
+        return ERR_FAIL;
+    if (number < n)
+        return err_set(e, "%s: listed twice, in line %zu already", path,
+                       ((const size_t *)(const void *)list->lines.data)[number]);
+    return buf_append(&list->lines, &line, sizeof line, e);
 }
 
 int video_list_note(struct video_list *list, struct err *e, const char *format, ...)
@@ -254,24 +293,6 @@ int video_list_merge(struct video_list *list, struct err *e)
     if (n_twice)
         return video_list_note(list, e, "%zu videos are listed again, with the same label",
                                n_twice);
-    return 0;
-}
-
-/* Class names come from files of all kinds; records and tables are UTF-8. */
-static int check_class(const struct video *v, struct err *e)
-{
-    const char *c = v->class_name;
-    size_t left = c ? strlen(c) : 0;
-    while (left) {
-        uint32_t code;
-        size_t n = utf8_next(c, left, &code);
-        if (n == 0)
-            return err_set(e, "%s: class is not UTF-8", v->path);
-        if (code < 0x20 || code == 0x7f)
-            return err_set(e, "%s: class holds a control character", v->path);
-        c += n;
-        left -= n;
-    }
     return 0;
 }
 

@@ -14,7 +14,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/base/intern.h"
 #include "common/store/index.h"
 
 struct video_list {
@@ -25,15 +27,27 @@ struct video_list {
     struct json *settings; /* object for the index's settings: class names and the like; or NULL */
     char **notes;          /* [n_notes] what the user should know */
     size_t n_notes;
+    struct intern paths; /* of video_list_once, and the line of each */
+    struct buf lines;
 };
 
 void video_list_release(struct video_list *list);
 
-/* Takes the members of `v` over and zeroes it, also on failure. */
+/* Takes the members of `v` over and zeroes it, also on failure: of a class that no record can hold.
+ */
 int video_list_add(struct video_list *list, struct video *v, struct err *e);
 /* The same from borrowed text; `split` and `class_name` may be NULL. */
 int video_list_add_path(struct video_list *list, const char *path, const char *split,
                         const char *class_name, struct err *e);
+
+/*
+ * For files with a line a video: refuses a path that an earlier line has, naming that one. The list
+ * would be refused at the end, where lines are not known.
+ */
+int video_list_once(struct video_list *list, const char *path, size_t line, struct err *e);
+
+/* Whether a class is UTF-8 without control characters, as records and tables need it. */
+int video_class_check(const char *name, struct err *e);
 
 /* Adds a line for the user: what was passed over, what is not there. */
 int video_list_note(struct video_list *list, struct err *e, const char *format, ...)

@@ -374,7 +374,8 @@ static const void *stored_values(struct buf *scratch, const float *values, size_
             halves[i] = half_from_f32(values[i]);
         if (!isfinite(values[i]) || (half && (halves[i] & 0x7c00) == 0x7c00)) {
             err_set(e, "number %zu is %g, which %s", i, (double)values[i],
-                    isfinite(values[i]) ? "does not fit into float16" : "is not finite");
+                    isfinite(values[i]) ? "does not fit into float16 (teg-extract --type float32)"
+                                        : "is not finite");
             return NULL;
         }
     }

@@ -123,6 +123,27 @@ as_array() {
     expect_error 1 "holds no file *_test_split1.txt"
 }
 
+# refused_class FORMAT PLACE: a class of the annotations is refused, naming the place; removes them.
+refused_class() {
+    local format=$1 place=$2
+    tool teg-index --format "$format" --annotations annotations --videos videos -o none.lmdb
+    expect_error 1 "$place: " || return 1
+    [[ $stderr == *": class is not UTF-8" || $stderr == *": class holds a control character" ]] || return 1
+    rm annotations/*
+}
+
+@test "a class that no table can hold: the file and the line are named" {
+    local bad
+    for bad in 'a\tb' 'a\xe9'; do
+        printf "label,youtube_id,time_start,time_end\nrun,x,0,10\n$bad,y,0,10\n" >annotations/train.csv
+        refused_class kinetics "annotations/train.csv: line 3"
+        printf "1 Run\n2 $bad\n" | tr '\t' '\001' >annotations/classInd.txt
+        refused_class ucf101 "annotations/classInd.txt: line 2"
+        printf 'x.avi 1\n' >"annotations/$(printf "$bad" | tr '\t' '\001')_test_split1.txt" || continue
+        refused_class hmdb51 "_test_split1.txt: line 1"
+    done
+}
+
 @test "ssv2: all labels have their official numbers; both ways to name the files" {
     need_shared fixtures/ssv2/label_map.txt
     awk 'BEGIN { printf "{" } { printf "%s\"%s\":\"%d\"", (NR > 1 ? "," : ""), $0, NR - 1 } END { print "}" }' \
@@ -299,7 +320,7 @@ PY
     index ava annotations --video-start 0
     records index.lmdb extra | grep -q '{"time":902.0,"timestamp":"0902"}'
     tool teg-index --format ava --annotations annotations --videos videos --video-start 903 -o none.lmdb
-    expect_error 1 "0f39OWEqJ24: 1 key frames lie before second 903, where the file begins: see --video-start"
+    expect_error 1 "annotations/ava_train_v2.1.csv: 0f39OWEqJ24: 1 key frames lie before second 903, where the file begins: see --video-start"
     index ava "$SHARED/fixtures/ava/eval_detection_gt.csv" --video-start 1
     [ "$(records index.lmdb split | cut -f 2 | sort -u)" = "-" ]
     rm annotations/*.csv

@@ -138,6 +138,12 @@ find_video() {
     tool teg-index --format list --annotations bad.csv --videos videos -o x.lmdb
     expect_status 1
     [ "$stderr" = "teg-index: error: bad.csv:2: split nowhere is none of train, val, test" ]
+    printf 'path,label\na.mp4,x\nb.mp4,x\n./a.mp4,y\n' >twice.csv
+    tool teg-index --format list --annotations twice.csv --videos videos -o x.lmdb
+    expect_error 1 "twice.csv:4: a.mp4: listed twice, in line 2 already"
+    printf '{"path": "a.mp4"}\n\n{"path": "a.mp4"}\n' >twice.jsonl
+    tool teg-index --format annotations --annotations twice.jsonl --videos videos -o x.lmdb
+    expect_error 1 "twice.jsonl: line 3: a.mp4: listed twice, in line 1 already"
     mkdir none
     tool teg-index --videos none -o x.lmdb
     expect_status 1

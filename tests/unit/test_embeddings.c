@@ -177,7 +177,8 @@ static void test_put_refused(void **state)
     support_ok(store_create(&w, path, &spec, &e), &e);
     support_failed(
         embeddings_put(w, c, "v", 0, &(struct embedding){shape, (float[]){0, 65520}}, &e), &e,
-        "v: clip 0: number 1 is 65520, which does not fit into float16");
+        "v: clip 0: number 1 is 65520, which does not fit into float16 (teg-extract --type "
+        "float32)");
     support_failed(embeddings_put(w, c, "v", 0, &(struct embedding){shape, (float[]){NAN, 0}}, &e),
                    &e, "which is not finite");
     support_failed(

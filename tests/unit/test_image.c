@@ -121,6 +121,22 @@ static void test_sizes(void **state)
     support_failed(image_init(&im, INT32_MAX, INT32_MAX, 0, &e), &e, "out of memory");
 }
 
+/* More than a stream keeps back: libpng is the one whose writing fails. */
+static void test_full_disk(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct image im;
+    support_ok(image_init(&im, 200, 200, RED, &e), &e);
+    uint32_t noise = 1;
+    for (size_t i = 0; i < 200 * 200 * 3; i++) {
+        noise = noise * 1664525 + 1013904223;
+        im.rgb[i] = (uint8_t)(noise >> 24);
+    }
+    support_failed(image_write_png("/dev/full", &im, &e), &e, "/dev/full: No space left on device");
+    image_release(&im);
+}
+
 static void test_png(void **state)
 {
     (void)state;
@@ -159,8 +175,9 @@ static void test_png(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_drawing), cmocka_unit_test(test_text),  cmocka_unit_test(test_font),
-        cmocka_unit_test(test_heat),    cmocka_unit_test(test_sizes), cmocka_unit_test(test_png),
+        cmocka_unit_test(test_drawing),   cmocka_unit_test(test_text),  cmocka_unit_test(test_font),
+        cmocka_unit_test(test_heat),      cmocka_unit_test(test_sizes), cmocka_unit_test(test_png),
+        cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
