@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/json.h"
@@ -54,7 +55,7 @@ static int put_settings(const struct synth_options *o, struct err *e)
     char *path = path_join(o->folder, "settings.json");
     struct json *j = settings(o);
     struct buf text = {0};
-    int rc = path && j ? file_make_folder(o->folder, e) : err_set(e, "out of memory");
+    int rc = path && j ? 0 : err_set(e, "out of memory");
     if (rc >= 0 && file_exists(path)) {
         rc = compare_settings(path, j, e);
     } else if (rc >= 0) {
@@ -143,6 +144,27 @@ static int count_video(void *user, size_t item, void *result, struct err *e)
     return 0;
 }
 
+static int write_all(const struct synth_options *o, size_t n_threads, struct ui *ui, struct err *e)
+{
+    struct job job = {o, ui};
+    struct pool_job pool = {.n_items = (size_t)o->n_videos,
+                            .n_threads = n_threads,
+                            .work = make_video,
+                            .emit = count_video,
+                            .user = &job};
+    if (put_settings(o, e) < 0)
+        return ERR_FAIL;
+    if (!o->annotations_only) {
+        ui_progress_start(ui, "writing", (uint64_t)o->n_videos, "videos");
+        int rc = pool_run(&pool, e);
+        ui_progress_end(ui);
+        if (rc < 0)
+            return rc;
+    }
+    return o->kind->annotate(o, e);
+}
+
+/* Two at once would rename each other's temporary files away. */
 int synth_write(const struct synth_options *given, size_t n_threads, struct ui *ui, struct err *e)
 {
     struct synth_options o = *given;
@@ -151,20 +173,13 @@ int synth_write(const struct synth_options *given, size_t n_threads, struct ui *
     if (!o.annotations_only && !encode_available((enum encode_codec)o.codec))
         return err_set(e, "--codec: the installed FFmpeg cannot write %s",
                        encode_codec_names[o.codec]);
-    if (put_settings(&o, e) < 0)
-        return ERR_FAIL;
-    struct job job = {&o, ui};
-    struct pool_job pool = {.n_items = (size_t)o.n_videos,
-                            .n_threads = n_threads,
-                            .work = make_video,
-                            .emit = count_video,
-                            .user = &job};
-    if (!o.annotations_only) {
-        ui_progress_start(ui, "writing", (uint64_t)o.n_videos, "videos");
-        int rc = pool_run(&pool, e);
-        ui_progress_end(ui);
-        if (rc < 0)
-            return rc;
+    char *lock_path = path_join(o.folder, ".lock");
+    int lock, rc = lock_path ? file_make_folder(o.folder, e) : err_set(e, "out of memory");
+    if (rc == 0 && (rc = file_lock(lock_path, &lock, e)) == 0) {
+        rc = write_all(&o, n_threads, ui, e);
+        unlink(lock_path); /* first: file_lock sees a lock on a file that is gone */
+        close(lock);
     }
-    return o.kind->annotate(&o, e);
+    free(lock_path);
+    return rc;
 }

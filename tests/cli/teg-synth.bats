@@ -48,6 +48,18 @@ synth() {
     [ "$(date -r "$kept" +%Y)" -eq 2001 ]
 }
 
+@test "two at once: the second is refused and the first undisturbed" {
+    need_program flock
+    synth a
+    cp -r a whole
+    rm "$(find a -name 'train-00002.mp4')"
+    run --separate-stderr flock a/.lock "$TEG_BIN/teg-synth" --dataset events --videos 6 --frames 40 --size 32 --codec "$codec" -o a
+    expect_error 1 "a/.lock: another process is writing it"
+    [ "$(find a -name '*.mp4' | wc -l)" -eq 5 ]
+    synth a
+    diff -r a whole
+}
+
 @test "a folder of other options is refused, with the first difference" {
     synth a
     run --separate-stderr "$TEG_BIN/teg-synth" --dataset events --videos 6 --frames 44 --size 32 \
