@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/video/decode.h"
 
+#include <math.h>
+
 #include <libavutil/frame.h>
 
 #include "common/base/buf.h"
@@ -9,6 +11,7 @@
 #include "common/video/convert.h"
 #include "common/video/hardware.h"
 #include "common/video/reader.h"
+#include "common/video/scan.h"
 
 struct decoder {
     const struct decode_request *request;
@@ -17,6 +20,8 @@ struct decoder {
     struct clock clock;
     AVFrame *held; /* on display until the next frame's time is known */
     AVFrame *incoming;
+    int width, height; /* of the first frame, as coded */
+    int64_t n_decoded;
     int64_t n_ticks;
     int64_t n_done;            /* stored frames that are not needed, or were given already */
     int64_t n_given;           /* by a device that failed then */
@@ -75,12 +80,80 @@ const struct frames_info *decoder_info(const struct decoder *d)
     return &d->info;
 }
 
+/* -- what the index says -- */
+
+/*
+ * By how much a file may differ from the index before it is another one. The numbers come from the
+ * same functions on the same packets, so that an unchanged file differs by nothing, however
+ * variable its rate and broken its header; but another version of FFmpeg may have made the index.
+ */
+#define RATE_TOLERANCE   0.01
+#define FRAMES_TOLERANCE 0.02
+enum { FEW_FRAMES = 2 };
+
+struct differences {
+    char text[160];
+    size_t n;
+};
+
+static void add_difference(struct differences *all, const char *unit, double found, double listed)
+{
+    size_t len = strlen(all->text);
+    snprintf(all->text + len, sizeof all->text - len, "%s%.6g %s, not %.6g", all->n++ ? "; " : "",
+             found, unit, listed);
+}
+
+static void compare_size(const struct decoder *d, struct differences *all)
+{
+    const struct decode_request *q = d->request;
+    if (q->width > 0 && d->width != q->width)
+        add_difference(all, "pixels wide", d->width, q->width);
+    if (q->height > 0 && d->height != q->height)
+        add_difference(all, "pixels high", d->height, q->height);
+}
+
+static void compare_rate(const struct decoder *d, struct differences *all)
+{
+    const struct decode_request *q = d->request;
+    size_t n;
+    int64_t *times = reader_times(d->reader, &n);
+    struct video now = {.n_frames = reader_n_packets(d->reader)};
+    scan_rate(&now, reader_info(d->reader), times, n);
+    double found = (double)now.fps_num / (double)now.fps_den;
+    double listed = (double)q->fps_num / (double)q->fps_den;
+    if (fabs(found - listed) > RATE_TOLERANCE * listed)
+        add_difference(all, "frames a second", found, listed);
+}
+
+static void compare_count(const struct decoder *d, struct differences *all)
+{
+    const struct decode_request *q = d->request;
+    double found = (double)(q->verified ? d->n_decoded : reader_n_packets(d->reader));
+    double listed = (double)q->n_frames;
+    if (q->n_frames > 0 && fabs(found - listed) > fmax(FEW_FRAMES, FRAMES_TOLERANCE * listed))
+        add_difference(all, "frames", found, listed);
+}
+
 /* -- the end -- */
 
 static void add_reason(struct decoder *d, const char *text)
 {
     size_t len = strlen(d->info.reason), room = sizeof d->info.reason - len;
     snprintf(d->info.reason + len, room, "%s%.*s", len ? "; " : "", (int)room - 1, text);
+}
+
+/* What is wrong with a file outweighs that it is another one. */
+static void note_differences(struct decoder *d)
+{
+    struct differences all = {0};
+    struct err text;
+    compare_size(d, &all);
+    compare_rate(d, &all);
+    compare_count(d, &all);
+    if (!all.n)
+        return;
+    err_set(&text, "differs from the index, which is to be made again (teg-index): %s", all.text);
+    add_reason(d, text.text);
 }
 
 /* `why` is what ended the file early, NULL where nothing did. */
@@ -101,6 +174,8 @@ static void end(struct decoder *d, const char *why)
     }
     if (!why && d->info.n_frames == 0)
         add_reason(d, "no frame can be decoded");
+    if (d->info.ok)
+        note_differences(d);
     reader_close(d->reader);
     d->reader = NULL;
 }
@@ -133,7 +208,7 @@ static void leave_hardware(struct decoder *d, const char *why)
     d->reader = NULL;
     av_frame_unref(d->held);
     av_frame_unref(d->incoming);
-    d->n_ticks = 0;
+    d->n_ticks = d->n_decoded = 0;
     d->n_given = d->info.n_frames;
     if (d->n_done < d->n_given)
         d->n_done = d->n_given;
@@ -203,8 +278,12 @@ static bool next_is_too_many(const struct decoder *d, int64_t n)
 /* A frame has come in: the one before it is done. True where that one is stored. */
 static bool take(struct decoder *d, AVFrame *frame, struct frame_range *range)
 {
-    bool is_first = !d->clock.started;
+    bool is_first = d->n_decoded++ == 0;
     int64_t n = clock_add(&d->clock, d->incoming->pts);
+    if (is_first) {
+        d->width = d->incoming->width;
+        d->height = d->incoming->height;
+    }
     if (is_first && d->info.width == 0) /* what was planned holds, whoever decodes */
         convert_plan(d->incoming, d->settings->short_side, d->request->rotation, &d->info);
     if (next_is_too_many(d, n)) {

@@ -9,7 +9,8 @@
  *     info = decoder_info(d);  // complete now
  *
  * A file that cannot be decoded, or not to its end, is no error: info->ok is false and its reason
- * says why.
+ * says why. One that was replaced since the index was made is ok, too: its reason says what
+ * differs.
  */
 #ifndef TEG_VIDEO_DECODE_H
 #define TEG_VIDEO_DECODE_H
@@ -39,6 +40,9 @@ struct decode_request {
     int rotation;             /* degrees clockwise */
     int64_t fps_num, fps_den; /* of the file, as the index has it */
     bool variable_rate;
+    int width, height; /* as coded, by the index; 0: unknown, and not compared */
+    int64_t n_frames;  /* the same: of packets, or where `verified` of decoded frames */
+    bool verified;
     int64_t n_done; /* stored frames that are not needed any more */
 };
 

@@ -74,6 +74,10 @@ static int list_videos(struct work *w, struct err *e)
             .fps_num = has_rate ? v->fps_num : 1,
             .fps_den = has_rate ? v->fps_den : 1,
             .variable_rate = v->variable_rate,
+            .width = v->width,
+            .height = v->height,
+            .n_frames = v->n_frames,
+            .verified = v->verified,
         };
         if (!v->ok)
             w->requests[i].bad = v->reason ? v->reason : "bad in the index";
@@ -218,7 +222,7 @@ static void report(struct work *w, const char *id, const struct frames_info *inf
         ui_warn_item(w->ui, "%s: %s (%lld frames kept)", id, info->reason,
                      (long long)info->n_frames);
     else if (info->reason[0])
-        ui_note_item(w->ui, "%s: %s", id, info->reason);
+        ui_warn_item(w->ui, "%s: %s", id, info->reason);
     ui_progress_add(w->ui, 1);
 }
 

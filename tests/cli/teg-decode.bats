@@ -218,6 +218,33 @@ set_matrix() {
     cmp frames.lmdb direct.lmdb
 }
 
+@test "a video that was replaced after indexing is told of" {
+    cp -r "$BATS_FILE_TMPDIR/data/videos" .
+    local video codec=h264 other verify
+    video=$(find videos -name 'train-00003.mp4')
+    "$TEG_BIN/teg-synth" -q --dataset events --videos 1 --frames 20 --codec h264 -o probe 2>/dev/null || codec=mpeg4
+    for other in "fps 25|25 frames a second, not 30" "frames 40|40 frames, not 60" \
+        "size 32|32 pixels wide, not 64; 32 pixels high, not 64"; do
+        # shellcheck disable=SC2086 # an option and its value
+        "$TEG_BIN/teg-synth" -q --dataset events --videos 4 --frames 60 --size 64 --codec $codec --${other%|*} -o other
+        for verify in "" --verify; do
+            # shellcheck disable=SC2086
+            tool teg-index $verify --videos videos --force -o index.lmdb
+            cp "$video" good
+            cp "$(find other -name 'train-00001.mp4')" "$video"
+            tool teg-decode --index index.lmdb --force -o frames.lmdb
+            expect_status 0
+            [[ $stderr == *"warning: "*"train-00003: differs from the index, which is to be made again (teg-index): ${other#*|}"$'\n'* ]]
+            [ "$(grep -c warning <<<"$stderr")" = 1 ]
+            tool teg-index --videos videos --force -o index.lmdb
+            tool teg-decode --index index.lmdb --force -o frames.lmdb
+            [[ $stderr != *warning* ]]
+            cp good "$video"
+        done
+        rm -r other
+    done
+}
+
 @test "a killed run goes on and ends with the same bytes" {
     RANDOM=7
     n_kills=0
