@@ -167,11 +167,15 @@ static int resume(const struct checkpoint *c, const struct safetensors *f, struc
     if (compare(meta, "settings", c->settings, e) < 0 ||
         compare(meta, "inputs", c->inputs, e) < 0 ||
         read_number(meta, "step", &mark->step, e) < 0 ||
-        read_number(meta, "log_bytes", &mark->log_bytes, e) < 0 ||
-        model_load(m, f, true, TOPS_ALL, e) < 0)
+        read_number(meta, "log_bytes", &mark->log_bytes, e) < 0)
         return ERR_FAIL;
-    mark->window = read_json(meta, "window", e);
-    return mark->window ? 0 : ERR_FAIL;
+    struct json *window = read_json(meta, "window", e);
+    int rc = window ? model_load(m, f, true, TOPS_ALL, e) : ERR_FAIL;
+    if (rc == 0)
+        mark->window = window;
+    else
+        json_free(window);
+    return rc;
 }
 
 /* Opens the checkpoint and takes it over. */

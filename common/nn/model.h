@@ -146,7 +146,8 @@ enum model_tops {
     TOPS_IF_THERE, /* what the file lacks stays as it is */
     TOPS_NONE,     /* stays as it is */
 };
-/* Fills weights and statistics (and velocities). Every tensor must be there with its shape. */
+/* Fills weights and statistics (and velocities). Every tensor must be there with its shape,
+ * and the file be what was written, where it has a hash. */
 int model_load(struct model *m, const struct safetensors *f, bool optimizer, enum model_tops tops,
                struct err *e);
 

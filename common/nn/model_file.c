@@ -353,5 +353,6 @@ int model_load(struct model *m, const struct safetensors *f, bool optimizer, enu
         if (load_tensor(m, t, &m->param[i], m->velocity, e) < 0)
             return ERR_FAIL;
     }
-    return 0;
+    /* Last, as what was found so far says more than that something is damaged. */
+    return safetensors_check_content(f, e) < 0 ? ERR_FAIL : 0;
 }

@@ -44,6 +44,17 @@ struct rules {
     int (*read_parent)(struct parent *p, const struct json *j, struct err *e);
 };
 
+/* Of numbers that may be none. */
+static int check_finite(const struct array *a, struct err *e)
+{
+    if (a->type.kind != SCALAR_REAL && a->type.kind != SCALAR_BFLOAT)
+        return 0;
+    for (size_t i = 0; i < a->n; i++)
+        if (!isfinite(scalar_f64(a->type, array_item(a, i))))
+            return err_set(e, "number %zu is not finite", i);
+    return 0;
+}
+
 /* -- items with parts: frames, embeddings -- */
 
 /* Each part of the item has its record; the first that lacks is named. */
@@ -148,9 +159,8 @@ static int check_embedding(struct verify *v, const char *key, const struct array
     bool real = strcmp(a->descr, "<f2") == 0 || strcmp(a->descr, "<f4") == 0;
     if (!real || a->n_dims < 1 || a->n_dims > 2 || a->n == 0)
         return err_set(e, "neither a vector nor a matrix of <f2 or <f4");
-    for (size_t i = 0; i < a->n; i++)
-        if (!isfinite(scalar_f64(a->type, array_item(a, i))))
-            return err_set(e, "number %zu is not finite", i);
+    if (check_finite(a, e) < 0)
+        return ERR_FAIL;
     if (!v->have_first)
         v->first = *a;
     v->have_first = true;
@@ -337,6 +347,35 @@ static int verify_store(struct verify *v, struct err *e)
     return rc < 0 ? rc : check_whole(v, e);
 }
 
+/* -- tensors -- */
+
+/* Whoever opens a .safetensors file checks all of its header. */
+static int verify_tensors(struct verify *v, struct err *e)
+{
+    const char *path = source_path(v->source);
+    struct record r;
+    struct array a;
+    int rc;
+    while ((rc = source_next(v->source, &r, e)) == 1 && source_array(v->source, &r, &a, e) == 0) {
+        struct err bad = {0};
+        v->n_records++;
+        if (check_finite(&a, &bad) < 0) {
+            fprintf(v->request->out, "%s: %s: %s\n", path, r.key, bad.text);
+            v->n_bad++;
+        }
+    }
+    if (rc != 0)
+        return ERR_FAIL;
+    int hashed = source_check_content(v->source, e);
+    if (hashed < 0)
+        return err_add(e, "%s", path);
+    if (v->n_bad)
+        return err_set(e, "%s: %zu of %zu tensors are bad", path, v->n_bad, v->n_records);
+    fprintf(v->request->out, "%s: good: safetensors, %zu tensors%s\n", path, v->n_records,
+            hashed ? "" : ", without a hash of the content");
+    return 0;
+}
+
 int inspect_verify(const struct inspect *i, struct err *e)
 {
     struct verify *v = mem_new(1, sizeof *v, e);
@@ -346,9 +385,8 @@ int inspect_verify(const struct inspect *i, struct err *e)
     int rc = source_open(&v->source, i->path, e);
     if (rc == 0 && source_store(v->source))
         rc = verify_store(v, e);
-    else if (rc == 0) /* whoever opens a .safetensors file checks all of its header */
-        fprintf(i->out, "%s: good: safetensors, %zu tensors\n", i->path,
-                source_n_records(v->source));
+    else if (rc == 0)
+        rc = verify_tensors(v, e);
     source_close(v->source);
     free(v);
     return rc;

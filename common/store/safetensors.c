@@ -12,9 +12,11 @@
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
+#include "common/base/hash.h"
 #include "common/base/num.h"
 
 #define METADATA "__metadata__"
+#define CONTENT  "content"
 
 enum { LENGTH_BYTES = 8, DATA_ALIGNMENT = 64 };
 
@@ -63,6 +65,40 @@ static int check_bytes(const struct safetensor *t, struct err *e)
     if (bytes != t->bytes)
         return err_set(e, "dtype and shape make %zu bytes, the data has %zu", bytes, t->bytes);
     return 0;
+}
+
+/* -- content -- */
+
+/* In any order: other programs write the tensors in theirs. */
+static struct hash128 hash_content(const struct safetensor *tensors, size_t n,
+                                   const struct json *metadata)
+{
+    struct hash128 sum = {0};
+    struct json_walk w = {0};
+    const char *name;
+    struct json *value;
+    for (size_t i = 0; i < n; i++) {
+        const struct safetensor *t = &tensors[i];
+        hash_sum(&sum, hash_record(t->name, strlen(t->name), t->data, t->bytes));
+    }
+    while (metadata && json_next(metadata, &w, &name, &value))
+        if (strcmp(name, CONTENT) != 0)
+            hash_sum(&sum,
+                     hash_record(name, strlen(name), json_str(value), strlen(json_str(value))));
+    return sum;
+}
+
+int safetensors_check_content(const struct safetensors *s, struct err *e)
+{
+    const char *written = json_str(json_member(s->metadata, CONTENT));
+    char found[HASH_TEXT_BYTES];
+    if (!written)
+        return 0;
+    hash_text(hash_content(s->tensors, s->n, s->metadata), found);
+    if (strcmp(found, written) == 0)
+        return 1;
+    return err_set(e, "damaged: tensors and texts do not sum up to the hash in " METADATA
+                      " (a program that changes them must leave its member " CONTENT " out)");
 }
 
 /* -- reading -- */
@@ -408,13 +444,34 @@ static int describe_tensor(struct json *header, const struct safetensor *t, size
     return rc;
 }
 
+/* The metadata with the hash of the content; takes its time, as all tensors are read. */
+static int describe_content(struct json *header, const struct safetensor *tensors, size_t n,
+                            const struct json *metadata, struct err *e)
+{
+    struct json *copy = json_new_object(), *value;
+    struct json_walk w = {0};
+    const char *name;
+    char text[HASH_TEXT_BYTES];
+    int rc = copy ? 0 : err_set(e, "out of memory");
+    while (rc == 0 && metadata && json_next(metadata, &w, &name, &value))
+        if (strcmp(name, CONTENT) != 0)
+            rc = add_member(copy, name, json_ref(value), e);
+    hash_text(hash_content(tensors, n, metadata), text);
+    if (rc == 0)
+        rc = add_member(copy, CONTENT, json_new_str(text), e);
+    if (rc == 0)
+        return add_member(header, METADATA, copy, e);
+    json_free(copy);
+    return rc;
+}
+
 static int describe(struct json *header, const struct safetensor *tensors, size_t n,
                     struct json *metadata, struct err *e)
 {
     size_t at = 0;
-    int rc = 0;
-    if (metadata && (rc = check_metadata(metadata, e)) == 0)
-        rc = add_member(header, METADATA, json_ref(metadata), e);
+    int rc = metadata ? check_metadata(metadata, e) : 0;
+    if (rc == 0)
+        rc = describe_content(header, tensors, n, metadata, e);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         rc = describe_tensor(header, &tensors[i], at, e);
         if (rc < 0)

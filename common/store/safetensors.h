@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * .safetensors files: 8 bytes header length, a JSON header, then the tensors' bytes; `__metadata__`
- * is a map of strings. What PyTorch's safetensors package reads and writes.
+ * is a map of strings. What PyTorch's safetensors package reads and writes. Files that are written
+ * here have a hash of their content among those strings (schemas/model.md).
  */
 #ifndef TEG_STORE_SAFETENSORS_H
 #define TEG_STORE_SAFETENSORS_H
@@ -43,8 +44,14 @@ const struct safetensor *safetensors_find(const struct safetensors *s,
 /* The object `__metadata__` (values are strings), never NULL; borrowed. */
 const struct json *safetensors_metadata(const struct safetensors *s);
 
+/*
+ * Reads all of the content and compares it with the hash: 1 it is what was written, 0 the file has
+ * no hash, negative: it is damaged. Errors do not name the file.
+ */
+int safetensors_check_content(const struct safetensors *s, struct err *e);
+
 /* Writes tensors in the given order, atomically. `metadata`: an object of strings, borrowed, or
- * NULL. */
+ * NULL; its copy in the file has the hash. */
 int safetensors_write(const char *path, const struct safetensor *tensors, size_t n,
                       struct json *metadata, struct err *e);
 

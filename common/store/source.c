@@ -116,6 +116,11 @@ const char *source_meta_key(const struct source *s)
     return s->store ? STORE_META_KEY : TENSORS_META;
 }
 
+int source_check_content(const struct source *s, struct err *e)
+{
+    return safetensors_check_content(s->tensors, e);
+}
+
 size_t source_n_records(const struct source *s)
 {
     return s->store ? store_n_records(s->store) : safetensors_n(s->tensors);

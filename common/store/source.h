@@ -34,6 +34,8 @@ struct json *source_meta(const struct source *s);
 /* The key under which source_get finds it. */
 const char *source_meta_key(const struct source *s);
 size_t source_n_records(const struct source *s);
+/* safetensors_check_content of a .safetensors file. */
+int source_check_content(const struct source *s, struct err *e);
 
 /* Records in order, without the meta record: 1 a record, 0 the end, < 0 an error. */
 int source_next(struct source *s, struct record *r, struct err *e);

@@ -267,6 +267,11 @@ END
     sed 's/r3d-tiny/r3d-huge/g' model.safetensors >huge
     refused 1 "header: not a safetensors file, or cut off" --model header
     refused 1 "tensors: tensor '" --model tensors
+    cp model.safetensors zeroed
+    dd if=/dev/zero of=zeroed bs=4096 seek=100 count=1 conv=notrunc status=none
+    refused 1 "zeroed: damaged: tensors and texts do not sum up to the hash in __metadata__" --model zeroed
+    tool teg-inspect verify zeroed
+    expect_error 1 "zeroed: damaged: tensors and texts do not sum up to the hash in __metadata__"
     refused 1 "noise: not a safetensors file" --model noise
     refused 1 "stranger: not a model of teg-train: its metadata has no member" --model stranger
     refused 1 "huge: model r3d-huge: unknown; one of r3d50, r3d-tiny" --model huge
@@ -294,7 +299,7 @@ PYTHON
     python3 - <<'PYTHON'
 import json, struct
 def poke(name, tensor, value):
-    data = bytearray(open("model.safetensors", "rb").read())
+    data = bytearray(open("model.safetensors", "rb").read().replace(b'"content":', b'"contend":', 1))
     length = struct.unpack("<Q", data[:8])[0]
     at = 8 + length + json.loads(data[8:8 + length])[tensor]["data_offsets"][0]
     data[at:at + 4] = struct.pack("<f", value)
@@ -335,7 +340,7 @@ PYTHON
     ulimit -S -f unlimited
     expect_error 1 "a.lmdb.part: "
     cp a.lmdb.part kept
-    sed 's/"step":"20"/"step":"21"/' model.safetensors >other
+    sed 's/"step":"20"/"step":"21"/; s/"content":/"contend":/' model.safetensors >other
     while IFS='|' read -r options expected; do
         # shellcheck disable=SC2086 # a list of words
         extract a $options

@@ -302,7 +302,7 @@ END
 @test "weights of another model to start from" {
     trained same --init whole.safetensors --epochs 0
     tool teg-inspect diff same.safetensors whole.safetensors
-    [[ $stderr == *" differ: 3 members of __metadata__, 0 records, 0 and 0 only in one" ]]
+    [[ $stderr == *" differ: 4 members of __metadata__, 0 records, 0 and 0 only in one" ]]
     trained new --init whole.safetensors --objective other:1,1,1 --head-dim 16 --epochs 0
     [ "$(value new.safetensors res5.0.bn3.running_var)" = "$(value whole.safetensors res5.0.bn3.running_var)" ]
     [ "$(value new.safetensors other.1.linear.weight | head -n 1)" = "float32 [16,8]" ]
@@ -336,6 +336,11 @@ END
     : >empty
     refused 1 "header: not a safetensors file, or cut off" --init header
     refused 1 "tensors: tensor '" --init tensors
+    cp whole.safetensors zeroed
+    dd if=/dev/zero of=zeroed bs=4096 seek=100 count=1 conv=notrunc status=none
+    refused 1 "zeroed: damaged: tensors and texts do not sum up to the hash in __metadata__" --init zeroed
+    sed 's/"content":/"contend":/' zeroed >unhashed
+    trained unhashed_start --init unhashed --epochs 0
     refused 1 "empty: not a safetensors file" --init empty
     refused 1 "frames.lmdb: not a safetensors file" --init frames.lmdb
     refused 1 "none: No such file or directory" --init none
@@ -424,6 +429,7 @@ sed s/"log_bytes":"0"/"log_bytes":"x"/|cannot go on from this checkpoint (--forc
 sed s/"window":"\[0/"window":"{0/|cannot go on from this checkpoint (--force starts anew): window: 1:
 sed s/"window":"\[0,0.0,/"window":"[0,000,/|cannot go on from this checkpoint
 sed s/"window":"\[0,/"window":"[-,/|cannot go on from this checkpoint
+sed s/"step":"3"/"step":"4"/|cannot go on from this checkpoint (--force starts anew): damaged: tensors and texts do not
 sed s/"velocity.stem.bn.bias"/"velocity.stem.bn.bia_"/|cannot go on from this checkpoint (--force starts anew): tensor velocity.stem.bn.bias is missing
 END
 }

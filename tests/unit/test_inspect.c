@@ -120,9 +120,10 @@ static void make_embeddings(const char *path, size_t steps, float special)
     support_ok(store_publish(w, 2, &e), &e);
 }
 
-static void make_model(const char *path, float last)
+/* `last` and `bias_last` (bfloat16) are the last numbers of its tensors. */
+static void make_tensors(const char *path, float last, uint16_t bias_last)
 {
-    static const uint16_t bias[3] = {0x3f80, 0xc000, 0x7fc0}; /* 1, -2, NaN */
+    const uint16_t bias[3] = {0x3f80, 0xc000, bias_last}; /* 1, -2, ... */
     struct err e = {0};
     float weights[6] = {0, 1, 2, 3, 4, last};
     struct safetensor t[2] = {
@@ -138,6 +139,11 @@ static void make_model(const char *path, float last)
     assert_int_equal(json_add(metadata, "step", json_new_str("7")), 0);
     support_ok(safetensors_write(path, t, 2, metadata, &e), &e);
     json_free(metadata);
+}
+
+static void make_model(const char *path, float last)
+{
+    make_tensors(path, last, 0x7fc0); /* NaN */
 }
 
 /* -- running -- */
@@ -234,6 +240,7 @@ static void test_ls_model(void **state)
     succeeds(&o);
     assert_string_equal(o.out, "model     safetensors\n"
                                "metadata  step = 7\n"
+                               "          content = 6b15cddd6a542c0783765af1276f8845\n"
                                "elements  9 in 30 bytes\n"
                                "records   2\n"
                                "keys      fc.weight\n"
@@ -280,7 +287,7 @@ static void test_show_model(void **state)
                                "1 NaN, 0 infinite\n1 -2 nan\n");
     run(&o, inspect_show, (struct inspect){.path = path, .key = "__metadata__"});
     succeeds(&o);
-    assert_string_equal(o.out, "{\n  \"step\": \"7\"\n}\n");
+    has(&o, "{\n  \"step\": \"7\",\n  \"content\": \"");
     run(&o, inspect_show, (struct inspect){.path = path, .key = "fc"});
     support_failed(o.rc, &o.e, "m.safetensors: there is no tensor 'fc'");
 }
@@ -335,10 +342,39 @@ static void test_verify_good(void **state)
         has(&o, "x: good: embeddings, 2 videos in 6 records\n");
     }
     support_remove(path);
-    make_model(path, 0);
+    make_tensors(path, 0, 0);
     run(&o, inspect_verify, (struct inspect){.path = path});
     succeeds(&o);
     has(&o, "x: good: safetensors, 2 tensors\n");
+}
+
+static void test_verify_model(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct outcome o;
+    struct buf file = {0};
+    const char *path = support_path(folder, "x");
+    make_tensors(path, INFINITY, 0x7fc0);
+    run(&o, inspect_verify, (struct inspect){.path = path});
+    has(&o, "x: fc.weight: number 5 is not finite\n");
+    has(&o, "x: fc.bias: number 2 is not finite\n");
+    support_failed(o.rc, &o.e, "x: 2 of 2 tensors are bad");
+    make_tensors(path, 5, 0);
+    support_ok(file_read(path, &file, &e), &e);
+    file.data[file.len - 7] ^= 1;
+    support_write(path, file.data, file.len);
+    run(&o, inspect_verify, (struct inspect){.path = path});
+    support_failed(o.rc, &o.e, "x: damaged: tensors and texts do not sum up to the hash");
+    /* Files of other programs have no hash. */
+    char *member = memmem(file.data, file.len, "\"content\"", 9);
+    assert_non_null(member);
+    memcpy(member, "\"contend\"", 9);
+    support_write(path, file.data, file.len);
+    run(&o, inspect_verify, (struct inspect){.path = path});
+    succeeds(&o);
+    has(&o, "x: good: safetensors, 2 tensors, without a hash of the content\n");
+    buf_release(&file);
 }
 
 /* A store of any records, which `!meta` calls complete. */
@@ -711,8 +747,8 @@ static void test_diff_others(void **state)
     run(&o, inspect_diff, (struct inspect){.path = b, .other = b});
     succeeds(&o);
     run(&o, inspect_diff, (struct inspect){.path = a, .other = b});
-    assert_string_equal(o.out, "fc.weight: 1 of 6 elements differ; first [1, 2]: "
-                               "5 | nan\n");
+    has(&o, "__metadata__:\n  content: \"");
+    has(&o, "\nfc.weight: 1 of 6 elements differ; first [1, 2]: 5 | nan\n");
     support_remove(a);
     support_remove(b);
     make_index(a, "dance");
@@ -734,6 +770,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_verify_bad_records, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_verify_bad_arrays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_verify_wholes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_verify_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_foreign_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_export_npy, set_up, tear_down),

@@ -42,14 +42,20 @@ static const struct safetensor model[] = {
 };
 enum { N_MODEL = sizeof model / sizeof *model };
 
-static void write_model(const char *path)
+/* The first n tensors. */
+static void write_tensors(const char *path, size_t n)
 {
     struct err e = {0};
     struct json *metadata = json_new_object();
     assert_int_equal(json_add(metadata, "format", json_new_str("pt")), 0);
     assert_int_equal(json_add(metadata, "settings", json_new_str("{\"depth\": 50}")), 0);
-    support_ok(safetensors_write(path, model, N_MODEL, metadata, &e), &e);
+    support_ok(safetensors_write(path, model, n, metadata, &e), &e);
     json_free(metadata);
+}
+
+static void write_model(const char *path)
+{
+    write_tensors(path, N_MODEL);
 }
 
 static void check_tensor(const struct safetensor *t, const struct safetensor *expected)
@@ -96,13 +102,48 @@ static void test_round_trip(void **state)
     assert_int_equal((uintptr_t)safetensors_at(s, 0)->data % 64, 0);
     safetensors_close(s);
     safetensors_close(NULL);
-    /* No tensors and no metadata are fine as well. */
+    /* No tensors and no metadata but the hash are fine as well. */
     support_ok(safetensors_write(path, NULL, 0, NULL, &e), &e);
     support_ok(safetensors_open(&s, path, &e), &e);
     assert_int_equal(safetensors_n(s), 0);
-    assert_int_equal(json_len(safetensors_metadata(s)), 0);
+    assert_int_equal(json_len(safetensors_metadata(s)), 1);
+    assert_int_equal(safetensors_check_content(s, &e), 1);
     assert_null(safetensors_find(s, "x"));
     safetensors_close(s);
+}
+
+/* Whatever bit is turned: the file is refused, or its content is not what was written. (Of a tensor
+ * without elements the shape might be another one.) */
+static void test_content(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct safetensors *s;
+    struct buf file = {0};
+    const char *path = support_path(folder, "c.safetensors");
+    write_tensors(path, 2);
+    support_ok(file_read(path, &file, &e), &e);
+    char *member = memmem(file.data, file.len, "\"content\"", 9);
+    assert_non_null(member);
+    size_t at = (size_t)(member + 1 - (char *)file.data), end = at + strlen("content");
+    for (size_t i = 0; i < 8 * file.len; i++) {
+        bool named = i / 8 < at || i / 8 >= end; /* without its name it is no hash */
+        file.data[i / 8] ^= (unsigned char)(1 << i % 8);
+        if (safetensors_view(&s, file.data, file.len, &e) == 0) {
+            if (named && safetensors_check_content(s, &e) >= 0)
+                fail_msg("bit %zu is not missed", i);
+            safetensors_close(s);
+        }
+        file.data[i / 8] ^= (unsigned char)(1 << i % 8);
+    }
+    support_ok(safetensors_view(&s, file.data, file.len, &e), &e);
+    assert_int_equal(safetensors_check_content(s, &e), 1);
+    safetensors_close(s);
+    memcpy(member, "\"contend\"", 9);
+    support_ok(safetensors_view(&s, file.data, file.len, &e), &e);
+    assert_int_equal(safetensors_check_content(s, &e), 0);
+    safetensors_close(s);
+    buf_release(&file);
 }
 
 static void test_item_bytes(void **state)
@@ -125,7 +166,8 @@ static void test_reference(void **state)
         "from safetensors.numpy import save_file\n"
         "t = dict(deserialize(open(sys.argv[1], 'rb').read()))\n"
         "m = safe_open(sys.argv[1], 'np').metadata()\n"
-        "assert m == {'format': 'pt', 'settings': '{\"depth\": 50}'}, m\n"
+        "assert {**m, 'content': len(m['content'])} == {\n"
+        "    'format': 'pt', 'settings': '{\"depth\": 50}', 'content': 32}, m\n"
         "assert {k: (v['dtype'], v['shape']) for k, v in t.items()} == {\n"
         "    'conv.weight': ('F32', [2, 3]), 'bias \"\\u00e9\"': ('BF16', [4]),\n"
         "    'empty': ('U8', [0, 7]), 'step': ('I64', [])}, t\n"
@@ -154,6 +196,7 @@ static void test_reference(void **state)
         check_tensor(safetensors_find(s, expected.name), &expected);
     }
     assert_string_equal(json_str(json_member(safetensors_metadata(s), "format")), "pt");
+    assert_int_equal(safetensors_check_content(s, &e), 1); /* whatever the order of the tensors */
     safetensors_close(s);
 }
 
@@ -313,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_content, set_up, tear_down),
         cmocka_unit_test(test_item_bytes),
         cmocka_unit_test_setup_teardown(test_reference, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_headers, set_up, tear_down),
