@@ -47,3 +47,16 @@ says() {
     says 2 "" "$root/tests/gpu/run" "$at/build" do "$TEG_BIN/teg-index" --no-such-option
     says 127 "" "$root/tests/gpu/run" "$at/build" do no-such-program
 }
+
+@test "a GPU that is there and not used fails" {
+    local root=$BATS_TEST_DIRNAME/../.. at=$BATS_TEST_TMPDIR program
+    mkdir -p "$at/smi" "$at/build/tests/ops" "$at/build/tests/unit"
+    printf '#!/bin/sh\n' >"$at/smi/nvidia-smi"
+    for program in $(cd "$root" && grep -l ON_EVERY_DEVICE tests/ops/*.c tests/unit/*.c); do
+        printf '#!/bin/sh\necho 1..1\necho "# skip: device cuda: no cuDNN"\necho "not ok 1 # SKIP a_cuda"\n' >"$at/build/${program%.c}"
+    done
+    ln -s "$TEG_BIN"/teg-* "$at/build"
+    chmod +x "$at/smi/nvidia-smi" "$at"/build/tests/*/*
+    PATH=$at/smi:$PATH CUDA_VISIBLE_DEVICES='' run -1 "$root/tests/gpu/run" "$at/build" tests
+    [[ $output == *"fail timeout 150 $at/build/tests/ops/test_conv: the GPU was not used"* ]]
+}
