@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
@@ -11,6 +12,8 @@
 
 struct plan_cache {
     char *folder, *path, *lock, *machine; /* folder NULL: nothing is kept */
+    struct plan_file *read;               /* the file as it was last read, NULL: there was none */
+    struct stat as;                       /* what it was then */
 };
 
 /* The name of a machine as one of a file. */
@@ -50,6 +53,7 @@ void plan_cache_close(struct plan_cache *c)
 {
     if (!c)
         return;
+    plan_file_close(c->read);
     free(c->folder);
     free(c->path);
     free(c->lock);
@@ -57,15 +61,29 @@ void plan_cache_close(struct plan_cache *c)
     free(c);
 }
 
-bool plan_cache_get(const struct plan_cache *c, const char *key, char choice[PLAN_FILE_LINE])
+/* Each change is a new file. */
+static void read_again(struct plan_cache *c)
 {
-    struct plan_file *f;
-    if (!c->folder || plan_file_open(&f, c->path, c->machine, NULL) < 0)
+    struct stat now;
+    if (stat(c->path, &now) < 0)
+        now = (struct stat){0};
+    if (now.st_ino == c->as.st_ino && now.st_size == c->as.st_size &&
+        now.st_mtim.tv_sec == c->as.st_mtim.tv_sec && now.st_mtim.tv_nsec == c->as.st_mtim.tv_nsec)
+        return;
+    plan_file_close(c->read);
+    c->as = now;
+    if (plan_file_open(&c->read, c->path, c->machine, NULL) < 0)
+        c->read = NULL;
+}
+
+bool plan_cache_get(struct plan_cache *c, const char *key, char choice[PLAN_FILE_LINE])
+{
+    if (!c->folder)
         return false;
-    const char *kept = plan_file_get(f, key);
+    read_again(c);
+    const char *kept = c->read ? plan_file_get(c->read, key) : NULL;
     if (kept)
         snprintf(choice, PLAN_FILE_LINE, "%s", kept);
-    plan_file_close(f);
     return kept;
 }
 

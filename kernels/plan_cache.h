@@ -25,7 +25,7 @@ int plan_cache_open(struct plan_cache **c, const char *folder, const char *machi
 void plan_cache_close(struct plan_cache *c);
 
 /* As the file says now: other processes may have put something. */
-bool plan_cache_get(const struct plan_cache *c, const char *key, char choice[PLAN_FILE_LINE]);
+bool plan_cache_get(struct plan_cache *c, const char *key, char choice[PLAN_FILE_LINE]);
 /* Nothing where another process is putting something. */
 void plan_cache_put(const struct plan_cache *c, const char *key, const char *choice);
 

@@ -33,7 +33,7 @@ static struct plan_cache *open_cache(const char *where, const char *machine)
     return c;
 }
 
-static void check(const struct plan_cache *c, const char *key, const char *want)
+static void check(struct plan_cache *c, const char *key, const char *want)
 {
     char choice[PLAN_FILE_LINE] = "";
     assert_int_equal(plan_cache_get(c, key, choice), want != NULL);
