@@ -91,8 +91,8 @@ int backend_alloc_zero(struct backend *b, void *pointer, size_t bytes, struct er
 /* Numbers from -1 to 1, unlike each other as in use: zeros draw less power, and run faster on some
  * devices. */
 int backend_fill(struct backend *b, void *to, size_t bytes, enum dtype dtype, struct err *e);
-/* Peak of multiply-adds * 2 per second of this device at `dtype` as far as it can be measured in a
- * few ms. */
+/* Peak of multiply-adds * 2 per second of this device at `dtype` as far as it can be measured in
+ * part of a second. */
 int backend_peak_flops(struct backend *b, enum dtype dtype, double *flops, struct err *e);
 
 /* -- convolution: y[n,to,ho,wo,o] = bias[o] + sum w[o,kt,kh,kw,i] x[n, to*st-pt+kt, ...,i] -- */

@@ -52,6 +52,7 @@ struct extractor {
     struct localizer *localizer;   /* of people */
     float *places, *device_places; /* [batch, boxes, 4] */
     size_t encoder_n, encoder_length;
+    size_t longest; /* clips that there was room for, before convolutions were measured */
     struct loader *loader;
     float *pooled; /* [C] */
     double waited; /* seconds for the loader */
@@ -586,9 +587,10 @@ static int encoder_for(struct extractor *x, size_t n, size_t length, struct err 
         return 0;
     x->encoder_n = n;
     x->encoder_length = length;
-    b->sizing = b->measures;
+    b->sizing = b->measures && length > x->longest;
     int rc = b->sizing ? new_encoder(x, n, length, e) : 0;
     b->sizing = false;
+    x->longest = length > x->longest ? length : x->longest;
     if (rc < 0 || new_encoder(x, n, length, e) < 0)
         return ERR_FAIL;
     nn_device_tell(b, x->o->ui);

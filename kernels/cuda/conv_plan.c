@@ -53,7 +53,7 @@ struct conv_plan {
     enum conv_pass pass;
     enum dtype y_type;
     struct conv_choice choice;
-    bool unsure; /* fused.h could not be tried: there was no memory for it */
+    bool unsure; /* not everything could be tried, for want of memory */
     struct gemm *gemm;
     struct graph *graph;
     struct conv_plan *next;
@@ -367,19 +367,19 @@ static int run_candidate(void *user, struct err *e)
     return conv_plan_run(s->plan, &s->t, s->workspace, 0.0f, e);
 }
 
-/* The key of a candidate that broke the device: it is not tried again. */
+/* The key of what broke the device: it is not tried again, for whatever shape. */
 static void write_broken_key(const struct conv_plan *p, const struct conv_choice *c,
-                             char key[KEY_BYTES + CHOICE_BYTES])
+                             char key[KEY_BYTES])
 {
-    char name[CHOICE_BYTES];
-    name_of(c, name);
-    snprintf(key, KEY_BYTES + CHOICE_BYTES, "%s: %s", p->key, name);
+    snprintf(key, KEY_BYTES, "broken: %s %s %s %ld", pass_names[p->pass],
+             p->desc.dtype == DTYPE_BF16 ? "bf16" : "f32",
+             c->way == WAY_PRODUCT ? "algorithm" : "engine", c->number);
 }
 
 static bool is_known_broken(const struct conv_plan *p, const struct conv_choice *c)
 {
     struct cuda_state *s = cuda_of(p->backend);
-    char key[KEY_BYTES + CHOICE_BYTES], unused[PLAN_FILE_LINE];
+    char key[KEY_BYTES], unused[PLAN_FILE_LINE];
     write_broken_key(p, c, key);
     return plan_file_get(s->plan_file, key) || plan_cache_get(s->plan_cache, key, unused);
 }
@@ -389,7 +389,7 @@ static void check_device(struct search *s, const struct conv_choice *c)
 {
     struct conv_plan *p = s->plan;
     struct cuda_state *state = cuda_of(p->backend);
-    char key[KEY_BYTES + CHOICE_BYTES], name[CHOICE_BYTES];
+    char key[KEY_BYTES], name[CHOICE_BYTES];
     s->broken = cudaStreamSynchronize(state->stream);
     if (s->broken == cudaSuccess)
         return;
@@ -413,8 +413,10 @@ static void try_choice(struct search *s, const struct conv_choice *c)
         return;
     /* room for the samples too, so that the workspace does not move under the plan */
     size_t bytes = conv_plan_workspace_bytes(p) + sizeof s->samples;
-    if (cuda_reserve(p->backend, bytes, NULL) < 0)
+    if (cuda_reserve(p->backend, bytes, NULL) < 0) {
+        p->unsure = true;
         return;
+    }
     s->workspace = cuda_scratch(p->backend, bytes);
     float ms = INFINITY;
     if (is_right(s))
@@ -511,7 +513,7 @@ static int search(struct conv_plan *p, struct err *e)
     if (rc == 0 && has_company(&p->desc)) {
         const struct fused_question q = {p->backend, p, &p->desc, p->pass, &s->t};
         struct fused_answer a;
-        p->unsure = fused_choose(&q, &a) < 0;
+        p->unsure |= fused_choose(&q, &a) < 0;
         fused.fusion = a.fusion;
         fused.ms = a.ms;
         fused.apart_ms = a.apart_ms;
@@ -553,10 +555,9 @@ static int choose(struct conv_plan *p, struct err *e)
     if (p->choice.way == WAY_PLAIN)
         err_set(&p->backend->note, "this will be slow: %s has no engine that computes %s right",
                 vendor_versions(s->vendor), p->key);
-    if (p->unsure) /* the next run may have the memory */
-        return 0;
     write_choice(&p->choice, text);
-    plan_cache_put(s->plan_cache, p->key, text);
+    if (!p->unsure) /* other runs may have the memory */
+        plan_cache_put(s->plan_cache, p->key, text);
     return plan_file_put(s->plan_file, p->key, text, e);
 }
 

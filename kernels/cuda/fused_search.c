@@ -24,6 +24,7 @@ struct trial {
     const struct conv_tensors *t;
     size_t rows, channels; /* of the result */
     void *result;
+    bool lacks_memory;                 /* for scratch */
     enum conv_fusion fusion;           /* what run_fused does */
     struct norm_apply_args apply;      /* of a forward pass */
     struct norm_grad_apply_args first; /* of a pass to data, likewise the next */
@@ -179,6 +180,7 @@ static int run_fused(void *user, struct err *e)
     j.first = all && x->first.dc ? &x->first : NULL;
     j.then = x->then.c ? &x->then : NULL;
     void *scratch = cuda_scratch(x->b, fused_bytes(&j));
+    x->lacks_memory |= !scratch;
     if (!scratch || !fused_may_run(&j))
         return err_set(e, "a product cannot be fused");
     if (!all && make_factor(x, e) < 0)
@@ -332,13 +334,13 @@ int fused_choose(const struct fused_question *q, struct fused_answer *answer)
     struct trial x = {
         .b = q->backend, .apart = q->apart, .desc = q->desc, .pass = q->pass, .t = q->t};
     struct outcome want = {0};
-    bool made = make(&x);
+    bool made = make(&x) && run_apart(&x, NULL) == 0 && fetch(&x, &want);
     *answer = (struct fused_answer){.fusion = FUSES_NOTHING};
-    if (made && run_apart(&x, NULL) == 0 && fetch(&x, &want))
+    if (made)
         find_fastest(&x, &want, answer);
     outcome_release(&want);
     release(&x);
     cudaGetLastError();
     s->failure = before; /* memory that a trial lacks is no failure */
-    return made ? 0 : ERR_FAIL;
+    return made && !x.lacks_memory ? 0 : ERR_FAIL;
 }

@@ -22,7 +22,7 @@ struct fused_answer {
 /*
  * Runs the pass and the operations around it that desc->with_apply, with_sums, with_first and then
  * name, apart and fused, which is taken where the results are those of the others and came clearly
- * sooner. Below 0, and nothing is to be fused, where there is no memory to try it.
+ * sooner. Below 0 where there is no memory to try all of it.
  * Overwrites the pass's result, x with `apply`, and dy with `first`.
  */
 int fused_choose(const struct fused_question *q, struct fused_answer *answer);

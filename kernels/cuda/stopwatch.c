@@ -13,6 +13,9 @@
 enum { FEWEST = 3, MOST = 30 };
 #define ENOUGH 2.0f
 
+/* Milliseconds that starting a recording may take, which counts in full where it has one run. */
+#define START 0.02f
+
 int stopwatch_init(struct stopwatch *w, struct backend *b, struct err *e)
 {
     *w = (struct stopwatch){.backend = b};
@@ -79,7 +82,7 @@ float stopwatch_time(const struct stopwatch *w, float hopeless,
 {
     struct repeated r = {run, user, 1};
     float once = time_repeated(w, &r);
-    if (once > hopeless || isinf(once))
+    if (once > hopeless + START || isinf(once))
         return INFINITY;
     float more = ENOUGH / once;
     r.n = more < FEWEST ? FEWEST : more > MOST ? MOST : (int)more;

@@ -19,8 +19,9 @@ function amount(x)
 }
 
 NF != 6 {
-    print FILENAME ":" FNR ": " NF " fields where 6 are expected" >"/dev/stderr"
-    exit 1
+    print "row " FNR ": " NF " fields where 6 are expected: " $0 >"/dev/stderr"
+    bad = 1
+    next
 }
 
 {
@@ -29,4 +30,8 @@ NF != 6 {
     mark = ratio != "-" && $5 != "-" && ratio + 0 < $5 + 0 ? "  < wanted" : ""
     printf "%-34s %12s %12s %7s %7s %12s %6s%s\n", $1, amount($3), amount($4), ratio, $5, amount($6), share, mark
     fflush()
+}
+
+END {
+    exit bad
 }

@@ -89,7 +89,7 @@ overlay() {
     while tool teg-train "${small[@]}" --device cuda --epochs 1 -o a.safetensors && [ "$status" -ne 0 ]; do
         [[ $stderr == *"engine 12 "*"left out when this is run again"* ]]
         tries=$((tries + 1))
-        [ $tries -lt 200 ]
+        [ $tries -lt 10 ] # once for all shapes
     done
     [ $tries -gt 0 ]
     ! grep -P '\tgraph .* engine 12 ' a.safetensors.plans
