@@ -152,9 +152,9 @@ static void check_device(struct search *s, const struct conv_choice *c)
     const char *why = cudaGetErrorString(s->broken);
     write_broken_key(p, c, key);
     plan_cache_put(state->plan_cache, key, why);
-    plan_file_put(state->plan_file, key, why, NULL);
+    bool kept = plan_file_put(state->plan_file, key, why, NULL) == 0;
     conv_choice_name(c, name);
-    err_set(s->e, "%s: %s (it is left out when this is run again)", name, why);
+    err_set(s->e, "%s: %s%s", name, why, kept ? " (it is left out when this is run again)" : "");
 }
 
 static void try_choice(struct search *s, const struct conv_choice *c)
