@@ -30,11 +30,10 @@ struct search {
     struct conv_tensors t;
     struct conv_samples samples;
     struct stopwatch watch;
-    void *workspace; /* of the candidate that runs */
-    struct conv_choice best;
-    float best_ms;      /* of one run; infinite: none is right yet */
-    struct err *e;      /* of what breaks the device */
-    cudaError_t broken; /* by a candidate: nothing can be computed any more */
+    void *workspace;         /* of the candidate that runs */
+    struct conv_choice best; /* its ms infinite: none is right yet */
+    struct err *e;           /* of what breaks the device */
+    cudaError_t broken;      /* by a candidate: nothing can be computed any more */
 };
 
 static void search_release(struct search *s)
@@ -65,7 +64,7 @@ static int search_init(struct search *s, struct conv_plan *p, struct err *e)
 {
     const struct conv_desc *d = &p->desc;
     struct backend *b = p->backend;
-    *s = (struct search){.plan = p, .best_ms = INFINITY, .best = {.way = WAY_PLAIN}, .e = e};
+    *s = (struct search){.plan = p, .best = {.way = WAY_PLAIN, .ms = INFINITY}, .e = e};
     s->t.x_type = s->t.w_type = d->dtype;
     s->t.y_type = p->y_type;
     size_t x = conv_in_rows(d) * d->c_in, y = conv_out_rows(d) * d->c_out;
@@ -174,14 +173,12 @@ static void try_choice(struct search *s, const struct conv_choice *c)
         return;
     }
     s->workspace = cuda_scratch(p->backend, bytes);
-    float ms = INFINITY;
+    named.ms = INFINITY;
     if (is_right(s))
-        ms = stopwatch_time(&s->watch, s->best_ms * HOPELESS, run_candidate, s);
+        named.ms = stopwatch_time(&s->watch, s->best.ms * HOPELESS, run_candidate, s);
     check_device(s, &named);
-    if (ms < s->best_ms * CLEARLY_FASTER) {
-        s->best_ms = named.ms = ms;
+    if (named.ms < s->best.ms * CLEARLY_FASTER)
         s->best = named;
-    }
 }
 
 static void try_products(struct search *s)
@@ -215,7 +212,7 @@ static void try_graph(struct search *s, const struct graph_spec *spec, int n_tri
     double began = ui_seconds();
     for (; p->graph && c.index < graph_n_choices(p->graph); c.index++) {
         double now = ui_seconds();
-        if ((c.index >= n_tries || now - began > patience) && !isinf(s->best_ms))
+        if ((c.index >= n_tries || now - began > patience) && !isinf(s->best.ms))
             break;
         if (is_left_out(s, c.index, compile))
             continue;
@@ -246,7 +243,7 @@ static void try_all(struct search *s)
     if (product && (p->pass != CONV_BACKWARD_WEIGHTS || conv_out_rows(&p->desc) < MANY_ROWS))
         return;
     try_graphs(s, false);
-    if (isinf(s->best_ms))
+    if (isinf(s->best.ms))
         try_graphs(s, true);
 }
 
@@ -259,7 +256,7 @@ int conv_search(struct conv_plan *p, struct err *e)
         cudaGetLastError(); /* of candidates that failed */
         if (s->broken != cudaSuccess)
             rc = ERR_FAIL;
-        else if (isinf(s->best_ms))
+        else if (isinf(s->best.ms))
             s->best = (struct conv_choice){
                 .way = WAY_PLAIN,
                 .w_type = p->pass == CONV_BACKWARD_WEIGHTS ? DTYPE_F32 : p->desc.dtype};
@@ -268,11 +265,7 @@ int conv_search(struct conv_plan *p, struct err *e)
     struct conv_choice fused = {.way = WAY_FUSED, .w_type = p->desc.dtype};
     if (rc == 0 && conv_has_company(&p->desc)) {
         const struct fused_question q = {p->backend, p, &p->desc, p->pass, &s->t};
-        struct fused_answer a;
-        p->unsure |= fused_choose(&q, &a) < 0;
-        fused.fusion = a.fusion;
-        fused.ms = a.ms;
-        fused.apart_ms = a.apart_ms;
+        p->unsure |= fused_choose(&q, &fused) < 0;
         rc = fused.fusion ? conv_plan_use(p, &fused, e) : 0;
     }
     cudaGetLastError(); /* of what was tried */

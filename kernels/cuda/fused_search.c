@@ -314,7 +314,7 @@ static bool is_right(struct trial *x, const struct outcome *want)
 }
 
 /* All of it, or without the factor where there is something else. */
-static void find_fastest(struct trial *x, const struct outcome *want, struct fused_answer *best)
+static void find_fastest(struct trial *x, const struct outcome *want, struct conv_choice *best)
 {
     bool both = (x->apply.y || x->first.dc) && (x->desc->with_sums || x->desc->then);
     best->ms = best->apart_ms = stopwatch_time(&x->watch, INFINITY, run_apart, x);
@@ -327,7 +327,7 @@ static void find_fastest(struct trial *x, const struct outcome *want, struct fus
     }
 }
 
-int fused_choose(const struct fused_question *q, struct fused_answer *answer)
+int fused_choose(const struct fused_question *q, struct conv_choice *best)
 {
     struct cuda_state *s = cuda_of(q->backend);
     const struct err before = s->failure;
@@ -335,9 +335,9 @@ int fused_choose(const struct fused_question *q, struct fused_answer *answer)
         .b = q->backend, .apart = q->apart, .desc = q->desc, .pass = q->pass, .t = q->t};
     struct outcome want = {0};
     bool made = make(&x) && run_apart(&x, NULL) == 0 && fetch(&x, &want);
-    *answer = (struct fused_answer){.fusion = FUSES_NOTHING};
+    best->fusion = FUSES_NOTHING;
     if (made)
-        find_fastest(&x, &want, answer);
+        find_fastest(&x, &want, best);
     outcome_release(&want);
     release(&x);
     cudaGetLastError();

@@ -3,7 +3,7 @@
 #ifndef TEG_KERNELS_CUDA_FUSED_SEARCH_H
 #define TEG_KERNELS_CUDA_FUSED_SEARCH_H
 
-#include "kernels/cuda/conv_plan.h"
+#include "kernels/cuda/conv_choice.h"
 
 /* A pass of a convolution, how it is computed by itself, and random factors for it. */
 struct fused_question {
@@ -14,17 +14,12 @@ struct fused_question {
     const struct conv_tensors *t;
 };
 
-struct fused_answer {
-    enum conv_fusion fusion; /* what fused.h is to do */
-    float ms, apart_ms;      /* of the pass and all around it, so and without fused.h */
-};
-
 /*
- * Runs the pass and the operations around it that desc->with_apply, with_sums, with_first and then
- * name, apart and fused, which is taken where the results are those of the others and came clearly
- * sooner. Below 0 where there is no memory to try all of it.
- * Overwrites the pass's result, x with `apply`, and dy with `first`.
+ * Fills the fusion and the times of `best`. Runs the pass and the operations around it that
+ * desc->with_apply, with_sums, with_first and then name, apart and fused, which is taken where the
+ * results are those of the others and came clearly sooner. Below 0 where there is no memory to try
+ * all of it. Overwrites the pass's result, x with `apply`, and dy with `first`.
  */
-int fused_choose(const struct fused_question *q, struct fused_answer *answer);
+int fused_choose(const struct fused_question *q, struct conv_choice *best);
 
 #endif
