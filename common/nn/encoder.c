@@ -190,22 +190,23 @@ int encoder_backward(struct encoder *c, const void *pixels, float *const *dz, st
     return encoder_backward_features(c, pixels, e);
 }
 
-double encoder_forward_flops(const struct encoder *c)
+static double flops_of(const struct encoder *c, double (*of)(const struct pass *p))
 {
-    double flops = pass_forward_flops(c->backbone);
+    double flops = of(c->backbone);
     for (int i = 0; i < MODEL_MAX_HEADS; i++)
         if (c->head[i])
-            flops += pass_forward_flops(c->head[i]);
+            flops += of(c->head[i]);
     return flops;
+}
+
+double encoder_forward_flops(const struct encoder *c)
+{
+    return flops_of(c, pass_forward_flops);
 }
 
 double encoder_step_flops(const struct encoder *c)
 {
-    double flops = pass_step_flops(c->backbone);
-    for (int i = 0; i < MODEL_MAX_HEADS; i++)
-        if (c->head[i])
-            flops += pass_step_flops(c->head[i]);
-    return flops;
+    return flops_of(c, pass_step_flops);
 }
 
 size_t encoder_activation_bytes(const struct encoder *c)
