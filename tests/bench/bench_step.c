@@ -56,13 +56,20 @@ static void check(int rc, const struct err *e)
     }
 }
 
-/* Filled with numbers. */
-static void *allocate(struct bench *t, size_t n, enum dtype dtype)
+static void *allocate(struct bench *t, size_t bytes)
 {
-    size_t bytes = n * dtype_bytes(dtype);
     struct err e = {0};
     void *memory = NULL;
     check(t->b->ops->alloc(t->b, bytes, &memory, &e), &e);
+    return memory;
+}
+
+/* With numbers in it. */
+static void *allocate_filled(struct bench *t, size_t n, enum dtype dtype)
+{
+    struct err e = {0};
+    size_t bytes = n * dtype_bytes(dtype);
+    void *memory = allocate(t, bytes);
     check(backend_fill(t->b, memory, bytes, dtype, &e), &e);
     return memory;
 }
@@ -72,8 +79,8 @@ static void make_input(struct bench *t)
     for (int role = 0; role < N_ROLES; role++) {
         size_t n = t->o.batch * t->o.length[role] * t->o.size * t->o.size * 3;
         struct sample *rows = calloc(t->o.batch, sizeof *rows);
-        void *pixels = allocate(t, n, t->o.dtype);
-        float *values = malloc(n * sizeof *values), *uploaded = allocate(t, n, DTYPE_F32);
+        void *pixels = allocate(t, n * dtype_bytes(t->o.dtype));
+        float *values = malloc(n * sizeof *values), *uploaded = allocate(t, n * sizeof *values);
         struct err e = {0};
         struct rng r;
         rng_init(&r, 1, 1, (uint64_t)role);
@@ -187,8 +194,8 @@ static void make_layers(struct bench *t)
         }
     }
     for (int i = 0; i < 3; i++)
-        t->buffer[i] = allocate(t, t->most, t->o.dtype);
-    t->weights = allocate(t, t->most_weights, DTYPE_F32);
+        t->buffer[i] = allocate_filled(t, t->most, t->o.dtype);
+    t->weights = allocate_filled(t, t->most_weights, DTYPE_F32);
     set_weights(t, &t->convolutions);
     set_weights(t, &t->linear);
 }
@@ -250,7 +257,7 @@ static double bandwidth(struct bench *t)
     int n_copies = t->b->measures ? 16 : 1;
     struct err e = {0};
     size_t n = (size_t)64 << 20;
-    float *from = allocate(t, n, DTYPE_F32), *to = allocate(t, n, DTYPE_F32);
+    float *from = allocate_filled(t, n, DTYPE_F32), *to = allocate_filled(t, n, DTYPE_F32);
     double best = 1e30;
     for (int i = 0; i < REPEATS; i++) {
         double start = ui_seconds();
