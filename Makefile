@@ -334,7 +334,7 @@ format-check: ## fails when a C source is not formatted
 lint: ## cppcheck on the C sources, shellcheck on the scripts, where installed
 	@! command -v cppcheck >/dev/null || cppcheck -q --std=c11 -I. --enable=warning \
 	    --inline-suppr common kernels/cpu tools
-	@! command -v shellcheck >/dev/null || shellcheck tests/run .ci/run tests/gpu/* tests/emulator/run tests/bench/run $$(find tests pipelines -name '*.sh')
+	@! command -v shellcheck >/dev/null || shellcheck -x tests/run .ci/run tests/gpu/* tests/tap.sh tests/emulator/run tests/bench/run $$(find tests pipelines -name '*.sh')
 
 bench: tools $(bench_bin) $(helper_bin) ## speeds and ratios against peers and limits
 	tests/bench/run --build $(BUILD)

@@ -54,6 +54,12 @@ bool file_exists(const char *path)
     return stat(path, &st) == 0;
 }
 
+bool file_is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static bool is_same_place(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
@@ -260,11 +266,10 @@ int file_lock(const char *path, int *out, struct err *e)
 
 static int make_one_folder(const char *path, struct err *e)
 {
-    struct stat st;
     if (mkdir(path, 0777) == 0)
         return 0;
     int number = errno;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    if (file_is_folder(path))
         return 0;
     errno = number;
     return err_errno(e, "%s", path);

@@ -12,6 +12,7 @@
 
 int file_read(const char *path, struct buf *out, struct err *e); /* errors name the path */
 bool file_exists(const char *path);
+bool file_is_folder(const char *path); /* links are followed */
 /* Whether two paths lead to one regular file or folder, there or to be made; devices and pipes are
  * never the same. */
 bool file_is_same(const char *a, const char *b);

@@ -54,7 +54,7 @@ int annotation_files_read_all(const char *path, const char *ending, annotation_t
     struct stat about;
     struct dirent **entries;
     size_t n_read = 0;
-    if (stat(path, &about) < 0 || !S_ISDIR(about.st_mode))
+    if (!file_is_folder(path))
         return annotation_files_read(path, fn, user, e);
     int n = scandir(path, &entries, NULL, alphasort), rc = 0;
     if (n < 0)

@@ -4,15 +4,13 @@
  * frames, a label map. Key frames are seconds of the film; files of the videos mostly begin at
  * second 900. A video is ID.mp4.
  */
-#include <sys/stat.h>
-
+#include "common/base/file.h"
 #include "common/datasets/ava_files.h"
 
 static int read_annotations(const char *path, struct key_frames *k, struct video_list *out,
                             struct err *e)
 {
-    struct stat about;
-    if (stat(path, &about) < 0 || !S_ISDIR(about.st_mode))
+    if (!file_is_folder(path))
         return ava_files_read_boxes(path, k, e);
     int n = ava_files_read_films(path, k, e);
     if (n == 0)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
@@ -45,10 +46,10 @@ static int find_files(struct build *b, struct err *e)
 /* Here for all importers, as some never look into the folder. */
 static int check_folder(const char *path, struct err *e)
 {
-    struct stat about;
-    if (stat(path, &about) < 0)
-        return err_errno(e, "%s", path);
-    return S_ISDIR(about.st_mode) ? 0 : err_set(e, "%s: not a folder", path);
+    if (file_is_folder(path))
+        return 0;
+    return access(path, F_OK) < 0 ? err_errno(e, "%s", path)
+                                  : err_set(e, "%s: not a folder", path);
 }
 
 static int import(struct build *b, struct err *e)
@@ -102,8 +103,7 @@ static int add_input(struct json *inputs, const char *const given[2], const char
     char text[HASH_TEXT_BYTES];
     struct hashing h = {.root = path};
     struct buf bytes = {0};
-    struct stat about;
-    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
+    if (file_is_folder(path)) {
         if (file_walk(path, except, hash_file, &h, e) < 0)
             return ERR_FAIL;
     } else {
