@@ -268,6 +268,7 @@ emulated := $(BUILD)/emulated
 major = $(firstword $(subst ., ,$(have.$1)))
 emulated_kernels := $(if $(with_cuda),$(patsubst %.cu,$(emulated)/%.o,$(wildcard kernels/cuda/*.cu)) $(emulated)/tests/emulator/emulator.o)
 emulated_libs := $(if $(with_cuda),$(emulated)/libcudnn.so.$(call major,cudnn) $(emulated)/libcublasLt.so.$(call major,cublaslt))
+emulated_runtime := $(BUILD)/tests/emulator/emulated_runtime.o $(BUILD)/tests/emulator/emulated_stream.o
 emulated_tests := $(if $(with_cuda),$(filter-out %/test_backbone,$(gpu_tests:%.c=$(emulated)/%)))
 EMULATED_CXXFLAGS = -std=c++17 -O2 -g -ffp-contract=off -Wall -I. -Itests/emulator/include $(flags.cuda) $(EXTRA_CFLAGS)
 
@@ -299,11 +300,11 @@ $(emulated)/libcublasLt.so.%: tests/emulator/emulated_blas.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -o $@
 
-$(emulated)/tests/%: $(BUILD)/tests/%.o $(emulated_kernels) $(BUILD)/tests/emulator/emulated_runtime.o $(BUILD)/libtest.a $(BUILD)/libteg.a $(BUILD)/flags.link
+$(emulated)/tests/%: $(BUILD)/tests/%.o $(emulated_kernels) $(emulated_runtime) $(BUILD)/libtest.a $(BUILD)/libteg.a $(BUILD)/flags.link
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) -rdynamic -Wl,-rpath,$(abspath $(emulated)) $(LDFLAGS) $(filter %.o %.a,$^) -lcmocka $(LDLIBS) -lstdc++ -o $@
 
-$(emulated)/teg-%: $(BUILD)/tools/teg-%.o $(emulated_kernels) $(BUILD)/tests/emulator/emulated_runtime.o $(BUILD)/libteg.a $(BUILD)/flags.link
+$(emulated)/teg-%: $(BUILD)/tools/teg-%.o $(emulated_kernels) $(emulated_runtime) $(BUILD)/libteg.a $(BUILD)/flags.link
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) -rdynamic -Wl,-rpath,$(abspath $(emulated)) $(LDFLAGS) $(filter %.o %.a,$^) $(LDLIBS) -lstdc++ -o $@
 

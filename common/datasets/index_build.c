@@ -48,8 +48,7 @@ static int check_folder(const char *path, struct err *e)
 {
     if (file_is_folder(path))
         return 0;
-    return access(path, F_OK) < 0 ? err_errno(e, "%s", path)
-                                  : err_set(e, "%s: not a folder", path);
+    return access(path, F_OK) < 0 ? err_errno(e, "%s", path) : err_set(e, "%s: not a folder", path);
 }
 
 static int import(struct build *b, struct err *e)

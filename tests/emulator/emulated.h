@@ -19,11 +19,22 @@ extern "C" {
 #endif
 
 /*
- * Work on a stream is done at once, or, while the stream records, whenever the graph is launched:
- * `run` with a copy of `data`. In emulated_runtime.c, also for the libraries.
+ * Work on a stream: `run` with a copy of `data`, when somebody waits for it, or, if the stream
+ * records, for a launch of the graph. In emulated_stream.c, also for the libraries.
  */
 void emulated_enqueue(cudaStream_t stream, void (*run)(const void *data), const void *data,
                       size_t bytes);
+
+bool emulated_recording(cudaStream_t stream);
+
+/* Whether a call that waits or allocates is refused for a recording, of any thread, since the
+ * backend promises that its other threads allocate nothing meanwhile. `stream` NULL: whatever it
+ * is. */
+bool emulated_refused(cudaStream_t stream);
+
+/* Around work on a stream: it alone may touch the device's memory. In emulated_runtime.c. */
+void emulated_memory_open(void);
+void emulated_memory_close(void);
 
 /* As by a kernel that writes to memory that is not its own. */
 void emulated_break(void);

@@ -1,10 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stand-in for the part of the CUDA runtime that the backend uses: device memory is the host's,
- * and everything is done when a call returns, but for what a stream records. */
+/*
+ * Devices and memory of the stand-in for the CUDA runtime. Device memory is the host's, but only
+ * work on a stream may touch it: for others it is no memory at all, as on a GPU. Behind each block
+ * lies a page that nobody may touch.
+ */
 #include <pthread.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/emulator/emulated.h"
+
+/* A block of the device's memory, or page-locked memory of the host. */
+struct block {
+    char *memory;
+    size_t bytes;
+    char *pages; /* of the device alone, without the last */
+    size_t page_bytes;
+    struct block *next;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct block *first;
+    int n_open; /* streams that are at work */
+} blocks = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Bytes of the device; $EMULATED_MEMORY says how many MiB. A block has three quarters at most. */
 static size_t total_memory(void)
@@ -13,136 +32,73 @@ static size_t total_memory(void)
     return (mib ? strtoul(mib, NULL, 10) : 8192) << 20;
 }
 
-/* -- graphs: a list of copied calls -- */
-
-struct node {
-    void (*run)(const void *data);
-    struct node *next;
-    _Alignas(16) char data[];
-};
-
-struct graph {
-    struct node *first, **end;
-};
-
-/* The one recording; its thread alone may call what is not recorded. */
-static struct {
-    bool on, broken;
-    long calls_left; /* then one is refused; below 0: none is */
-    cudaStream_t stream;
-    pthread_t thread;
-    struct graph *graph;
-} recording;
-
-/* Whether a call that waits or allocates is refused: of any thread, since the backend promises that
- * its other threads allocate nothing meanwhile. `stream` NULL: whatever it is. */
-static bool refused(cudaStream_t stream)
+static void protect(struct block *b, int protection)
 {
-    if (!recording.on || (stream && stream != recording.stream))
-        return false;
-    recording.broken = true;
-    return true;
+    if (b->pages)
+        CHECK(mprotect(b->pages, b->page_bytes, protection) == 0);
 }
 
-void emulated_enqueue(cudaStream_t stream, void (*run)(const void *data), const void *data,
-                      size_t bytes)
+void emulated_memory_open(void)
 {
-    if (!recording.on || stream != recording.stream) {
-        run(data);
-        return;
-    }
-    CHECK(pthread_equal(recording.thread, pthread_self()));
-    if (recording.calls_left-- == 0)
-        recording.broken = true;
-    struct node *n = malloc(sizeof *n + bytes);
-    CHECK(n);
-    *n = (struct node){.run = run};
-    memcpy(n->data, data, bytes);
-    *recording.graph->end = n;
-    recording.graph->end = &n->next;
+    pthread_mutex_lock(&blocks.lock);
+    if (blocks.n_open++ == 0)
+        for (struct block *b = blocks.first; b; b = b->next)
+            protect(b, PROT_READ | PROT_WRITE);
+    pthread_mutex_unlock(&blocks.lock);
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode)
+void emulated_memory_close(void)
 {
-    CHECK(stream && !recording.on && mode == cudaStreamCaptureModeThreadLocal);
-    struct graph *g = calloc(1, sizeof *g);
-    CHECK(g);
-    g->end = &g->first;
-    const char *refuse = getenv("EMULATED_REFUSE"); /* the how-manieth call that is recorded */
-    recording.on = true;
-    recording.broken = false;
-    recording.calls_left = refuse ? strtol(refuse, NULL, 10) : -1;
-    recording.stream = stream;
-    recording.thread = pthread_self();
-    recording.graph = g;
-    return cudaSuccess;
+    pthread_mutex_lock(&blocks.lock);
+    if (--blocks.n_open == 0)
+        for (struct block *b = blocks.first; b; b = b->next)
+            protect(b, PROT_NONE);
+    pthread_mutex_unlock(&blocks.lock);
 }
 
-cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+static void add(struct block b)
 {
-    struct graph *g = (struct graph *)graph;
-    while (g->first) {
-        struct node *next = g->first->next;
-        free(g->first);
-        g->first = next;
-    }
-    free(g);
-    return cudaSuccess;
+    struct block *mine = malloc(sizeof *mine);
+    CHECK(mine);
+    *mine = b;
+    pthread_mutex_lock(&blocks.lock);
+    if (blocks.n_open == 0)
+        protect(mine, PROT_NONE);
+    mine->next = blocks.first;
+    blocks.first = mine;
+    pthread_mutex_unlock(&blocks.lock);
 }
 
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
+/* The block that begins at an address, out of the list. */
+static struct block *take(const void *p)
 {
-    CHECK(recording.on && stream == recording.stream);
-    recording.on = false;
-    *graph = (cudaGraph_t)recording.graph;
-    if (!recording.broken)
-        return cudaSuccess;
-    cudaGraphDestroy(*graph);
-    *graph = NULL;
-    return cudaErrorStreamCaptureInvalidated;
+    pthread_mutex_lock(&blocks.lock);
+    struct block **at = &blocks.first;
+    while (*at && (*at)->memory != p)
+        at = &(*at)->next;
+    struct block *b = *at;
+    CHECK(b);
+    *at = b->next;
+    pthread_mutex_unlock(&blocks.lock);
+    return b;
 }
 
-/* Takes the calls over: the graph may be destroyed before what was made of it. */
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags)
+/* Whose memory an address is. */
+enum { PAGEABLE, PAGE_LOCKED, DEVICE };
+
+static int owner(const void *p, size_t n)
 {
-    struct graph *g = (struct graph *)graph, *copy = calloc(1, sizeof *copy);
-    CHECK(flags == 0 && copy);
-    *copy = *g;
-    *g = (struct graph){0};
-    *exec = (cudaGraphExec_t)copy;
-    return cudaSuccess;
+    const char *begin = p;
+    int found = PAGEABLE;
+    pthread_mutex_lock(&blocks.lock);
+    for (const struct block *b = blocks.first; b && !found; b = b->next)
+        if (begin >= b->memory && begin < b->memory + b->bytes) {
+            CHECK(n <= b->bytes - (size_t)(begin - b->memory));
+            found = b->pages ? DEVICE : PAGE_LOCKED;
+        }
+    pthread_mutex_unlock(&blocks.lock);
+    return found;
 }
-
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
-{
-    return cudaGraphDestroy((cudaGraph_t)exec);
-}
-
-cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream)
-{
-    CHECK(exec && stream && !recording.on);
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
-{
-    const struct graph *g = (const struct graph *)exec;
-    CHECK(stream && !recording.on);
-    for (const struct node *n = g->first; n; n = n->next)
-        n->run(n->data);
-    return cudaSuccess;
-}
-
-/* -- a device that something broke: every call that waits says so -- */
-
-static cudaError_t broken = cudaSuccess;
-
-void emulated_break(void)
-{
-    broken = cudaErrorIllegalAddress;
-}
-
-/* -- devices and memory -- */
 
 cudaError_t cudaGetDeviceCount(int *n)
 {
@@ -169,50 +125,78 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
     return cudaSuccess;
 }
 
-/* Not zeroed, as on a GPU: float32 2.1e37 everywhere. */
+/* Not zeroed, as on a GPU: float32 2.1e37 everywhere. Ends where its last page does, but for what
+ * it takes to begin at a multiple of 256. */
 cudaError_t cudaMalloc(void **p, size_t n)
 {
-    if (refused(NULL))
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), aligned = (n + 255) / 256 * 256;
+    size_t bytes = (aligned + page - 1) / page * page;
+    if (emulated_refused(NULL))
         return cudaErrorStreamCaptureUnsupported;
-    if (n > total_memory() / 4 * 3 || posix_memalign(p, 256, n))
+    if (n > total_memory() / 4 * 3)
         return cudaErrorMemoryAllocation;
-    memset(*p, 0x7d, n);
+    char *pages =
+        mmap(NULL, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
+        return cudaErrorMemoryAllocation;
+    CHECK(mprotect(pages + bytes, page, PROT_NONE) == 0);
+    *p = pages + bytes - aligned;
+    memset(*p, 0x7d, aligned);
+    add((struct block){.memory = *p, .bytes = n, .pages = pages, .page_bytes = bytes});
     return cudaSuccess;
 }
 
+/* Waits for nothing: work that still needs the memory fails. */
 cudaError_t cudaFree(void *p)
 {
-    if (refused(NULL))
+    if (emulated_refused(NULL))
         return cudaErrorStreamCaptureUnsupported;
-    free(p);
+    if (!p)
+        return cudaSuccess;
+    struct block *b = take(p);
+    CHECK(b->pages);
+    munmap(b->pages, b->page_bytes + (size_t)sysconf(_SC_PAGESIZE));
+    free(b);
     return cudaSuccess;
 }
 
 cudaError_t cudaHostAlloc(void **p, size_t n, unsigned flags)
 {
     (void)flags;
-    if (refused(NULL))
+    if (emulated_refused(NULL))
         return cudaErrorStreamCaptureUnsupported;
     *p = malloc(n);
-    return *p ? cudaSuccess : cudaErrorMemoryAllocation;
+    if (!*p)
+        return cudaErrorMemoryAllocation;
+    add((struct block){.memory = *p, .bytes = n});
+    return cudaSuccess;
 }
 
 cudaError_t cudaFreeHost(void *p)
 {
-    return cudaFree(p);
+    if (emulated_refused(NULL))
+        return cudaErrorStreamCaptureUnsupported;
+    if (!p)
+        return cudaSuccess;
+    struct block *b = take(p);
+    CHECK(!b->pages);
+    free(p);
+    free(b);
+    return cudaSuccess;
 }
 
 struct copy { /* or a fill */
     void *to;
-    const void *from;
+    const void *from; /* NULL: what lies behind */
     size_t n;
     int value;
+    char staged[];
 };
 
 static void copy(const void *data)
 {
     const struct copy *c = data;
-    memmove(c->to, c->from, c->n);
+    memmove(c->to, c->from ? c->from : c->staged, c->n);
 }
 
 static void fill(const void *data)
@@ -221,90 +205,38 @@ static void fill(const void *data)
     memset(c->to, c->value, c->n);
 }
 
+/* What comes from pageable memory is taken at once, unless it is recorded; what goes there is there
+ * at once. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
-    const struct copy c = {to, from, n, 0};
-    (void)kind;
+    int from_owner = owner(from, n), to_owner = owner(to, n);
+    const struct copy c = {.to = to, .from = from, .n = n};
+    CHECK((from_owner == DEVICE) ==
+          (kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice));
+    CHECK((to_owner == DEVICE) ==
+          (kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice));
+    if (!stream)
+        return cudaErrorInvalidResourceHandle;
+    if (from_owner == PAGEABLE && !emulated_recording(stream)) {
+        struct copy *staged = malloc(sizeof c + n);
+        CHECK(staged);
+        *staged = (struct copy){.to = to, .n = n};
+        memcpy(staged->staged, from, n);
+        emulated_enqueue(stream, copy, staged, sizeof *staged + n);
+        free(staged);
+        return cudaSuccess;
+    }
     emulated_enqueue(stream, copy, &c, sizeof c);
-    return stream ? cudaSuccess : cudaErrorInvalidResourceHandle;
+    return to_owner == PAGEABLE ? cudaStreamSynchronize(stream) : cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t n, cudaStream_t stream)
 {
-    const struct copy c = {to, NULL, n, value};
+    const struct copy c = {.to = to, .n = n, .value = value};
+    CHECK(owner(to, n) == DEVICE);
     emulated_enqueue(stream, fill, &c, sizeof c);
     return stream ? cudaSuccess : cudaErrorInvalidResourceHandle;
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags)
-{
-    (void)flags;
-    *s = malloc(1);
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t s)
-{
-    free(s);
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t s)
-{
-    if (refused(s))
-        return cudaErrorStreamCaptureUnsupported;
-    return s ? broken : cudaErrorInvalidResourceHandle;
-}
-
-cudaError_t cudaDeviceSynchronize(void)
-{
-    if (refused(NULL))
-        return cudaErrorStreamCaptureUnsupported;
-    return cudaSuccess;
-}
-
-/* An event is the time it was recorded at, in seconds. */
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
-{
-    (void)flags;
-    *e = calloc(1, sizeof(double));
-    return *e ? cudaSuccess : cudaErrorMemoryAllocation;
-}
-
-cudaError_t cudaEventCreate(cudaEvent_t *e)
-{
-    return cudaEventCreateWithFlags(e, 0);
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t e)
-{
-    free(e);
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    *(double *)e = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-    return stream ? cudaSuccess : cudaErrorInvalidResourceHandle;
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t e)
-{
-    return e ? cudaSuccess : cudaErrorInvalidResourceHandle;
-}
-
-cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t begin, cudaEvent_t end)
-{
-    *ms = (float)(1e3 * (*(double *)end - *(double *)begin));
-    return cudaSuccess;
-}
-
-cudaError_t cudaGetLastError(void)
-{
-    return recording.on && recording.broken ? cudaErrorStreamCaptureInvalidated : cudaSuccess;
 }
 
 const char *cudaGetErrorString(cudaError_t e)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Kernels without a GPU: the C++ compiler takes the .cu files with this header in front, and a
- * launch runs on the processor, one block after another, a block's threads as fibers that switch at
- * __syncthreads(), or is put into a CUDA graph for later. `make emulate` links the operation tests
- * so, with stand-ins for the CUDA runtime, cuBLASLt and cuDNN. It finds wrong indices, missing
- * barriers and, with ASan, accesses outside of buffers; it says nothing about speed, or about what
- * the real libraries can do.
+ * launch runs on the processor when somebody waits for its stream, one block after another, a
+ * block's threads as fibers that switch at __syncthreads(). `make emulate` links the operation
+ * tests so, with stand-ins for the CUDA runtime, cuBLASLt and cuDNN. It finds wrong indices,
+ * missing barriers, waits that are missing between streams and before results are read, and
+ * accesses behind buffers and from the wrong side; it says nothing about speed, or about what the
+ * real libraries can do.
  */
 #ifndef TEG_TESTS_EMULATOR_EMULATOR_H
 #define TEG_TESTS_EMULATOR_EMULATOR_H
