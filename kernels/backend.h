@@ -46,6 +46,7 @@ struct backend {
     size_t memory;    /* bytes of the device */
     bool fuses;    /* would rather have norm_apply_args.mask than read y in the backward pass, and
                       a gradient's dc apart from its g */
+    bool is_apart; /* computes on a device of its own: the processors are free */
     bool measures; /* conv_new measures, for up to some seconds a shape */
     /* Set by the caller for a while: conv_new measures nothing, and gives what takes memory but
      * cannot be run. So a run that has no room is found out at once. */

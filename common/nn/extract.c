@@ -53,20 +53,27 @@ struct extractor {
     float *places, *device_places; /* [batch, boxes, 4] */
     size_t encoder_n, encoder_length;
     size_t longest; /* clips that there was room for, before convolutions were measured */
+    size_t batch;   /* clips at a time */
     struct loader *loader;
+    struct {
+        float *values; /* NULL: none */
+        size_t first_row, n;
+    } late;        /* a batch that is to be written */
     float *pooled; /* [C] */
     double waited; /* seconds for the loader */
     struct store_writer *writer;
     struct codec *codec;
 };
 
+/* By default; a device of its own wants more work at a time. */
+enum { BATCH = 8, BATCH_APART = 32 };
+
 /* Puts after which a batch ends a transaction: what an interrupted run may lose. */
 enum { PUTS_PER_COMMIT = 32 };
 
 void extract_defaults(struct extract_options *o)
 {
-    *o = (struct extract_options){
-        .batch = 8, .form = FORM_OF_MODEL, .type = TYPE_OF_FORM, .device = "auto"};
+    *o = (struct extract_options){.form = FORM_OF_MODEL, .type = TYPE_OF_FORM, .device = "auto"};
 }
 
 const char *const extract_form_names[] = {"pooled", "dense", "logits", NULL};
@@ -281,13 +288,14 @@ static int open_inputs(struct extractor *x, struct err *e)
         .device = x->o->device, .n_threads = x->o->n_threads, .tf32 = x->o->tf32};
     if (nn_device_open(&x->backend, &bo, x->o->out, x->o->ui, e) < 0)
         return ERR_FAIL;
+    x->batch = x->o->batch ? x->o->batch : x->backend->is_apart ? BATCH_APART : BATCH;
     return load_model(x, e);
 }
 
 /* Rows of the batch that is to be requested next; 0 at the end. */
 static size_t next_batch_rows(const struct extractor *x)
 {
-    return loader_take(x->rows + x->requested, x->n_rows - x->requested, x->o->batch);
+    return loader_take(x->rows + x->requested, x->n_rows - x->requested, x->batch);
 }
 
 /* -- output -- */
@@ -301,7 +309,7 @@ static struct json *settings_json(const struct extractor *x)
     json_add(j, "form", json_new_str(extract_form_names[x->form]));
     json_add(j, "type", json_new_str(x->half ? "float16" : "float32"));
     json_add(j, "precision", json_new_str(nn_compute_name(o->dtype, o->tf32)));
-    json_add(j, "batch", json_new_i64((int64_t)o->batch));
+    json_add(j, "batch", json_new_i64((int64_t)x->batch));
     if (o->samples)
         json_add(j, "epoch", json_new_i64((int64_t)o->epoch));
     else
@@ -575,8 +583,20 @@ static int new_encoder(struct extractor *x, size_t n, size_t length, struct err 
  * many, however few of them matter. */
 static size_t network_batch(const struct extractor *x, size_t n)
 {
-    size_t most = x->o->batch < x->n_rows ? x->o->batch : x->n_rows;
+    size_t most = x->batch < x->n_rows ? x->batch : x->n_rows;
     return x->backend->measures ? most : n;
+}
+
+/* Writes the batch before, while the device may be computing the next. */
+static int put_late(struct extractor *x, struct err *e)
+{
+    float *values = x->late.values;
+    if (!values)
+        return 0;
+    x->late.values = NULL;
+    int rc = put_rows(x, values, x->late.first_row, x->late.n, e);
+    free(values);
+    return rc;
 }
 
 static int encoder_for(struct extractor *x, size_t n, size_t length, struct err *e)
@@ -585,6 +605,8 @@ static int encoder_for(struct extractor *x, size_t n, size_t length, struct err 
     n = network_batch(x, n);
     if (x->encoder && x->encoder_n == n && x->encoder_length == length)
         return 0;
+    if (put_late(x, e) < 0) /* its form is the old encoder's */
+        return ERR_FAIL;
     x->encoder_n = n;
     x->encoder_length = length;
     b->sizing = b->measures && length > x->longest;
@@ -644,18 +666,21 @@ static int one_batch(struct extractor *x, const struct clip_batch *batch, struct
 {
     struct backend *b = x->backend;
     const float *output = network_output(x, batch, e);
-    if (!output)
+    if (!output || put_late(x, e) < 0)
         return ERR_FAIL;
     size_t n_values = batch->n * clip_values(x);
     float *values = mem_new(n_values, sizeof *values, e);
     if (!values)
         return ERR_FAIL;
-    int rc = b->ops->download(b, values, output, n_values * sizeof *values, e);
-    if (rc == 0)
-        rc = put_rows(x, values, batch->first_row, batch->n, e);
-    free(values);
+    if (b->ops->download(b, values, output, n_values * sizeof *values, e) < 0) {
+        free(values);
+        return ERR_FAIL;
+    }
+    x->late.values = values;
+    x->late.first_row = batch->first_row;
+    x->late.n = batch->n;
     x->waited += batch->waited;
-    return rc;
+    return 0;
 }
 
 static int start_loader(struct extractor *x, struct err *e)
@@ -677,16 +702,18 @@ static int start_loader(struct extractor *x, struct err *e)
 static int loop(struct extractor *x, struct err *e)
 {
     const struct clip_batch *batch;
+    struct err second = {0};
     int rc = start_loader(x, e);
-    while (rc >= 0 && (rc = loader_next(x->loader, &batch, e)) > 0) {
+    while (rc >= 0 && !stop_requested() && (rc = loader_next(x->loader, &batch, e)) > 0)
         rc = one_batch(x, batch, e);
-        if (rc < 0 && stop_requested()) /* while convolutions were measured */
-            rc = ERR_STOPPED;
-        if (rc == 0 && stop_requested() && x->done < x->n_items)
-            rc = err_code(e, ERR_STOPPED, "after %zu of %zu %s; the same command goes on", x->done,
-                          x->n_items, units(x));
-    }
-    return rc;
+    if (put_late(x, rc < 0 ? &second : e) < 0 && rc >= 0) /* also of a run that fails */
+        return ERR_FAIL;
+    if (rc < 0 && !stop_requested()) /* it fails where convolutions were measured */
+        return rc;
+    return stop_requested() && x->done < x->n_items
+               ? err_code(e, ERR_STOPPED, "after %zu of %zu %s; the same command goes on", x->done,
+                          x->n_items, units(x))
+               : rc;
 }
 
 static void report(const struct extractor *x, double seconds)
@@ -729,6 +756,7 @@ static void extractor_release(struct extractor *x)
     store_abandon(x->writer);
     codec_free(x->codec);
     model_free(x->model);
+    free(x->late.values);
     free(x->pooled);
     free(x->rows);
     free(x->items);

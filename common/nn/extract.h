@@ -43,7 +43,7 @@ struct extract_options {
     size_t epoch;                     /* of the samples store */
     const char *index;                /* for the plan, or NULL: all videos, no labels */
     struct extract_plan plan;
-    size_t batch;     /* clips at a time */
+    size_t batch;     /* clips at a time; 0: 8, or 32 on a GPU */
     size_t crop_size; /* 0: the model's */
     enum extract_form form;
     enum extract_type type; /* of the stored numbers */

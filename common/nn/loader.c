@@ -335,6 +335,12 @@ static int start_workers(struct loader *l, struct err *e)
     return 0;
 }
 
+static size_t default_threads(const struct backend *b)
+{
+    size_t n = b->is_apart ? b->n_threads : b->n_threads / 2;
+    return n ? n : 1;
+}
+
 int loader_new(struct loader **out, const struct loader_options *o, struct err *e)
 {
     struct loader *l = mem_new(1, sizeof *l, e);
@@ -342,7 +348,7 @@ int loader_new(struct loader **out, const struct loader_options *o, struct err *
         return ERR_FAIL;
     l->options = *o;
     if (o->n_threads == 0)
-        l->options.n_threads = o->backend->n_threads > 2 ? o->backend->n_threads / 2 : 1;
+        l->options.n_threads = default_threads(o->backend);
     l->n_slots = (o->n_ahead ? o->n_ahead : 1) + 1;
     l->source_rc = 1;
     pthread_mutex_init(&l->lock, NULL);

@@ -61,7 +61,7 @@ struct loader_options {
     struct backend *backend;
     struct clips_options clips;
     size_t room;      /* examples that `pixels` are for at least, so that more than n can be read */
-    size_t n_threads; /* 0: half of the backend's, at least 1: reading competes with computing */
+    size_t n_threads; /* 0: the backend's; half of them where reading competes with computing */
     size_t
         n_ahead; /* batches prepared beside the one in use; 0: 1. Memory is (n_ahead + 1) batches */
     loader_source *source;

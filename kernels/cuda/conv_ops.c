@@ -29,7 +29,8 @@ static size_t wide_input_bytes(const struct conv *c)
     return c->is_narrow ? conv_in_rows(&c->seen) * c->seen.c_in * dtype_bytes(c->seen.dtype) : 0;
 }
 
-/* Scratch memory of a pass: offsets of its parts, then the workspace of its plan. */
+/* Scratch memory of a pass: offsets of its parts, then the workspace of its plan. Without a plan,
+ * what any has. */
 struct parts {
     size_t x, y, w, workspace, total;
 };
@@ -40,14 +41,14 @@ static struct parts parts_of(const struct conv *c, enum conv_pass pass)
     const struct conv_desc *d = &c->seen;
     struct parts at = {0};
     size_t x = wide_input_bytes(c);
-    bool wide = pass == CONV_FORWARD && conv_plan_y_type(p) != d->dtype;
+    bool wide = p && pass == CONV_FORWARD && conv_plan_y_type(p) != d->dtype;
     size_t y = wide ? conv_out_rows(d) * d->c_out * sizeof(float) : 0;
     size_t w = pass == CONV_BACKWARD_WEIGHTS ? conv_n_weights(&c->seen) * sizeof(float) : 0;
     at.y = cuda_align(x);
     at.w = at.y + cuda_align(y);
     at.workspace = at.w + cuda_align(w);
-    at.total = at.workspace + conv_plan_workspace_bytes(p);
-    if (conv_plan_fuses(p)) {
+    at.total = at.workspace + (p ? conv_plan_workspace_bytes(p) : 0);
+    if (p && conv_plan_fuses(p)) {
         struct fused_job j = fused_job_of(d, pass, &(struct conv_tensors){0});
         at.total += fused_bytes(&j);
     }
@@ -56,6 +57,7 @@ static struct parts parts_of(const struct conv *c, enum conv_pass pass)
 
 /* -- making -- */
 
+/* Plans, unless only memory is asked for, and scratch memory. */
 static int get_plans(struct backend *b, struct conv *c, struct err *e)
 {
     const bool wanted[CONV_N_PASSES] = {true, !c->desc.forward_only && !c->desc.no_data_grad,
@@ -65,7 +67,7 @@ static int get_plans(struct backend *b, struct conv *c, struct err *e)
     for (enum conv_pass pass = CONV_FORWARD; pass < CONV_N_PASSES; pass++) {
         if (!wanted[pass])
             continue;
-        if (conv_plan_get(&c->plan[pass], b, &c->seen, pass, e) < 0)
+        if (!b->sizing && conv_plan_get(&c->plan[pass], b, &c->seen, pass, e) < 0)
             return ERR_FAIL;
         size_t total = parts_of(c, pass).total;
         bytes = total > bytes ? total : bytes;
@@ -108,7 +110,7 @@ int cuda_conv_new(struct backend *b, const struct conv_desc *desc, struct conv *
         c->fold = conv_fold_of(desc);
         c->seen = c->fold.wide;
     }
-    if (get_weights(b, c, e) < 0 || (!b->sizing && get_plans(b, c, e) < 0)) {
+    if (get_weights(b, c, e) < 0 || get_plans(b, c, e) < 0) {
         cuda_conv_free(b, c);
         return err_add(e, "convolution %zux%zux%zu of %zu to %zu channels", desc->kernel[0],
                        desc->kernel[1], desc->kernel[2], desc->c_in, desc->c_out);

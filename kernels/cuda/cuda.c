@@ -92,7 +92,7 @@ int cuda_open(struct backend *b, const struct backend_options *options, struct e
     b->state = s;
     b->ops = &cuda_ops;
     b->name = "cuda";
-    b->fuses = b->measures = true;
+    b->fuses = b->measures = b->is_apart = true;
     s->tf32 = options->tf32;
     s->measuring = options->measuring;
     s->user = options->user;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/hash.h"
 
 enum { X = 1, W = 2, Y = 3 }; /* tensor ids */
 enum { ALIGNMENT = 16, MAX_DIMS = 5, MAX_KNOBS = 32 };
@@ -426,21 +427,12 @@ long graph_engine(const struct graph *g)
     return g->choice[g->tried].engine;
 }
 
-/* FNV-1a. */
-static uint32_t hash_add(uint32_t hash, int64_t value)
-{
-    for (int i = 0; i < 8; i++)
-        hash = (hash ^ (uint32_t)(value >> 8 * i & 0xff)) * 16777619u;
-    return hash;
-}
-
 uint32_t graph_knobs(struct graph *g)
 {
     cudnnBackendDescriptor_t choice[MAX_KNOBS] = {NULL};
     const struct attribute all = {CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR,
                                   MAX_KNOBS, choice};
-    uint32_t hash = 2166136261u;
-    int64_t n = 0, unused;
+    int64_t settings[MAX_KNOBS][2] = {{0}}, n = 0, unused;
     cudnnStatus_t rc = CUDNN_STATUS_SUCCESS;
     for (int i = 0; i < MAX_KNOBS && rc == CUDNN_STATUS_SUCCESS; i++)
         rc = create(g, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, &choice[i]);
@@ -456,11 +448,12 @@ uint32_t graph_knobs(struct graph *g)
         rc = get(g, choice[i], &kind, &unused);
         if (rc == CUDNN_STATUS_SUCCESS)
             rc = get(g, choice[i], &number, &unused);
-        hash = hash_add(hash_add(hash, type), value);
+        settings[i][0] = type;
+        settings[i][1] = value;
     }
     for (int i = 0; i < MAX_KNOBS; i++)
         destroy(g, &choice[i]);
-    return hash;
+    return (uint32_t)hash_bytes(settings, sizeof settings).lo;
 }
 
 size_t graph_workspace_bytes(const struct graph *g)

@@ -50,13 +50,17 @@ void lanes_free(struct render_lanes *l)
     free(l);
 }
 
-/* A waiting thread sleeps: the processors have frames to decompress. */
+/* A waiting thread sleeps: the processors have frames to decompress. Rendering goes before what the
+ * main stream has in its queue, else every kernel of it would wait for one of that. */
 static int lane_new(struct render_lane **out, struct err *e)
 {
     struct render_lane *lane = mem_new(1, sizeof *lane, e);
     if (!lane)
         return ERR_FAIL;
-    cudaError_t rc = cudaStreamCreateWithFlags(&lane->stream, cudaStreamNonBlocking);
+    int lowest, highest;
+    cudaError_t rc = cudaDeviceGetStreamPriorityRange(&lowest, &highest);
+    if (rc == cudaSuccess)
+        rc = cudaStreamCreateWithPriority(&lane->stream, cudaStreamNonBlocking, highest);
     if (rc == cudaSuccess)
         rc = cudaEventCreateWithFlags(&lane->done, cudaEventDisableTiming | cudaEventBlockingSync);
     if (cuda_check(rc, "a stream", e) < 0) {

@@ -7,7 +7,7 @@
  */
 #include "kernels/cuda/device.cuh"
 
-enum { MAX_SUMS = 3, GATHER_SIDE = 32, MASK_BITS = 8 };
+enum { MAX_SUMS = 3, GATHER_CHANNELS = 8, GATHER_THREADS = 128, GATHER_AHEAD = 4, MASK_BITS = 8 };
 
 /* This thread's share of [rows, channels]. */
 template <int V>
@@ -86,25 +86,48 @@ struct gather_job {
     enum dtype pivot_type;
 };
 
-/* Sums of the second stage in a fixed order: 32 channels a block. */
-__global__ void __launch_bounds__(GATHER_SIDE *GATHER_SIDE) gather_kernel(struct gather_job j)
+/* One channel's sums over this thread's tiles, some of which are on their way together. */
+template <int N>
+DEVICE void add_tiles(const struct sums_job *s, size_t channel, double (*sum)[GATHER_CHANNELS])
 {
-    __shared__ double part[GATHER_SIDE][GATHER_SIDE + 1];
-    size_t channels = j.s.channels, c = blockIdx.x * (size_t)GATHER_SIDE + threadIdx.x;
-    double total[MAX_SUMS] = {0.0};
-    for (int s = 0; s < MAX_SUMS; s++) {
-        double sum = 0.0;
-        if (s < j.s.n_sums && c < channels)
-            for (size_t t = threadIdx.y; t < j.s.cut.n_tiles; t += GATHER_SIDE)
-                sum += j.s.partial[(t * (size_t)j.s.n_sums + (size_t)s) * channels + c];
-        part[threadIdx.y][threadIdx.x] = sum;
+    double total[N] = {0.0}, next[GATHER_AHEAD][N];
+    const double *from = s->partial + channel;
+    for (size_t begin = threadIdx.y; begin < s->cut.n_tiles;
+         begin += (size_t)GATHER_THREADS * GATHER_AHEAD) {
+        for (int i = 0; i < GATHER_AHEAD; i++) {
+            size_t t = begin + (size_t)GATHER_THREADS * i;
+            for (int k = 0; k < N; k++)
+                next[i][k] = t < s->cut.n_tiles ? from[(t * N + k) * s->channels] : 0.0;
+        }
+        for (int i = 0; i < GATHER_AHEAD; i++)
+            for (int k = 0; k < N; k++)
+                total[k] += next[i][k];
+    }
+    for (int k = 0; k < N; k++)
+        sum[k][threadIdx.x] = total[k];
+}
+
+/* Sums of the second stage in a fixed order: few channels a block, so that there are many. */
+__global__ void __launch_bounds__(GATHER_CHANNELS *GATHER_THREADS)
+    gather_kernel(struct gather_job j)
+{
+    __shared__ double part[GATHER_THREADS][MAX_SUMS][GATHER_CHANNELS];
+    size_t channels = j.s.channels, c = blockIdx.x * (size_t)GATHER_CHANNELS + threadIdx.x;
+    if (c < channels && j.s.n_sums == 2)
+        add_tiles<2>(&j.s, c, part[threadIdx.y]);
+    else if (c < channels)
+        add_tiles<3>(&j.s, c, part[threadIdx.y]);
+    for (unsigned half = GATHER_THREADS / 2; half > 0; half /= 2) {
         __syncthreads();
-        for (int i = 0; i < GATHER_SIDE && threadIdx.y == 0; i++)
-            total[s] += part[i][threadIdx.x];
-        __syncthreads();
+        if (threadIdx.y < half && c < channels)
+            for (int s = 0; s < j.s.n_sums; s++)
+                part[threadIdx.y][s][threadIdx.x] += part[threadIdx.y + half][s][threadIdx.x];
     }
     if (threadIdx.y > 0 || c >= channels)
         return;
+    double total[MAX_SUMS];
+    for (int s = 0; s < MAX_SUMS; s++)
+        total[s] = s < j.s.n_sums ? part[0][s][threadIdx.x] : 0.0;
     if (j.pivot) {
         double p = (double)load_one(j.pivot, c, j.pivot_type), rows = (double)j.s.rows;
         total[1] += p * (2.0 * total[0] + rows * p);
@@ -120,8 +143,8 @@ __global__ void __launch_bounds__(GATHER_SIDE *GATHER_SIDE) gather_kernel(struct
 
 static void gather(struct backend *b, const struct gather_job *j)
 {
-    dim3 block(GATHER_SIDE, GATHER_SIDE);
-    unsigned grid = (unsigned)((j->s.channels + GATHER_SIDE - 1) / GATHER_SIDE);
+    dim3 block(GATHER_CHANNELS, GATHER_THREADS);
+    unsigned grid = (unsigned)((j->s.channels + GATHER_CHANNELS - 1) / GATHER_CHANNELS);
     LAUNCH(gather_kernel, grid, block, cuda_stream(b), *j);
 }
 

@@ -153,6 +153,19 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags)
     return cudaSuccess;
 }
 
+cudaError_t cudaDeviceGetStreamPriorityRange(int *lowest, int *highest)
+{
+    *lowest = 0;
+    *highest = -1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *out, unsigned flags, int priority)
+{
+    CHECK(priority == 0 || priority == -1);
+    return cudaStreamCreateWithFlags(out, flags);
+}
+
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
     struct stream *s = (struct stream *)stream, **at;
