@@ -406,7 +406,7 @@ static struct embedding_clip clip_times(const struct sample *s, const struct fra
                                    .view = s->view,
                                    .start = (double)s->start * frame,
                                    .end = (last + 1.0) * frame,
-                                   .centre = 0.5 * ((double)s->start + last + 1.0) * frame,
+                                   .centre = frames_seconds(info, 0.5 * ((double)s->start + last)),
                                    .target = s->target};
 }
 

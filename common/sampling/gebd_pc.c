@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/sampling/gebd_pc.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "common/base/buf.h"
+#include "common/sampling/agreement.h"
 
 enum { MAX_FRAMES = 100000000 };
 static const double min_change = 0.3; /* seconds */
 
-/* Position of the first maximum, as numpy.argmax has it: NaN counts as one. */
+/* Position of the rater who counts. */
 static int best_rater(const struct json *video, size_t *best, struct err *e)
 {
     struct json *consistency;
@@ -17,15 +17,12 @@ static int best_rater(const struct json *video, size_t *best, struct err *e)
         return ERR_FAIL;
     if (json_len(consistency) == 0)
         return err_set(e, "member 'f1_consis': no rater");
-    *best = 0;
     for (size_t i = 0; i < json_len(consistency); i++) {
         enum json_kind kind = json_kind(json_at(consistency, i));
         if (kind != JSON_REAL && kind != JSON_INT)
             return err_set(e, "member 'f1_consis': element %zu: expected a number", i);
-        double x = json_f64(json_at(consistency, i)), most = json_f64(json_at(consistency, *best));
-        if (!isnan(most) && (x > most || isnan(x)))
-            *best = i;
     }
+    *best = agreement_best(consistency, json_len(consistency));
     return 0;
 }
 

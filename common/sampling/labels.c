@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "common/base/buf.h"
+#include "common/sampling/agreement.h"
 
 const char *const labels_names[] = {"class", "events", "boundaries", "actions", "none", NULL};
 
@@ -26,22 +27,6 @@ const char *labels_class(enum labels kind, const struct index *index, size_t tar
                                      : index_class(index, kind == LABELS_EVENTS, target);
 }
 
-double labels_seconds(const struct frames_info *info, int64_t frame)
-{
-    return (double)frame * (double)info->fps_den / (double)info->fps_num;
-}
-
-/* The first rater whose consistency no other one's exceeds. */
-static size_t best_rater(const struct json *consistency, size_t n_raters)
-{
-    size_t best = 0, n = json_len(consistency);
-    for (size_t i = 1; i < n_raters && i < n; i++) {
-        if (json_f64(json_at(consistency, i)) > json_f64(json_at(consistency, best)))
-            best = i;
-    }
-    return best;
-}
-
 static int read_boundaries(struct labeller *l, const struct json *extra, struct err *e)
 {
     struct json *raters;
@@ -57,7 +42,7 @@ static int read_boundaries(struct labeller *l, const struct json *extra, struct 
     if (rc < 0 && rc != ERR_NOT_FOUND)
         return rc;
     const struct json *times =
-        json_at(raters, consistency ? best_rater(consistency, json_len(raters)) : 0);
+        json_at(raters, consistency ? agreement_best(consistency, json_len(raters)) : 0);
     if (json_kind(times) != JSON_ARRAY)
         return err_set(e, "boundaries: want one array of seconds a rater");
     size_t n = json_len(times);
@@ -83,10 +68,10 @@ int labeller_video(struct labeller *l, const struct selected *v, struct err *e)
     return rc < 0 ? err_add(e, "%s", v->id) : 0;
 }
 
-static int32_t event_target(const struct labeller *l, int64_t centre, int64_t event)
+static int32_t event_target(const struct labeller *l, double centre, int64_t event)
 {
     const struct video *record = l->video->record;
-    double t = labels_seconds(l->video->info, centre);
+    double t = frames_seconds(l->video->info, centre);
     if (!record)
         return -1;
     for (size_t i = 0; i < record->n_events && event < 0; i++) {
@@ -98,9 +83,9 @@ static int32_t event_target(const struct labeller *l, int64_t centre, int64_t ev
     return index_class_number(l->index, true, record->events[event].label);
 }
 
-static int32_t boundary_target(const struct labeller *l, int64_t centre)
+static int32_t boundary_target(const struct labeller *l, double centre)
 {
-    double t = labels_seconds(l->video->info, centre);
+    double t = frames_seconds(l->video->info, centre);
     for (size_t i = 0; i < l->n_boundaries; i++) {
         if (fabs(t - l->boundary[i]) < l->tolerance)
             return 1;
@@ -108,7 +93,7 @@ static int32_t boundary_target(const struct labeller *l, int64_t centre)
     return l->annotated ? 0 : -1;
 }
 
-int32_t labeller_target(const struct labeller *l, int64_t centre, int64_t event)
+int32_t labeller_target(const struct labeller *l, double centre, int64_t event)
 {
     switch (l->kind) {
     case LABELS_CLASS:

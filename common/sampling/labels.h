@@ -49,12 +49,9 @@ struct labeller {
  */
 int labeller_video(struct labeller *l, const struct selected *v, struct err *e);
 
-/* Target of a clip centred on `centre`; `event` is its own event's number, or -1. -1: no label
- * known. */
-int32_t labeller_target(const struct labeller *l, int64_t centre, int64_t event);
+/* Target of a clip whose frames have the mean position `centre`; `event` is its own event's number,
+ * or -1. -1: no label known. */
+int32_t labeller_target(const struct labeller *l, double centre, int64_t event);
 void labeller_release(struct labeller *l);
-
-/* Seconds at which a stored frame begins. */
-double labels_seconds(const struct frames_info *info, int64_t frame);
 
 #endif

@@ -55,12 +55,12 @@ static inline int64_t clip_span(struct clip_shape c)
 }
 
 /*
- * The centre of a clip is the mean position of its frames, start + span / 2 (half frames rounded
- * down): of 16 frames 2 apart, the 16th frame of the window of 32 that they cover.
+ * The centre of a clip is the mean position of its frames, half frames included: of 16 frames 2
+ * apart, the 16th frame of the window of 32 that they cover.
  */
-static inline int64_t clip_centre(struct clip_shape c, int64_t start)
+static inline double clip_centre(struct clip_shape c, int64_t start)
 {
-    return start + clip_span(c) / 2;
+    return (double)start + 0.5 * (double)clip_span(c);
 }
 
 /* Start of a clip uniform over the starts at which it fits, or over all frames where none does. */

@@ -37,6 +37,13 @@ struct frames_info {
 struct json *frames_info_to_json(const struct frames_info *info);
 int frames_info_from_json(struct frames_info *info, const struct json *j, struct err *e);
 
+/* Seconds in the middle of the interval that a stored frame stands for, where the decoder looked
+ * for it; `position` may be between two frames. */
+static inline double frames_seconds(const struct frames_info *info, double position)
+{
+    return (position + 0.5) * ((double)info->fps_den / (double)info->fps_num);
+}
+
 /* "<id>/<frame, 8 digits>" into key (STORE_MAX_KEY + 1 bytes). */
 int frames_key(char *key, const char *id, int64_t frame, struct err *e);
 

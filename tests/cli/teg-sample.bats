@@ -144,10 +144,10 @@ assert meta["summary"]["videos_without_clips"] == 1 and ids == ["a", "b", "c"]'
     [ "$("$TEG_BIN/teg-inspect" show s.lmdb classes | tr -d '\n')" = '[  "no boundary",  "boundary"]' ]
     rows s.lmdb 0 '
 assert len(rows) == 17 + 2 and list(rows["start"][:3]) == [-15, -12, -9]
-near = [abs(3 * i / 25 - 1) < 0.15 for i in range(17)]
-assert list(rows["target"][:17]) == near and sum(near) == 2 and list(rows["target"][17:]) == [-1, -1]'
+near = [abs((3 * i + 0.5) / 25 - 1) < 0.15 for i in range(17)]
+assert list(rows["target"][:17]) == near and sum(near) == 3 and list(rows["target"][17:]) == [-1, -1]'
     samples window b.lmdb --labels boundaries --balance --augment linear --epochs 4
-    rows b.lmdb 3 'assert list(rows["target"]) == [1, 0] * 2 and (rows["video"] == 0).all()'
+    rows b.lmdb 3 'assert list(rows["target"]) == [1, 0] * 3 and (rows["video"] == 0).all()'
     samples window e.lmdb --step 10 --labels boundaries --tolerance 0.5
     rows e.lmdb 0 'assert list(rows["target"]) == [0, 0, 1, 1, 0, -1]'
 }

@@ -225,14 +225,59 @@ static void test_boundaries(void **state)
     o.labels = LABELS_BOUNDARIES;
     struct sample *rows = table(&o, &s, 0, &n);
     assert_int_equal(n, 2 * 40);
-    for (size_t i = 0; i < n; i++) { /* |3 clip / 25 - 2| < 0.15: frames 47, 48 ... 53 */
+    for (size_t i = 0; i < n; i++) { /* |(3 clip + 1/2) / 25 - 2| < 0.15: frames 46, 47 ... 53 */
         int64_t centre = 3 * (int64_t)rows[i].clip;
-        assert_int_equal(rows[i].target, centre > 46.25 && centre < 53.75);
+        assert_int_equal(rows[i].target, centre > 45.75 && centre < 53.25);
         assert_int_equal(rows[i].start, centre - 15);
         assert_int_equal(rows[i].edge, SAMPLE_CLAMP);
     }
     free(rows);
     json_free(record.extra);
+}
+
+/* How many 16x2 windows, 3 frames apart, are positive, and the frame in the centre of the first. */
+static size_t positives(const char *extra, int64_t *first)
+{
+    struct err e = {0};
+    struct frames_info info = {.n_frames = 120, .fps_num = 25, .fps_den = 1, .ok = true};
+    struct video record = {.id = (char *)"v", .extra = json_parse(extra, strlen(extra), &e)};
+    struct selected video = {"v", &record, &info, -1};
+    struct selection s = {.video = &video, .n = 1, .n_wanted = 1};
+    struct sampling_options o;
+    size_t n, found = 0;
+    assert_non_null(record.extra);
+    sampling_defaults(STRATEGY_WINDOW, &o);
+    o.labels = LABELS_BOUNDARIES;
+    augment_preset(AUGMENT_NONE, &o.augment);
+    struct sample *rows = table(&o, &s, 0, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].target == 1 && found++ == 0)
+            *first = 3 * (int64_t)rows[i].clip;
+    }
+    free(rows);
+    json_free(record.extra);
+    return found;
+}
+
+/* Frame 45 is shown at 1.82 s, within 0.15 s of the boundary; it begins at 1.8 s, which is not. */
+static void test_boundaries_between_frames(void **state)
+{
+    (void)state;
+    int64_t first = -1;
+    assert_int_equal(positives("{\"boundaries\": [[1.96]]}", &first), 3);
+    assert_int_equal(first, 45);
+}
+
+/* The first that is not a number is numpy's maximum. */
+static void test_rater_without_consistency(void **state)
+{
+    (void)state;
+    int64_t first = -1;
+    assert_int_equal(positives("{\"boundaries\": [[0.5], [2.0], [1.0], [3.0]],"
+                               " \"consistency\": [0.9, null, 0.95, null]}",
+                               &first),
+                     2);
+    assert_int_equal(first, 48);
 }
 
 static void test_balance(void **state)
@@ -402,6 +447,8 @@ int main(void)
         cmocka_unit_test(test_views_of_a_plan),
         cmocka_unit_test(test_epochs_of_a_plan),
         cmocka_unit_test(test_boundaries),
+        cmocka_unit_test(test_boundaries_between_frames),
+        cmocka_unit_test(test_rater_without_consistency),
         cmocka_unit_test(test_balance),
         cmocka_unit_test(test_nothing_to_sample),
         cmocka_unit_test(test_contradictions),

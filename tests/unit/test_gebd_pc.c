@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Samples of the PC baseline: by hand, and as its code makes them. */
+#include "common/sampling/agreement.h"
 #include "common/sampling/gebd_pc.h"
 #include "tests/unit/golden.h"
 #include "tests/unit/support.h"
@@ -75,6 +76,29 @@ static void test_refusals(void **state)
     }
 }
 
+/* numpy.argmax: the first maximum, NaN being one. */
+static void test_agreement(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *consistency;
+        size_t n, best;
+    } cases[] = {
+        {"[]", 5, 0},
+        {"[0.1, 0.7, 0.7, 0.2]", 4, 1},
+        {"[0.1, 0.7, 0.9]", 2, 1},
+        {"[0.1, NaN, 0.9, NaN]", 4, 1},
+        {"[0.9, null]", 2, 1},
+        {"[null, 2]", 2, 0},
+        {"[-1, 0]", 9, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct json *list = parse(cases[i].consistency);
+        assert_int_equal(agreement_best(list, cases[i].n), cases[i].best);
+        json_free(list);
+    }
+}
+
 /* -- as the baseline's code makes them -- */
 
 static void check_sample(const struct gebd_pc_sample *s, const struct json *expected,
@@ -137,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_agreement),
         cmocka_unit_test(test_official_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,8 +207,16 @@ static void test_window(void **state)
     check_plan(&p, 9, (const int64_t[]){-15, -12, -9}, 3);
     check_plan(&p, 1, (const int64_t[]){-15}, 1);
     for (size_t i = 0; i < clip_plan_count(&p, 250, 0); i++)
-        assert_int_equal(clip_centre(p.shape, clip_plan_start(&p, 250, i, 0)), 3 * (int64_t)i);
+        assert_true(clip_centre(p.shape, clip_plan_start(&p, 250, i, 0)) == 3 * (double)i);
     assert_int_equal(strategy_edge(STRATEGY_WINDOW), SAMPLE_CLAMP);
+}
+
+static void test_centre(void **state)
+{
+    (void)state;
+    assert_true(clip_centre((struct clip_shape){16, 2}, -15) == 0);
+    assert_true(clip_centre((struct clip_shape){2, 1}, 10) == 10.5);
+    assert_true(clip_centre((struct clip_shape){1, 9}, 10) == 10);
 }
 
 static void test_events(void **state)
@@ -239,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_uniform),
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_window),
+        cmocka_unit_test(test_centre),
         cmocka_unit_test(test_events),
     };
     return cmocka_run_group_tests_name("strategy", tests, NULL, NULL);
