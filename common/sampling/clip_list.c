@@ -72,7 +72,7 @@ static void add_clip(struct lister *l, size_t video, size_t clip)
     enum strategy strategy = l->plan->strategy;
     bool event = strategy == STRATEGY_EVENTS;
     int64_t centre = 0, start = 0;
-    size_t number = clip;
+    size_t number = clip + clip_plan_first(l->plan);
     if (event || strategy == STRATEGY_KEYFRAMES) {
         struct moment moment = moment_of(l, v, clip);
         number = moment.number;
@@ -80,7 +80,7 @@ static void add_clip(struct lister *l, size_t video, size_t clip)
         l->list->n_outside += centre < 0 || centre >= v->info->n_frames;
     }
     if (strategy_is_fixed(strategy))
-        start = clip_plan_start(l->plan, v->info->n_frames, clip, centre);
+        start = clip_plan_start(l->plan, v->info->n_frames, number, centre);
     int32_t target =
         labeller_target(l->labels, clip_centre(l->plan->shape, start), event ? (int64_t)clip : -1);
     l->list->clip[l->list->n++] = (struct listed_clip){
@@ -101,7 +101,7 @@ static int add_video(struct lister *l, const struct selected *v, size_t video, s
     if (labeller_video(l->labels, v, e) < 0 || count_clips(l, v, &n, e) < 0)
         return ERR_FAIL;
     l->list->n_without_clips += n == 0;
-    l->list->n_too_short += v->info->n_frames <= clip_span(l->plan->shape);
+    l->list->n_too_short += n > 0 && v->info->n_frames <= clip_span(l->plan->shape);
     for (size_t clip = 0; clip < n; clip++)
         add_clip(l, video, clip);
     return 0;

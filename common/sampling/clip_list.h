@@ -27,7 +27,7 @@ struct listed_clip {
 struct clip_list {
     struct listed_clip *clip; /* [n] */
     size_t n;
-    size_t n_without_clips;  /* videos that give none (no events, no boxes) */
+    size_t n_without_clips;  /* videos that give none (no events, no boxes, no room inside) */
     size_t n_too_short;      /* videos with no room for a clip: wrapped or clamped */
     size_t n_without_target; /* clips with target -1 */
     size_t n_outside;        /* clips of moments before or behind their video */

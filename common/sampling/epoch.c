@@ -57,6 +57,8 @@ static const char *nothing(const struct epochs *x)
 {
     if (x->clips.n_without_clips == 0)
         return "no video to sample from";
+    if (x->o.strategy == STRATEGY_WINDOW)
+        return "no video is as long as a window (--inside)";
     if (x->o.strategy != STRATEGY_KEYFRAMES)
         return "no video has events";
     return x->o.boxes.kind == BOXES_DETECTED ? "no key frame has a detected box (--boxes)"
@@ -87,7 +89,7 @@ int epochs_new(struct epochs **out, const struct sampling_options *o,
     x->o = *o;
     x->n_crops = o->augment.kind == AUGMENT_TEST ? (size_t)o->augment.n_crops : 1;
     struct labeller labels = {.kind = o->labels, .tolerance = o->tolerance, .index = index};
-    struct clip_plan plan = {o->strategy, o->shape[0], o->n_clips, o->step};
+    struct clip_plan plan = {o->strategy, o->shape[0], o->n_clips, o->step, o->inside};
     int rc = o->strategy == STRATEGY_KEYFRAMES && index ? key_clips_check(index, e) : 0;
     if (rc >= 0)
         rc = clip_list_init(&x->clips, &plan, &o->boxes, selection, &labels, e);

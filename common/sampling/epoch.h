@@ -42,6 +42,7 @@ struct sampling_options {
     struct clip_shape shape[2]; /* long, short; strategies of one clip use shape[0] */
     int64_t n_clips;            /* single, uniform: clips a video */
     int64_t step;               /* window: frames between centres */
+    bool inside;                /* window: those that lie wholly in the video */
     struct key_boxes boxes;     /* keyframes */
     enum labels labels;
     double tolerance; /* seconds, for LABELS_BOUNDARIES */

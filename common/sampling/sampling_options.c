@@ -145,7 +145,7 @@ static int add_clips(struct json *out, const struct sampling_options *o)
     if (o->strategy == STRATEGY_UNIFORM || o->strategy == STRATEGY_SINGLE)
         rc |= add_i64(out, "clips", o->n_clips);
     if (o->strategy == STRATEGY_WINDOW)
-        rc |= add_i64(out, "step", o->step);
+        rc |= add_i64(out, "step", o->step) | json_add(out, "inside", json_new_bool(o->inside));
     if (o->strategy == STRATEGY_KEYFRAMES)
         rc |= json_add(out, "boxes", json_new_str(box_kind_names[o->boxes.kind]));
     if (o->strategy == STRATEGY_KEYFRAMES && o->boxes.kind == BOXES_DETECTED)

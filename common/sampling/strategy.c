@@ -86,6 +86,22 @@ static int64_t clip_cover(struct clip_shape shape)
     return (int64_t)shape.length * shape.stride;
 }
 
+size_t clip_plan_first(const struct clip_plan *p)
+{
+    bool inside = p->strategy == STRATEGY_WINDOW && p->inside;
+    return inside ? (size_t)((clip_span(p->shape) / 2 + p->step - 1) / p->step) : 0;
+}
+
+/* Windows in a video, from the first one on. */
+static size_t count_inside(const struct clip_plan *p, int64_t n_frames)
+{
+    int64_t room = n_frames - clip_cover(p->shape);
+    if (room < 0)
+        return 0;
+    size_t end = (size_t)((room + clip_span(p->shape) / 2) / p->step) + 1;
+    return end > clip_plan_first(p) ? end - clip_plan_first(p) : 0;
+}
+
 size_t clip_plan_count(const struct clip_plan *p, int64_t n_frames, size_t n_moments)
 {
     int64_t apart;
@@ -97,6 +113,8 @@ size_t clip_plan_count(const struct clip_plan *p, int64_t n_frames, size_t n_mom
     case STRATEGY_KEYFRAMES:
         return n_moments;
     case STRATEGY_WINDOW:
+        if (p->inside)
+            return count_inside(p, n_frames);
         apart = p->step;
         break;
     default:

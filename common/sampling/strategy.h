@@ -84,17 +84,22 @@ struct clip_plan {
     struct clip_shape shape;
     int64_t n_clips; /* uniform, single */
     int64_t step;    /* window: frames between centres */
+    bool inside;     /* window: those that lie wholly in the video */
 };
 
 /* Clips of a video of n_frames > 0 frames and n_moments events or key frames. */
 size_t clip_plan_count(const struct clip_plan *p, int64_t n_frames, size_t n_moments);
 
+/* Number of the first clip: 0, but of windows inside their video that of the first that is. */
+size_t clip_plan_first(const struct clip_plan *p);
+
 /*
- * Start of clip `clip` of a fixed plan.
+ * Start of the clip with number `clip` of a fixed plan.
  * - uniform: from 0 to the last start that fits, evenly, rounded down; one clip: the middle.
  * - events, keyframes: centred on frame `centre`, put into the video first; other plans ignore
  *   `centre`.
- * - window: centred on frame clip * step; may begin before or end behind the video (SAMPLE_CLAMP).
+ * - window: centred on frame clip * step; may begin before or end behind the video (SAMPLE_CLAMP),
+ *   unless it is to be inside: of the length * stride frames from its start on none is missing.
  * - dense: clip * length * stride; the last one moved back to end with the video.
  */
 int64_t clip_plan_start(const struct clip_plan *p, int64_t n_frames, size_t clip, int64_t centre);

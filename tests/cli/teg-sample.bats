@@ -152,6 +152,20 @@ assert list(rows["target"][:17]) == near and sum(near) == 3 and list(rows["targe
     rows e.lmdb 0 'assert list(rows["target"]) == [0, 0, 1, 1, 0, -1]'
 }
 
+@test "window: those inside the video alone, with the numbers they have among all" {
+    stores . id=a,frames=250,fps=25,boundaries=0.4/1/1.9 id=b,frames=32 id=c,frames=31
+    samples window s.lmdb --inside
+    [[ $stderr == *"note: 1 of 3 videos are shorter than a window and have none"* ]]
+    [[ $stderr != *"repeating frames"* ]]
+    rows s.lmdb 0 '
+assert list(rows["video"]) == [0] * 73 + [1] and list(rows["clip"]) == [*range(5, 78), 5]
+assert list(rows["start"]) == [*range(0, 219, 3), 0] and meta["settings"]["inside"] is True
+assert meta["summary"]["videos_without_clips"] == 1 and meta["summary"]["videos_shorter_than_a_clip"] == 0'
+    samples window all.lmdb
+    rows all.lmdb 0 'assert list(rows["video"]) == [0] * 84 + [1] * 11 + [2] * 11'
+    refused 1 "no video is as long as a window (--inside)" window none.lmdb --inside --clip 200x2
+}
+
 @test "dense: consecutive clips cover the video" {
     stores . id=a,frames=150,class=x
     samples dense s.lmdb --clip 32x2
@@ -241,6 +255,7 @@ assert meta["summary"]["left_out"] == [{"id": "bad", "reason": "unreadable"},
     refused 2 "--clip: want LENGTHxSTRIDE, as in 32x4, not \"32\"" uniform s.lmdb --clip 32
     refused 2 "--long: 0x4" contained s.lmdb --long 0x4
     refused 2 "--step means nothing with --strategy uniform" uniform s.lmdb --step 3
+    refused 2 "--inside means nothing with --strategy uniform" uniform s.lmdb --inside
     refused 2 "--clip means nothing with --strategy contained" contained s.lmdb --clip 32x2
     refused 2 "--shuffle means nothing with --strategy single" single s.lmdb --shuffle
     refused 2 "--crops means nothing with --augment linear" uniform s.lmdb --crops 3 --augment linear

@@ -81,6 +81,11 @@ cell() {
     expect_status 0
     [ "$(rows gebd)" = "TeG-PS TeG-FG CVRL supervised shot PC " ]
     [ "$(head -n 1 "$BATS_TEST_TMPDIR/gebd/table.txt" | xargs)" = "pa % gebd % (paper)" ]
+    grep -q -- '--inside' "$BATS_TEST_TMPDIR/gebd/plans/windows.lmdb.settings"
+    grep -q -- '--inside' "$BATS_TEST_TMPDIR/gebd/seed-1/labelled.lmdb.settings"
+    benchmark gebd -n N_VIDEOS=12 TUNE_EPOCHS=1 TEST_WINDOWS=all
+    [ "$(grep -c -- '--strategy window .*--inside' <<<"$output")" = 0 ]
+    [ "$(grep -c -- '--strategy window' <<<"$output")" = 1 ]
 }
 
 @test "Kinetics-GEBD: from the raw annotations of the release, pickled or not, and from prepared ones" {

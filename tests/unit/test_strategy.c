@@ -211,6 +211,34 @@ static void test_window(void **state)
     assert_int_equal(strategy_edge(STRATEGY_WINDOW), SAMPLE_CLAMP);
 }
 
+/* 10 s at 25 frames a second: 73 windows of 1.28 s, the first of which begins with the video. */
+static void test_window_inside(void **state)
+{
+    (void)state;
+    struct clip_plan p = {.strategy = STRATEGY_WINDOW, .shape = {16, 2}, .step = 3, .inside = true};
+    assert_int_equal(clip_plan_first(&p), 5);
+    assert_int_equal(clip_plan_count(&p, 250, 0), 73);
+    assert_int_equal(clip_plan_start(&p, 250, 5, 0), 0);
+    assert_int_equal(clip_plan_start(&p, 250, 5 + 72, 0), 216);
+    assert_int_equal(clip_plan_count(&p, 31, 0), 0);
+    assert_int_equal(clip_plan_count(&p, 32, 0), 1);
+    assert_int_equal(clip_plan_count(&p, 35, 0), 2);
+    for (p.step = 1; p.step < 40; p.step++) {
+        for (int64_t n = 1; n < 120; n++) {
+            size_t first = clip_plan_first(&p), count = clip_plan_count(&p, n, 0), wanted = 0;
+            for (size_t i = 0; i < 120; i++) {
+                int64_t start = clip_plan_start(&p, n, i, 0);
+                bool inside = start >= 0 && start + 32 <= n;
+                assert_int_equal(inside, i >= first && i < first + count);
+                wanted += inside;
+            }
+            assert_int_equal(count, wanted);
+        }
+    }
+    p = (struct clip_plan){STRATEGY_WINDOW, {1, 4}, .step = 3, .inside = true};
+    assert_int_equal(clip_plan_count(&p, 2, 0), 0);
+}
+
 static void test_centre(void **state)
 {
     (void)state;
@@ -247,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_uniform),
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_window),
+        cmocka_unit_test(test_window_inside),
         cmocka_unit_test(test_centre),
         cmocka_unit_test(test_events),
     };
