@@ -20,6 +20,7 @@ enum {
     KEY_NO_BIAS,
     KEY_PRECISION,
     KEY_EPOCHS,
+    KEY_VIEWS,
     KEY_WARMUP,
     KEY_BATCH,
     KEY_LR,
@@ -72,13 +73,16 @@ static const struct argp_option options[] = {
     {"no-bias", KEY_NO_BIAS, NULL, 0, "Classes have no bias", 2},
     {"precision", KEY_PRECISION, "TYPE", 0, "Of features and products: f32 or bf16 (f32)", 2},
     {0, 0, NULL, 0, "SGD (--method linear):", 3},
-    {"epochs", KEY_EPOCHS, "N", 0, "Passes over the training clips (100)", 3},
+    {"epochs", KEY_EPOCHS, "N", 0, "Passes over the training (100)", 3},
+    {"views-per-epoch", KEY_VIEWS, "N", 0,
+     "Clips of a video or event that an epoch takes, drawn anew for each (all)", 3},
     {"warmup-epochs", KEY_WARMUP, "N", 0, "Of them with rising learning rate (5, at most half)", 3},
     {"batch", KEY_BATCH, "N", 0, "Clips of a step, or all where there are fewer (1024)", 3},
     {"lr", KEY_LR, "X", 0, "Learning rate, before the half cosine (32 for class, 4 for events)", 3},
     {"momentum", KEY_MOMENTUM, "X", 0, "Momentum (0.9)", 3},
     {"weight-decay", KEY_DECAY, "X", 0, "Weight decay, not of the bias (0)", 3},
-    {"seed", KEY_SEED, "N", 0, "The order of the clips follows from it (0)", 3},
+    {"seed", KEY_SEED, "N", 0, "The order of the clips, and which are taken, follow from it (0)",
+     3},
     {0, 0, NULL, 0, "L-BFGS (--method logistic):", 4},
     {"l2", KEY_L2, "X", 0, "Penalty: X / 2 * |W|^2 is added to the mean loss (1e-6)", 4},
     {"max-iterations", KEY_ITERATIONS, "N", 0, "At most so many (200)", 4},
@@ -103,6 +107,7 @@ static const unsigned methods[N_KEYS] = {
     [KEY_NORMALIZE - KEY_EMBEDDINGS] = LINEAR | LOGISTIC | KNN,
     [KEY_NO_BIAS - KEY_EMBEDDINGS] = LINEAR | LOGISTIC,
     [KEY_EPOCHS - KEY_EMBEDDINGS] = LINEAR,
+    [KEY_VIEWS - KEY_EMBEDDINGS] = LINEAR,
     [KEY_WARMUP - KEY_EMBEDDINGS] = LINEAR,
     [KEY_BATCH - KEY_EMBEDDINGS] = LINEAR,
     [KEY_LR - KEY_EMBEDDINGS] = LINEAR,
@@ -160,6 +165,9 @@ static int parse_classifier(struct request *r, int key, char *arg, struct argp_s
     switch (key) {
     case KEY_EPOCHS:
         o->sgd.epochs = (uint64_t)cli_i64(state, "epochs", arg, 1, 1000000);
+        break;
+    case KEY_VIEWS:
+        o->sgd.views_per_epoch = (uint64_t)cli_i64(state, "views-per-epoch", arg, 1, 1000000);
         break;
     case KEY_WARMUP:
         o->sgd.warmup_epochs = (uint64_t)cli_i64(state, "warmup-epochs", arg, 0, 1000000);

@@ -39,7 +39,8 @@ static int predict_linear(struct probe_result *r, struct backend *b, struct ui *
                                  .width = d->width,
                                  .n_classes = d->n_classes,
                                  .dtype = d->dtype};
-    struct linear_examples fit_on = {.n = train->n_rows, .x = train->x, .label = train->label};
+    struct linear_examples fit_on = {
+        .n = train->n_rows, .x = train->x, .label = train->label, .group = train->decision};
     struct linear_examples apply_to = {.n = test->n_rows, .x = test->x};
     struct sgd_options sgd = r->options->sgd;
     struct lbfgs_options lbfgs = r->options->lbfgs;

@@ -7,13 +7,13 @@
 
 #include "common/base/buf.h"
 #include "common/base/num.h"
-#include "common/base/rng.h"
 #include "common/base/stop.h"
 #include "common/eval/lbfgs.h"
+#include "common/eval/probe_views.h"
 #include "common/nn/schedule.h"
 #include "kernels/elem.h"
 
-enum { BLOCK_ROWS = 4096, CLASS_MULTIPLE = 16, RNG_STREAM_PROBE_ORDER = 0x70726f62 };
+enum { BLOCK_ROWS = 4096, CLASS_MULTIPLE = 16 };
 
 /*
  * Weights are padded to a multiple of 16 classes, with which products are faster. The weights of
@@ -217,9 +217,10 @@ struct sgd {
     struct schedule schedule;
     struct optimizer *optimizer;
     struct losses losses; /* of an epoch */
+    struct views views;   /* those of an epoch */
     uint32_t *order;      /* [n] */
     /* in the device's memory: */
-    uint32_t *device_order; /* [n] */
+    uint32_t *device_order; /* [views.n_drawn] */
     int32_t *batch_label;   /* [batch] */
     void *batch;            /* [batch, width] */
     float *lr;              /* [1] */
@@ -235,6 +236,7 @@ static void sgd_release(struct sgd *s)
     m->ops->optimizer_free(m->b, s->optimizer);
     losses_release(m, &s->losses);
     pass_release(m, &s->pass);
+    views_release(&s->views);
     free(s->order);
 }
 
@@ -267,15 +269,18 @@ static int sgd_init(struct sgd *s, struct err *e)
 {
     const struct sgd_options *o = s->options;
     struct linear *m = s->m;
-    size_t n = s->examples->n, batch = n < o->batch ? n : o->batch;
-    if (!batch || n > UINT32_MAX || o->warmup_epochs >= o->epochs)
+    const struct linear_examples *x = s->examples;
+    if (!x->n || !o->batch || x->n > UINT32_MAX || o->warmup_epochs >= o->epochs)
         return err_set(e, "the warm-up must be shorter than the training");
+    if (views_init(&s->views, x->group, x->n, o->views_per_epoch, e) < 0)
+        return ERR_FAIL;
+    size_t n = s->views.n_drawn, batch = n < o->batch ? n : o->batch;
     s->schedule = (struct schedule){.base = o->lr,
                                     .warmup_steps = o->warmup_epochs * (n / batch),
                                     .total_steps = o->epochs * (n / batch)};
-    s->order = mem_new(n, sizeof *s->order, e);
+    s->order = mem_new(x->n, sizeof *s->order, e);
     size_t row_bytes = m->shape.width * dtype_bytes(m->shape.dtype);
-    if (!s->order || losses_init(m, &s->losses, s->examples, n / batch, e) < 0 ||
+    if (!s->order || losses_init(m, &s->losses, x, n / batch, e) < 0 ||
         backend_alloc(m->b, &s->device_order, n * sizeof *s->order, e) < 0 ||
         backend_alloc(m->b, &s->batch_label, batch * sizeof *s->batch_label, e) < 0 ||
         m->ops->alloc(m->b, batch * row_bytes, &s->batch, e) < 0 ||
@@ -345,13 +350,9 @@ static int add_up(const struct sgd *s, const double *sums, uint64_t epoch, struc
 static int sgd_epoch(struct sgd *s, uint64_t epoch, struct linear_fit *fit, struct err *e)
 {
     struct linear *m = s->m;
-    size_t n = s->examples->n;
-    struct rng rng;
-    for (size_t i = 0; i < n; i++)
-        s->order[i] = (uint32_t)i;
-    rng_init(&rng, s->options->seed, RNG_STREAM_PROBE_ORDER, epoch);
-    rng_shuffle_u32(&rng, s->order, n);
-    if (m->ops->upload(m->b, s->device_order, s->order, n * sizeof *s->order, e) < 0)
+    size_t bytes = s->views.n_drawn * sizeof *s->order;
+    views_draw(&s->views, s->options->seed, epoch, s->order);
+    if (m->ops->upload(m->b, s->device_order, s->order, bytes, e) < 0)
         return ERR_FAIL;
     for (size_t i = 0; i < s->losses.n_batches; i++) {
         if (stop_requested())

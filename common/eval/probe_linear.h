@@ -29,8 +29,10 @@ struct linear_shape {
 
 struct linear_examples {
     size_t n;
-    const void *x;        /* [n, width], backend memory */
-    const int32_t *label; /* [n]; not used for prediction */
+    const void *x;         /* [n, width], backend memory */
+    const int32_t *label;  /* [n]; not used for prediction */
+    const uint32_t *group; /* [n], below n: the same for views of one thing; read where an epoch
+                              takes some of these only */
 };
 
 struct sgd_options {
@@ -38,7 +40,9 @@ struct sgd_options {
     size_t
         batch; /* or all examples where there are fewer; the rest of an epoch's order is dropped */
     double lr, momentum, weight_decay;
-    uint64_t seed; /* of the order of the examples */
+    uint64_t views_per_epoch; /* examples that an epoch takes of each group, drawn anew every time;
+                                 0: all of them */
+    uint64_t seed;            /* of the order of the examples, and of these draws */
     struct ui *ui;
 };
 

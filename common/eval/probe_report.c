@@ -18,6 +18,8 @@ static void put_sgd(struct report *o, const struct probe_options *p)
     report_put_f64(o, "lr", p->sgd.lr);
     report_put_f64(o, "momentum", p->sgd.momentum);
     report_put_f64(o, "weight_decay", p->sgd.weight_decay);
+    if (p->sgd.views_per_epoch)
+        report_put_i64(o, "views_per_epoch", p->sgd.views_per_epoch);
     report_put_i64(o, "seed", p->sgd.seed);
 }
 

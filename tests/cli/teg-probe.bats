@@ -45,7 +45,7 @@ refused() {
     tool teg-probe --embeddings all.lmdb --index index.lmdb -o metrics.json
     expect_status 2
     [[ $stderr == *"--labels class|events is missing"* ]]
-    for wrong in --labels=verbs --method=svm --lr=-1 --lr=nan --epochs=0 --epochs=x --batch=0 --neighbours=0 \
+    for wrong in --labels=verbs --method=svm --lr=-1 --lr=nan --epochs=0 --epochs=x --batch=0 --views-per-epoch=0 --neighbours=0 \
         --temperature=0 --precision=f16 --print=all --max-missing=-1 "--warmup-epochs=100" more; do
         probe --embeddings all.lmdb "$wrong"
         expect_status 2
@@ -61,7 +61,7 @@ refused() {
 @test "options of another method are wrong usage" {
     features all.lmdb
     for options in "linear --l2 5" "linear --neighbours 3" "logistic --lr 1" "logistic --seed 1" "knn --epochs 3" \
-        "knn --lr 1" "knn --no-bias" "knn --tolerance 1" "logistic --temperature 1" "linear --max-iterations 3"; do
+        "knn --lr 1" "knn --views-per-epoch 1" "logistic --views-per-epoch 1" "knn --no-bias" "knn --tolerance 1" "logistic --temperature 1" "linear --max-iterations 3"; do
         read -r method option _ <<<"$options"
         probe --embeddings all.lmdb --method $options
         expect_status 2
@@ -129,6 +129,33 @@ refused() {
     done >losses
     [ "$(sed -n 1p losses)" = "$(sed -n 3p losses)" ]
     [ "$(sed -n 1p losses)" != "$(sed -n 2p losses)" ]
+}
+
+@test "an epoch takes all clips, or so many of each video or event" {
+    features all.lmdb events=3 views=4 noise=4 train=40
+    steps() {
+        probe --embeddings all.lmdb --batch 8 --epochs 3 "$@"
+        expect_status 0
+        value train/steps
+    }
+    [ "$(steps)" = $((3 * 480 / 8)) ]
+    [ "$(steps --views-per-epoch 1)" = $((3 * 40 / 8)) ]
+    [ "$(steps --views-per-epoch 2)" = $((3 * 80 / 8)) ]
+    [ "$(steps --views-per-epoch 1000000)" = $((3 * 480 / 8)) ]
+    [ "$(steps --labels events --views-per-epoch 1)" = $((3 * 120 / 8)) ]
+    [ "$(value settings/views_per_epoch) $(value train/clips)" = "1 480" ]
+}
+
+# With one view each, what is drawn is the same whatever the threads and another with another seed.
+@test "the clips of an epoch are drawn from the seed" {
+    features all.lmdb clips=5 noise=4 train=60
+    for run in "1 1" "1 3" "2 1"; do
+        probe --embeddings all.lmdb --batch 16 --epochs 5 --views-per-epoch 1 --seed "${run% *}" --threads "${run#* }"
+        expect_status 0
+        cp metrics.json "seed-${run/ /-threads-}.json"
+    done
+    cmp seed-1-threads-1.json seed-1-threads-3.json
+    run ! cmp -s seed-1-threads-1.json seed-2-threads-1.json
 }
 
 @test "events have one decision each" {

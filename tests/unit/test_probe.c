@@ -226,6 +226,27 @@ static void test_linear(void **state)
     check_method(PROBE_LINEAR);
 }
 
+/* An epoch that takes as many clips of every video or event as there are takes all. Of one each, an
+ * epoch has as many steps as the videos or events fill. */
+static void test_views_per_epoch(void **state)
+{
+    struct probe_options o = oracle_options();
+    (void)state;
+    o.sgd.views_per_epoch = CLIPS * VIEWS;
+    json_free(run(&o));
+    check_scores("class_linear", VIDEOS - TRAIN, 4);
+    o.source.of_events = true;
+    o.sgd.views_per_epoch = VIEWS;
+    json_free(run(&o));
+    check_scores("events_linear", (VIDEOS - TRAIN) * CLIPS, 3);
+    o.sgd.views_per_epoch = 1;
+    o.sgd.batch = TRAIN * CLIPS / 4;
+    struct json *metrics = run(&o), *train = json_member(metrics, "train");
+    assert_int_equal(json_i64(json_member(train, "steps")), 4 * 60);
+    assert_int_equal(json_i64(json_member(train, "clips")), TRAIN * CLIPS * VIEWS);
+    json_free(metrics);
+}
+
 static void test_centred(void **state)
 {
     struct probe_options o = oracle_options();
@@ -354,11 +375,11 @@ static void test_divergence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),     cmocka_unit_test(test_centred),
-        cmocka_unit_test(test_logistic),   cmocka_unit_test(test_knn),
-        cmocka_unit_test(test_similarity), cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_two_stores), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_divergence),
+        cmocka_unit_test(test_linear),  cmocka_unit_test(test_views_per_epoch),
+        cmocka_unit_test(test_centred), cmocka_unit_test(test_logistic),
+        cmocka_unit_test(test_knn),     cmocka_unit_test(test_similarity),
+        cmocka_unit_test(test_counts),  cmocka_unit_test(test_two_stores),
+        cmocka_unit_test(test_threads), cmocka_unit_test(test_divergence),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
