@@ -510,6 +510,9 @@ static int train(struct trainer *t, struct err *e)
     if (rc < 0)
         return rc;
     nn_device_tell(t->backend, t->o.ui);
+    if (t->o.micro_batch < t->o.batch && !t->o.frozen_norm)
+        ui_warn(t->o.ui, "batch normalisation is over micro-batches of %zu, not the batch of %zu",
+                t->o.micro_batch, t->o.batch);
     if (t->left_over)
         ui_note(t->o.ui, "%zu examples of every epoch are less than a batch and not trained",
                 t->left_over);

@@ -256,6 +256,7 @@ END
     trained again --epochs 3 --recompute
     cmp again.safetensors $base
     trained room_for_all --epochs 3 --micro-batch auto
+    [[ $stderr != *"batch normalisation"* ]]
     cmp room_for_all.safetensors $base
 }
 
@@ -280,6 +281,7 @@ END
 
 @test "a batch larger than the memory: micro-batches" {
     trained a --batch 8 --micro-batch 4 --log a.jsonl
+    [ "$(grep -c "warning: batch normalisation is over micro-batches of 4, not the batch of 8" <<<"$stderr")" = 1 ]
     [ "$(wc -l <a.jsonl)" -eq 4 ]
     train b --batch 8 --micro-batch 4 --stop-at 5
     trained b --batch 8 --micro-batch 4
