@@ -86,7 +86,8 @@ static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Pictures:", 4},
     {"augment", KEY_AUGMENT, "NAME", 0,
      "pretrain (pairs), linear (single), test (others) or none; the defaults below", 0},
-    {"crops", KEY_CROPS, "N", 0, "test: squares a clip, evenly along the long side (1)", 0},
+    {"crops", KEY_CROPS, "N", 0,
+     "Crops a clip: test: squares evenly along the long side; pretrain, linear: draws (1)", 0},
     {"crop-fraction", KEY_CROP_FRACTION, "X", 0,
      "test: side of the squares, relative to the short side (1)", 0},
     {"crop-area", KEY_CROP_AREA, "MIN,MAX", 0,
@@ -119,6 +120,7 @@ enum {
     NO_PAIR = FIXED | 1 << STRATEGY_SINGLE,
     RANDOM_CROP = 1 << AUGMENT_PRETRAIN | 1 << AUGMENT_LINEAR,
     TEST_CROP = 1 << AUGMENT_TEST,
+    CROP = RANDOM_CROP | TEST_CROP,
 };
 
 /* How the text of an option becomes a member of the request. */
@@ -153,7 +155,7 @@ static const struct rule {
     [KEY_BALANCE - FIRST_KEY] = {SWITCH, AT(options.balance), .strategies = FIXED},
     [KEY_EPOCHS - FIRST_KEY] = {INTEGER, AT(options.n_epochs), 1, SAMPLING_MAX_EPOCHS, 0, 0},
     [KEY_SEED - FIRST_KEY] = {INTEGER, AT(options.seed), 0, 0x1p53, 0, 0},
-    [KEY_CROPS - FIRST_KEY] = {INTEGER, PICTURE(n_crops), 1, 255, NO_PAIR, TEST_CROP},
+    [KEY_CROPS - FIRST_KEY] = {INTEGER, PICTURE(n_crops), 1, 255, NO_PAIR, CROP},
     [KEY_CROP_FRACTION - FIRST_KEY] = {REAL, PICTURE(fraction), 1e-6, 1, 0, TEST_CROP},
     [KEY_CROP_AREA - FIRST_KEY] = {RANGE, PICTURE(area), 1e-6, 1, 0, RANDOM_CROP},
     [KEY_CROP_ASPECT - FIRST_KEY] = {RANGE, PICTURE(aspect), 1e-3, 1e3, 0, RANDOM_CROP},

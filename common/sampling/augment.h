@@ -34,7 +34,7 @@ struct augment {
     double area[2];         /* of a random crop, min and max, relative to the picture's */
     double aspect[2];       /* of a random crop, width / height in pixels, min and max */
     double fraction;        /* side of a fixed crop relative to the picture's short side */
-    int64_t n_crops;        /* fixed crops a clip, evenly along the long side */
+    int64_t n_crops;        /* crops a clip: fixed ones evenly along the long side, or draws */
     double flip;            /* probability */
     double jitter;          /* probability of the four colour changes */
     double brightness, contrast, saturation; /* strength s: factor uniform in max(0, 1-s) .. 1+s */

@@ -87,7 +87,7 @@ int epochs_new(struct epochs **out, const struct sampling_options *o,
     if (!x)
         return ERR_FAIL;
     x->o = *o;
-    x->n_crops = o->augment.kind == AUGMENT_TEST ? (size_t)o->augment.n_crops : 1;
+    x->n_crops = (size_t)o->augment.n_crops;
     struct labeller labels = {.kind = o->labels, .tolerance = o->tolerance, .index = index};
     struct clip_plan plan = {o->strategy, o->shape[0], o->n_clips, o->step, o->inside};
     int rc = o->strategy == STRATEGY_KEYFRAMES && index ? key_clips_check(index, e) : 0;

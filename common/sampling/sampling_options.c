@@ -65,9 +65,8 @@ static int check_augment(const struct augment *a, struct err *e)
             return err_set(e, "%s: want 0 < MIN <= MAX, not %g,%g", range[i].name, range[i].low,
                            range[i].high);
     }
-    if (a->kind != AUGMENT_TEST && a->n_crops != 1)
-        return err_set(e, "%lld crops a clip need test augmentation, not %s", (long long)a->n_crops,
-                       augment_names[a->kind]);
+    if (a->kind == AUGMENT_NONE && a->n_crops != 1)
+        return err_set(e, "%lld crops a clip: the whole picture is one", (long long)a->n_crops);
     return 0;
 }
 
@@ -78,6 +77,9 @@ int sampling_check(const struct sampling_options *o, struct err *e)
     if (o->labels == LABELS_ACTIONS && o->strategy != STRATEGY_KEYFRAMES)
         return err_set(e, "actions labels belong to the boxes of strategy keyframes, not of %s",
                        strategy_names[o->strategy]);
+    if (strategy_is_pair(o->strategy) && o->augment.n_crops != 1)
+        return err_set(e, "the clips of a pair have one crop each, not %lld",
+                       (long long)o->augment.n_crops);
     if (o->strategy == STRATEGY_KEYFRAMES && o->augment.n_crops > 1)
         return err_set(e, "strategy keyframes takes one crop a clip: a person has one score");
     if (o->balance && o->labels != LABELS_BOUNDARIES)
@@ -120,6 +122,8 @@ static int add_augment(struct json *o, const struct augment *a)
         rc |= add_i64(out, "crops", a->n_crops);
         rc |= add_f64(out, "crop_fraction", a->fraction);
     } else if (a->kind != AUGMENT_NONE) {
+        if (a->n_crops > 1)
+            rc |= add_i64(out, "crops", a->n_crops);
         rc |= add_two(out, "crop_area", a->area);
         rc |= add_two(out, "crop_aspect", a->aspect);
     }

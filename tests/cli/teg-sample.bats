@@ -130,6 +130,16 @@ assert list(rows["start"]) == [30 - 31, 90 - 31, 150 - 31, 299 - 31, 39 - 31]
 assert meta["summary"]["videos_without_clips"] == 1 and ids == ["a", "b", "c"]'
 }
 
+@test "events: several random crops of each" {
+    stores . id=a,count=20,events=walk@0-2+run@2-4,frames=120
+    samples events s.lmdb --augment linear --crops 4
+    rows s.lmdb 0 '
+assert len(rows) == 160 and list(rows["clip"][:8]) == [0] * 4 + [1] * 4 and list(rows["view"][:5]) == [0, 1, 2, 3, 0]
+assert (rows["start"] == numpy.where(rows["clip"], 90, 30) - 31).all() and 0.3 < rows["flip"].mean() < 0.7
+assert len(set(zip(rows["crop_x"], rows["crop_y"], rows["crop_w"], rows["crop_h"]))) > 150
+assert meta["settings"]["augment"]["crops"] == 4'
+}
+
 @test "labels of events for clips in other places: the first event at the centre" {
     stores . id=a,frames=180,events=walk@0-2+run@2-4+eat@3-4.5
     samples window s.lmdb --step 30 --labels events
@@ -258,7 +268,8 @@ assert meta["summary"]["left_out"] == [{"id": "bad", "reason": "unreadable"},
     refused 2 "--inside means nothing with --strategy uniform" uniform s.lmdb --inside
     refused 2 "--clip means nothing with --strategy contained" contained s.lmdb --clip 32x2
     refused 2 "--shuffle means nothing with --strategy single" single s.lmdb --shuffle
-    refused 2 "--crops means nothing with --augment linear" uniform s.lmdb --crops 3 --augment linear
+    refused 2 "--crops means nothing with --augment none" uniform s.lmdb --crops 3 --augment none
+    refused 2 "--crops means nothing with --strategy contained" contained s.lmdb --crops 3
     refused 2 "--crop-area means nothing with --augment test" uniform s.lmdb --crop-area 0.3,1
     refused 2 "--crop-area: expected MIN,MAX, got '0.3'" single s.lmdb --crop-area 0.3
     refused 2 "--crop-area" single s.lmdb --crop-area 0.3,

@@ -172,6 +172,29 @@ static void test_views_of_a_plan(void **state)
     free(rows);
 }
 
+/* Several random crops of a clip: the same frames, each with a draw of its own. */
+static void test_draws_of_a_clip(void **state)
+{
+    (void)state;
+    struct selection s = make_selection(40);
+    struct sampling_options o;
+    size_t n, flips = 0, n_equal = 0;
+    sampling_defaults(STRATEGY_SINGLE, &o);
+    o.shuffle = false;
+    o.augment.n_crops = 5;
+    struct sample *rows = table(&o, &s, 2, &n);
+    assert_int_equal(n, 40 * 5);
+    for (size_t i = 0; i < n; i++) {
+        const struct sample *first = &rows[i / 5 * 5], *r = &rows[i];
+        assert_true(r->video == i / 5 && r->view == i % 5 && r->start == first->start);
+        flips += r->flip;
+        n_equal += r != first && memcmp(&r->crop_x, &first->crop_x, 4 * sizeof r->crop_x) == 0;
+    }
+    statistics_share(flips, n, 0.5);
+    assert_true(n_equal < n / 20);
+    free(rows);
+}
+
 /* Random crops of fixed clips differ from epoch to epoch, fixed ones do not. */
 static void test_epochs_of_a_plan(void **state)
 {
@@ -393,6 +416,12 @@ static void many_crops(struct sampling_options *o)
     o->augment.n_crops = 3;
 }
 
+static void many_whole(struct sampling_options *o)
+{
+    augment_preset(AUGMENT_NONE, &o->augment);
+    o->augment.n_crops = 3;
+}
+
 static void test_contradictions(void **state)
 {
     (void)state;
@@ -402,7 +431,8 @@ static void test_contradictions(void **state)
     refused(STRATEGY_RANDOM, events_labels, "events labels need a strategy with fixed clips");
     refused(STRATEGY_WINDOW, balanced, "only boundaries labels can be balanced");
     refused(STRATEGY_SINGLE, empty_area, "crop area: want 0 < MIN <= MAX, not 0.9,0.8");
-    refused(STRATEGY_SINGLE, many_crops, "3 crops a clip need test augmentation");
+    refused(STRATEGY_CONTAINED, many_crops, "the clips of a pair have one crop each, not 3");
+    refused(STRATEGY_UNIFORM, many_whole, "3 crops a clip: the whole picture is one");
 }
 
 /* Tables made by tests/oracle/sampling.py from the text of the headers alone. */
@@ -445,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_order_is_uniform),
         cmocka_unit_test(test_draws_are_apart),
         cmocka_unit_test(test_views_of_a_plan),
+        cmocka_unit_test(test_draws_of_a_clip),
         cmocka_unit_test(test_epochs_of_a_plan),
         cmocka_unit_test(test_boundaries),
         cmocka_unit_test(test_boundaries_between_frames),
