@@ -7,6 +7,10 @@
 #
 # MAX_BAD=N puts up with N videos that are missing or broken. Every setting of common.mk can be given too.
 #
+# Batch normalisation is over a micro-batch, where the paper has it over the whole batch of 1024: what MICRO_BATCH is, and as
+# `auto` the memory of the device, is a setting of the training like any other. Runs that are compared want the same one, so
+# give the number that fits the smallest device. teg-train warns where it is less than the batch.
+#
 # PRESET=smoke shows that all works, with a tiny network and a few steps; what it measures means nothing.
 
 # $(call preset,PAPER,SMOKE): a value; texts with commas go through variables.
@@ -26,8 +30,9 @@ MODEL ?= $(call preset,r3d50,r3d-tiny)##       r3d50 or r3d-tiny
 SHORT_SIDE ?= $(call preset,256,48)##          pixels of the stored frames
 CROP ?= $(call preset,224,40)##                pixels of the network's input in training
 TEST_CROP ?= $(call preset,256,48)##           in the test
+FPS ?= $(fps)##              frames a second of the stored videos (what the protocol says, or else their own)
 BATCH ?= $(call preset,1024,8)##               examples a step
-MICRO_BATCH ?= $(call preset,auto,)##          examples in memory at a time (as many as fit)
+MICRO_BATCH ?= $(call preset,auto,)##          examples in memory at a time, and behind a mean of batch normalisation (as many as fit)
 LR ?= $(call preset,,0.1)##       learning rate of the pre-training (that of the recipe, in proportion to BATCH)
 TUNE_LR ?= $(call preset,,0.1)##  of the training with labels (that of the recipe, in proportion to TUNE_BATCH)
 N_VIDEOS ?= 24##             generated videos
@@ -60,8 +65,9 @@ endif
 options.world = --dataset $(experiment) --videos $(N_VIDEOS) --size $(SHORT_SIDE) --seed 1 $(synth)
 options.index = --format $(experiment) --videos $(call absolute,VIDEOS) --annotations $(call absolute,ANNOTATIONS)
 videos := $(VIDEOS)
-options.decode = --short-side $(SHORT_SIDE)
-options.embeddings = --crop-size $(TEST_CROP)
+options.decode = --short-side $(SHORT_SIDE) $(addprefix --fps ,$(FPS))
+# A classifier of features is trained on pictures as large as the network was trained on.
+options.embeddings = --crop-size $(if $(filter train,$p),$(CROP),$(TEST_CROP))
 # Classes of the test that training lacks count as wrong, as the official programs have it.
 unseen := --allow-unseen
 

@@ -57,7 +57,7 @@ AUGMENT ?= paper##            of the pre-training: paper, or gentle for small pi
 #   source.M             folder of another run, whose models of method M are taken
 #   plans, plans.X       sets of clips to be looked at, by all models or by those of method or task X
 #   options.plan.P       options of teg-sample for plan P
-#   options.embeddings   options of teg-extract; options.embeddings.X for method or task X
+#   options.embeddings   options of teg-extract, in which $p is the plan; options.embeddings.X for method or task X
 #   probes, probes.X     what is measured
 #   clips.T              plans of probe T: one for all splits, or one for training and one for testing
 #   options.probe.T      options of teg-probe

@@ -27,7 +27,7 @@ RULES ?= challenge##                     official evaluator: challenge or notebo
 here := $(dir $(lastword $(MAKEFILE_LIST)))
 include $(here)benchmark.mk
 
-options.decode += --fps 25
+fps := 25
 window := --strategy window --clip 16x2 --step $(STEP)
 ifneq ($(words $(filter inside all,$(TEST_WINDOWS))),1)
 $(error TEST_WINDOWS=$(TEST_WINDOWS): want inside or all)

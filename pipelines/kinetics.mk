@@ -6,8 +6,8 @@
 #     make -f pipelines/kinetics.mk PRESET=smoke
 #
 # Every setting of benchmark.mk can be given too. Its models are what the benchmarks of fine-tuning begin with
-# (PRETRAINED=OUT there). The classifier sees VIEWS random crops of each training video, drawn once, where the paper draws a
-# new one for every epoch: a classifier of features that lie in a store cannot.
+# (PRETRAINED=OUT there). An epoch of the classifier sees each training video once, in one of VIEWS random clips and crops that
+# were drawn once: the paper draws a new one for every epoch, but features that lie in a store are those of what was drawn.
 
 experiment := kinetics
 EPOCHS ?= $(call preset,800,4)

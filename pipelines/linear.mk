@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Linear classification of videos on frozen features (RECIPE section 4): training on VIEWS random crops of each video, the
-# test over ten clips with three crops each. Included behind benchmark.mk, for the methods without labels.
+# Linear classification of videos on frozen features (RECIPE section 4): an epoch of the training sees each video once, in one
+# of VIEWS random clips and crops of CROP pixels; the test is over ten clips with three crops of TEST_CROP pixels each.
+# Included behind benchmark.mk, for the methods without labels.
 #
 #   test            name of the split for the test
 
@@ -14,4 +15,4 @@ options.plan.train = --strategy single --clip 32x2 --clips $(VIEWS) --epochs 1 -
 options.plan.test = --strategy uniform --clip 32x2 --clips $(TEST_CLIPS) --crops $(TEST_CROPS) --augment test --split $(test)
 probes := linear
 clips.linear := train test
-options.probe.linear = --labels class --method linear --lr 32 --epochs $(PROBE_EPOCHS) $(unseen)
+options.probe.linear = --labels class --method linear --lr 32 --views-per-epoch 1 --epochs $(PROBE_EPOCHS) $(unseen)

@@ -47,7 +47,7 @@ struct probe_options {
     struct json *argv;       /* borrowed; goes into the metrics */
 };
 
-/* The recipe for videos. */
+/* The recipe for videos, with all clips in every epoch. */
 struct probe_options probe_defaults(void);
 
 /* Runs it all; `metrics` is the caller's, also written to options->out. */

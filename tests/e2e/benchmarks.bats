@@ -21,6 +21,20 @@ cell() {
     awk -v row="$2" -v column="$3" '$1 == row { print $column }' "$BATS_TEST_TMPDIR/$1/table.txt"
 }
 
+# The options that something was made with: settings BENCHMARK/FILE
+settings() {
+    cat "$BATS_TEST_TMPDIR/$1.settings"
+}
+
+# Fails unless the linear classifier of a benchmark was trained on crops as large as those of the pre-training, one view of
+# each video or event an epoch out of those that the plan makes with the given options: one_view_an_epoch NAME TEST OPTIONS
+one_view_an_epoch() {
+    [[ $(settings "$1/plans/train.lmdb") == *"$3"* ]]
+    [[ $(settings "$1/seed-1/teg-ps/train.lmdb") == *"--crop-size 40 "* ]]
+    [[ $(settings "$1/seed-1/teg-ps/$2.lmdb") == *"--crop-size 48 "* ]]
+    [[ $(settings "$1/seed-1/teg-ps/linear.json") == *"--views-per-epoch 1 "* ]]
+}
+
 @test "VidSitu: events, linear and supervised, the paper's numbers beside ours" {
     benchmark vidsitu N_VIDEOS=8 BATCH=4 LABEL_EPOCHS=1
     expect_status 0
@@ -28,12 +42,20 @@ cell() {
     [ "$(cell vidsitu TeG-FG 3)" = "(31.1)" ]
     [[ $output == *"$(cat "$BATS_TEST_TMPDIR/vidsitu/table.txt")" ]]
     grep -q min_agree_2 "$BATS_TEST_TMPDIR/vidsitu/seed-1/teg-ps/linear.json"
+    one_view_an_epoch vidsitu val "--augment linear --crops 2"
+    [[ $(settings vidsitu/frames.lmdb) == *"--fps 30"* ]]
+    benchmark vidsitu -n FPS=25 N_VIDEOS=8 BATCH=4 LABEL_EPOCHS=1
+    [[ $output == *"teg-decode "*"--fps 25 "* ]]
+    benchmark vidsitu -n FPS= N_VIDEOS=8 BATCH=4 LABEL_EPOCHS=1
+    [[ $output == *"teg-decode "* && $output != *"--fps"* ]]
 }
 
 @test "Kinetics: linear and supervised; its models are where fine-tuning begins" {
     benchmark kinetics N_VIDEOS=12 LABEL_EPOCHS=1
     expect_status 0
     [ "$(rows kinetics)" = "TeG-PS TeG-FG CVRL supervised inflated chance " ]
+    one_view_an_epoch kinetics test "--clips 2 "
+    [[ $(settings kinetics/frames.lmdb) != *"--fps"* ]]
     benchmark diving48 N_VIDEOS=12 TUNE_EPOCHS=1 PRETRAINED="$BATS_TEST_TMPDIR/kinetics"
     expect_status 0
     [ "$(rows diving48)" = "TeG-PS TeG-FG CVRL supervised TimeSformer-L chance " ]
@@ -81,8 +103,9 @@ cell() {
     expect_status 0
     [ "$(rows gebd)" = "TeG-PS TeG-FG CVRL supervised shot PC " ]
     [ "$(head -n 1 "$BATS_TEST_TMPDIR/gebd/table.txt" | xargs)" = "pa % gebd % (paper)" ]
-    grep -q -- '--inside' "$BATS_TEST_TMPDIR/gebd/plans/windows.lmdb.settings"
-    grep -q -- '--inside' "$BATS_TEST_TMPDIR/gebd/seed-1/labelled.lmdb.settings"
+    [[ $(settings gebd/frames.lmdb) == *"--fps 25"* ]]
+    [[ $(settings gebd/plans/windows.lmdb) == *--inside* ]]
+    [[ $(settings gebd/seed-1/labelled.lmdb) == *--inside* ]]
     benchmark gebd -n N_VIDEOS=12 TUNE_EPOCHS=1 TEST_WINDOWS=all
     [ "$(grep -c -- '--strategy window .*--inside' <<<"$output")" = 0 ]
     [ "$(grep -c -- '--strategy window' <<<"$output")" = 1 ]
@@ -107,6 +130,7 @@ cell() {
 @test "ablations: a point a setting, figures where gnuplot is, Table 8" {
     benchmark ablation N_VIDEOS=8 BATCH=4 ALPHAS="0 1" GRID="1,1 2,1"
     expect_status 0
+    [[ $(settings ablation/frames.lmdb) == *"--fps 30"* ]]
     [ "$(cut -f 1 "$BATS_TEST_TMPDIR/ablation/alpha.tsv" | xargs)" = "0 1" ]
     [ "$(cut -f 1,2 "$BATS_TEST_TMPDIR/ablation/grid.tsv" | xargs)" = "1 1 2 1" ]
     [ "$(awk 'NR > 1 { print $1, $3 }' "$BATS_TEST_TMPDIR/ablation/sampling.txt" | head -n 4 | xargs)" = \
@@ -121,6 +145,7 @@ cell() {
     benchmark similarity N_VIDEOS=8 BATCH=4 OBJECTIVE="teg-ps teg-fg"
     expect_status 0
     [[ $(head -n 1 "$BATS_TEST_TMPDIR/similarity/table.txt") == *cosine ]]
+    [[ $(settings similarity/frames.lmdb) == *"--fps 30"* ]]
     [ "$(rows similarity)" = "TeG-PS TeG-FG I3D R3D-50+NL chance " ]
     [ "$(head -c 4 "$BATS_TEST_TMPDIR/similarity/seed-1/teg-fg/linear-similarity.png" | tail -c 3)" = PNG ]
 }
