@@ -10,6 +10,7 @@
 
 #include "common/base/buf.h"
 #include "common/video/avlog.h"
+#include "common/video/planar.h"
 
 struct hardware {
     AVBufferRef *device;
@@ -87,27 +88,18 @@ static const struct {
     {AV_PIX_FMT_P016LE, AV_PIX_FMT_YUV420P12LE, 4},
 };
 
-/* Sample i of a row, of one byte or of two. */
-static void copy_sample(uint8_t *to, int i, const uint8_t *from, int j, int shift)
-{
-    if (shift == 0)
-        to[i] = from[j];
-    else
-        ((uint16_t *)to)[i] = (uint16_t)(((const uint16_t *)from)[j] >> shift);
-}
-
 static void copy_planes(AVFrame *to, const AVFrame *from, int shift)
 {
-    int width = (from->width + 1) / 2, height = (from->height + 1) / 2;
-    for (int y = 0; y < from->height; y++)
-        for (int x = 0; x < from->width; x++)
-            copy_sample(to->data[0] + y * to->linesize[0], x, from->data[0] + y * from->linesize[0],
-                        x, shift);
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++)
-            for (int k = 1; k < 3; k++)
-                copy_sample(to->data[k] + y * to->linesize[k], x,
-                            from->data[1] + y * from->linesize[1], 2 * x + k - 1, shift);
+    const struct planar_source source = {.luma = from->data[0],
+                                         .chroma = from->data[1],
+                                         .luma_stride = from->linesize[0],
+                                         .chroma_stride = from->linesize[1],
+                                         .width = from->width,
+                                         .height = from->height,
+                                         .shift = shift};
+    const struct planar_planes planes = {{to->data[0], to->data[1], to->data[2]},
+                                         {to->linesize[0], to->linesize[1], to->linesize[2]}};
+    planar_split(&source, &planes);
 }
 
 /* The same picture as the processor's decoders give it, so that what follows makes the same of it.
