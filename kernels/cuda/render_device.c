@@ -8,23 +8,22 @@
 /* Offsets in a lane's memory; what lies before `uploaded` comes from the host. */
 struct layout {
     size_t columns, rows, packed, uploaded;
-    size_t part, mean, picture[2], total;
+    size_t part, mean, picture, total;
 };
 
 static struct layout lay_out(const struct render_job *j)
 {
     struct layout at = {0};
-    size_t positions = cuda_align(j->size * sizeof(struct render_position));
-    size_t picture = cuda_align(j->n_frames * j->size * j->size * 3 * sizeof(float));
-    at.rows = positions;
-    at.packed = 2 * positions;
+    size_t size = (size_t)j->size, strips = render_strips(j->size);
+    at.rows = cuda_align(size * sizeof(struct render_position));
+    at.packed = at.rows + cuda_align(strips * RENDER_ROWS * sizeof(struct render_position));
     at.uploaded = at.packed + j->n_frames * j->crop.frame_bytes;
     at.part = cuda_align(at.uploaded);
-    size_t n_parts = j->n_frames * render_parts(j->n_frames, j->size);
-    at.mean = at.part + cuda_align(n_parts * 3 * sizeof(double));
-    at.picture[0] = at.mean + cuda_align(3 * sizeof(float));
-    at.picture[1] = at.picture[0] + (j->plan.radius ? picture : 0);
-    at.total = at.picture[1] + (j->plan.radius ? picture : 0);
+    at.mean = at.part + cuda_align(j->n_frames * strips * 3 * sizeof(double));
+    at.picture = at.mean + cuda_align(3 * sizeof(float));
+    at.total = at.picture;
+    if (j->plan.radius)
+        at.total += cuda_align(j->n_frames * size * size * 3 * sizeof(float));
     return at;
 }
 
@@ -34,10 +33,11 @@ static void fill_host(const struct render_job *j, const struct render_args *args
     const struct clip_augment *a = args->augment;
     struct render_position *columns = (struct render_position *)(host + at->columns);
     struct render_position *rows = (struct render_position *)(host + at->rows);
-    for (size_t i = 0; i < j->size; i++) {
-        rows[i] = render_position(i, (size_t)a->crop_h, j->size);
-        columns[a->flip ? j->size - 1 - i : i] = render_position(i, (size_t)a->crop_w, j->size);
-    }
+    size_t size = args->size, n_rows = render_strips(j->size) * RENDER_ROWS;
+    for (size_t i = 0; i < size; i++)
+        columns[a->flip ? size - 1 - i : i] = render_position(i, (size_t)a->crop_w, size);
+    for (size_t i = 0; i < n_rows; i++)
+        rows[i] = render_position(i < size ? i : size - 1, (size_t)a->crop_h, size);
     for (size_t t = 0; t < j->n_frames; t++)
         render_crop_pack(&j->crop, args->pixels->picture[t],
                          (uint8_t *)host + at->packed + t * j->crop.frame_bytes);
@@ -53,8 +53,7 @@ static int run(struct render_job *j, const struct render_args *args, struct rend
     j->packed = (uint8_t *)device + at.packed;
     j->part = (double *)(device + at.part);
     j->mean = (float *)(device + at.mean);
-    for (int i = 0; i < 2; i++)
-        j->picture[i] = (float *)(device + at.picture[i]);
+    j->picture = (float *)(device + at.picture);
     fill_host(j, args, &at, lane->host.memory);
     cudaError_t rc = cudaMemcpyAsync(device, lane->host.memory, at.uploaded, cudaMemcpyHostToDevice,
                                      lane->stream);
@@ -71,7 +70,7 @@ int cuda_render(struct backend *b, const struct render_args *args, struct err *e
     struct render_job j = {.grey = args->augment->grey,
                            .solarise = args->augment->solarise,
                            .n_frames = args->pixels->n_frames,
-                           .size = args->size,
+                           .size = (int)args->size,
                            .dtype = args->dtype,
                            .out = args->out};
     struct render_lane *lane;

@@ -11,26 +11,29 @@
 extern "C" {
 #endif
 
-/* Blocks that the sums of one picture are cut into: about 512 for a clip. */
-static inline unsigned render_parts(size_t n_frames, size_t size)
+/* Rows of a block. */
+enum { RENDER_ROWS = 8 };
+
+static inline size_t render_strips(int size)
 {
-    size_t parts = 512 / n_frames, most = (size * size + CUDA_BLOCK - 1) / CUDA_BLOCK;
-    return (unsigned)(parts < 1 ? 1 : parts < most ? parts : most);
+    return ((size_t)size + RENDER_ROWS - 1) / RENDER_ROWS;
 }
 
 struct render_job {
     struct render_plan plan;
     struct render_crop crop;
     bool grey, solarise;
-    size_t n_frames, size;
+    size_t n_frames;
+    int size;
     enum dtype dtype;
     void *out; /* [n_frames, size, size, 3] */
     /* device memory of the lane */
-    const uint8_t *packed;                        /* [n_frames, crop.frame_bytes] */
-    const struct render_position *columns, *rows; /* [size] */
-    double *part;                                 /* [n_frames, render_parts, 3] */
-    float *mean;                                  /* [3] */
-    float *picture[2]; /* [n_frames, size, size, 3] float32: before the blur, blurred along x */
+    const uint8_t *packed;                 /* [n_frames, crop.frame_bytes] */
+    const struct render_position *columns; /* [size] */
+    const struct render_position *rows; /* [render_strips * RENDER_ROWS], the last one repeated */
+    double *part;                       /* [n_frames, render_strips, 3] */
+    float *mean;                        /* [3] */
+    float *picture;                     /* [n_frames, size, size, 3] float32, blurred along x */
 };
 
 /* Puts the kernels on the stream. */

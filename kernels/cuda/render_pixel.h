@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operation `render` one pixel at a time, as the kernels compute it: the same steps on the same
- * numbers as the rows of the CPU, so that both give the same bits. Plain C, for tests. Only the
- * rows and columns under the crop box go to the device, as pictures of their own:
+ * The operation `render` as the kernels compute it: the same steps on the same numbers as the rows
+ * of the CPU, so that both give the same bits. Plain C, for tests. Only the rows and columns under
+ * the crop box go to the device, as pictures of their own:
  *
  *     render_crop_init(&crop, pixels, augment);
  *     render_crop_pack(&crop, picture, packed);                host; crop.frame_bytes each
- *     struct elem_rgb p = render_resized(&crop, &yuv, packed, &at);      device, per output pixel
+ *
+ * On the device a thread walks down a column of the output, RENDER_RUN pixels at a time:
+ *
+ *     struct render_walk w = render_walk(&crop, packed, &columns[x]);
+ *     render_resized(&crop, &plan->yuv, &w, &rows[y], run);
+ *     render_jitter(plan, plan->n_ops, mean, run);
  */
 #ifndef TEG_KERNELS_CUDA_RENDER_PIXEL_H
 #define TEG_KERNELS_CUDA_RENDER_PIXEL_H
@@ -56,15 +61,39 @@ static inline void render_crop_pack(const struct render_crop *c, const uint8_t *
         memcpy(to, chroma, width);
 }
 
-/* Pixel of the crop box, converted. */
-TEG_HD struct elem_rgb render_source(const struct render_crop *c, const struct elem_yuv *m,
-                                     const uint8_t *packed, int x, int y)
+/* -- resizing -- */
+
+/* Pixels one below the other that are computed together: what is decided per clip is then decided
+ * once for all of them. */
+enum { RENDER_RUN = 4 };
+
+/* A column of the output on its way down: its two columns of the packed picture, and the two rows
+ * between which it is, converted and resampled. */
+struct render_walk {
+    const uint8_t *packed;
+    int luma[2], chroma[2]; /* of a packed row */
+    float t;
+    int row[2]; /* of the crop box; -1 none */
+    struct elem_rgb pixel[2];
+};
+
+TEG_HD struct render_walk render_walk(const struct render_crop *c, const uint8_t *packed,
+                                      const struct render_position *x)
 {
-    int column = x + c->inset;
-    const uint8_t *luma = packed + (size_t)y * (size_t)c->width + column;
-    const uint8_t *chroma =
-        packed + (size_t)(c->height + (y + c->odd) / 2) * (size_t)c->width + column / 2 * 2;
-    struct elem_rgb colour = elem_chroma((float)chroma[0], (float)chroma[1], *m);
+    int low = x->low + c->inset, high = x->high + c->inset;
+    struct elem_rgb none = {0.0f, 0.0f, 0.0f};
+    struct render_walk w = {packed, {low, high}, {low & ~1, high & ~1},
+                            x->t,   {-1, -1},    {none, none}};
+    return w;
+}
+
+/* `luma` and the pair at `chroma`, which is at an even address, converted. */
+TEG_HD struct elem_rgb render_source(const struct elem_yuv *m, const uint8_t *luma,
+                                     const uint8_t *chroma)
+{
+    uint16_t pair;
+    memcpy(&pair, __builtin_assume_aligned(chroma, sizeof pair), sizeof pair);
+    struct elem_rgb colour = elem_chroma((float)(pair & 0xff), (float)(pair >> 8), *m);
     float light = elem_luma((float)*luma, *m);
     struct elem_rgb p = {elem_clip(light + colour.r), elem_clip(light + colour.g),
                          elem_clip(light + colour.b)};
@@ -77,66 +106,144 @@ TEG_HD struct elem_rgb render_lerp(struct elem_rgb a, struct elem_rgb b, float t
     return p;
 }
 
-/* Where an output pixel lies in the crop box. */
-struct render_at {
-    struct render_position x, y;
-};
-
-/* Along the rows first, then between them. */
-TEG_HD struct elem_rgb render_resized(const struct render_crop *c, const struct elem_yuv *m,
-                                      const uint8_t *packed, const struct render_at *at)
+/* Row y of the crop box at the column. Offsets within a packed picture fit an int. */
+TEG_HD struct elem_rgb render_resampled(const struct render_crop *c, const struct elem_yuv *m,
+                                        const struct render_walk *w, int y)
 {
-    struct elem_rgb low = render_lerp(render_source(c, m, packed, at->x.low, at->y.low),
-                                      render_source(c, m, packed, at->x.high, at->y.low), at->x.t);
-    struct elem_rgb high =
-        render_lerp(render_source(c, m, packed, at->x.low, at->y.high),
-                    render_source(c, m, packed, at->x.high, at->y.high), at->x.t);
-    return render_lerp(low, high, at->y.t);
+    const uint8_t *luma = w->packed + y * c->width;
+    const uint8_t *chroma = w->packed + (c->height + ((y + c->odd) >> 1)) * c->width;
+    return render_lerp(render_source(m, luma + w->luma[0], chroma + w->chroma[0]),
+                       render_source(m, luma + w->luma[1], chroma + w->chroma[1]), w->t);
 }
 
-/* Operations [0, n) of the jitter; `mean` where the contrast turns. */
-TEG_HD struct elem_rgb render_jitter(const struct render_plan *plan, size_t n, const float mean[3],
-                                     struct elem_rgb p)
+/* The next RENDER_RUN pixels, at `rows` of the output: along the rows first, then between them.
+ * Rows come in rising order, so most have been resampled for the pixel above. */
+TEG_HD void render_resized(const struct render_crop *c, const struct elem_yuv *m,
+                           struct render_walk *w, const struct render_position *rows,
+                           struct elem_rgb run[RENDER_RUN])
 {
-    for (size_t i = 0; i < n; i++) {
+    for (int k = 0; k < RENDER_RUN; k++) {
+        int low = rows[k].low, high = rows[k].high;
+        if (low != w->row[0])
+            w->pixel[0] = low == w->row[1] ? w->pixel[1] : render_resampled(c, m, w, low);
+        if (high != w->row[1])
+            w->pixel[1] = high == low ? w->pixel[0] : render_resampled(c, m, w, high);
+        w->row[0] = low;
+        w->row[1] = high;
+        run[k] = render_lerp(w->pixel[0], w->pixel[1], rows[k].t);
+    }
+}
+
+/* -- colours -- */
+
+TEG_HD struct elem_rgb render_brightness(struct elem_rgb p, float factor)
+{
+    struct elem_rgb q = {elem_brightness(p.r, factor), elem_brightness(p.g, factor),
+                         elem_brightness(p.b, factor)};
+    return q;
+}
+
+TEG_HD struct elem_rgb render_contrast(struct elem_rgb p, float factor, const float mean[3])
+{
+    struct elem_rgb q = {elem_contrast(p.r, factor, mean[0]), elem_contrast(p.g, factor, mean[1]),
+                         elem_contrast(p.b, factor, mean[2])};
+    return q;
+}
+
+/* Operations [0, n) of the jitter on a run; `mean` where the contrast turns. */
+TEG_HD void render_jitter(const struct render_plan *plan, size_t n, const float mean[3],
+                          struct elem_rgb run[RENDER_RUN])
+{
+    for (int i = 0; i < (int)n; i++) {
         enum render_op op = plan->op[i];
         float factor = plan->factor[op];
         if (op == RENDER_BRIGHTNESS) {
-            p.r = elem_brightness(p.r, factor);
-            p.g = elem_brightness(p.g, factor);
-            p.b = elem_brightness(p.b, factor);
+            for (int k = 0; k < RENDER_RUN; k++)
+                run[k] = render_brightness(run[k], factor);
         } else if (op == RENDER_CONTRAST) {
-            p.r = elem_contrast(p.r, factor, mean[0]);
-            p.g = elem_contrast(p.g, factor, mean[1]);
-            p.b = elem_contrast(p.b, factor, mean[2]);
+            for (int k = 0; k < RENDER_RUN; k++)
+                run[k] = render_contrast(run[k], factor, mean);
         } else if (op == RENDER_SATURATION) {
-            p = elem_saturation(p, factor);
+            for (int k = 0; k < RENDER_RUN; k++)
+                run[k] = elem_saturation(run[k], factor);
         } else {
-            p = elem_hue(p, factor);
+            for (int k = 0; k < RENDER_RUN; k++)
+                run[k] = elem_hue(run[k], factor);
         }
     }
-    return p;
 }
 
-/*
- * Value `at` of a line of `size` pixels, blurred along the line; `step` elements lie between the
- * pixels, and zeros outside.
- */
-struct render_line {
-    const float *pixel; /* the pixel itself */
-    long at, size;
-    size_t step;
-};
-
-TEG_HD float render_blurred(const struct render_plan *plan, const struct render_line *l)
+TEG_HD void render_grey(struct elem_rgb run[RENDER_RUN])
 {
-    float sum = plan->tap[0] * l->pixel[0];
-    for (long d = 1; d <= (long)plan->radius; d++) {
-        float before = l->at >= d ? *(l->pixel - (size_t)d * l->step) : 0.0f;
-        float behind = l->at + d < l->size ? l->pixel[(size_t)d * l->step] : 0.0f;
-        sum = elem_tap(sum, before, behind, plan->tap[d]);
+    for (int k = 0; k < RENDER_RUN; k++)
+        run[k].r = run[k].g = run[k].b = elem_grey(run[k]);
+}
+
+/* -- blur -- */
+
+/* Before a loop over taps: four at a time, so that a window of values moves by names alone. */
+#ifdef __CUDA_ARCH__
+#define RENDER_UNROLL _Pragma("unroll 4")
+#else
+#define RENDER_UNROLL
+#endif
+
+/* RENDER_RUN pixels' values of one channel. */
+struct render_values {
+    float v[RENDER_RUN];
+} __attribute__((aligned(16)));
+
+/* Values at `at` blurred along the x axis, where pixels lie 3 apart; within plan->radius of it are
+ * pixels, or zeros for what is outside of the picture. */
+TEG_HD struct render_values render_blurred_across(const struct render_plan *plan,
+                                                  const struct render_values *at)
+{
+    struct render_values sum = *at;
+    for (int k = 0; k < RENDER_RUN; k++)
+        sum.v[k] = plan->tap[0] * sum.v[k];
+    for (int d = 1; d <= (int)plan->radius; d++) {
+        struct render_values before = at[-3 * d], behind = at[3 * d];
+        for (int k = 0; k < RENDER_RUN; k++)
+            sum.v[k] = elem_tap(sum.v[k], before.v[k], behind.v[k], plan->tap[d]);
     }
     return sum;
+}
+
+/* A column of values, `step` apart. */
+struct render_column {
+    const float *first;
+    int size, step;
+};
+
+/* Neighbours in a column that are blurred together, so that each is fetched once for all sums that
+ * it is in. */
+enum { RENDER_DOWN = 8 };
+
+/* sum = values y .. y + RENDER_DOWN - 1 blurred along the column, zeros outside of it, which the
+ * caller may know not to be reached: `inside`. */
+TEG_HD void render_blurred_down(const struct render_plan *plan, const struct render_column *c,
+                                int y, bool inside, float sum[RENDER_DOWN])
+{
+    enum { LAST = RENDER_DOWN - 1 };
+    float before[RENDER_DOWN], behind[RENDER_DOWN];
+    const float *up = c->first + y * c->step, *down = up;
+    for (int k = 0; k < RENDER_DOWN; k++, down += c->step) {
+        before[k] = behind[k] = inside || y + k < c->size ? *down : 0.0f;
+        sum[k] = plan->tap[0] * before[k];
+    }
+    RENDER_UNROLL
+    for (int d = 1; d <= (int)plan->radius; d++) {
+        up -= c->step;
+        for (int k = 0; k < LAST; k++) {
+            before[LAST - k] = before[LAST - k - 1];
+            behind[k] = behind[k + 1];
+        }
+        before[0] = inside || y >= d ? *up : 0.0f;
+        behind[LAST] = inside || y + LAST + d < c->size ? *down : 0.0f;
+        down += c->step;
+        for (int k = 0; k < RENDER_DOWN; k++)
+            sum[k] = elem_tap(sum[k], before[k], behind[k], plan->tap[d]);
+    }
 }
 
 #endif

@@ -258,41 +258,87 @@ static void clip_init(struct clip *c, struct rng *r)
 struct painting {
     struct render_plan plan;
     struct render_crop crop;
+    struct render_position columns[SIZE], rows[SIZE + RENDER_RUN];
     uint8_t *packed;
-    float picture[2][N_OUT];
+    float picture[N_OUT];
     float mean[3];
 };
 
-static struct elem_rgb pixel(const struct painting *p, const struct clip *c, size_t i, size_t n_ops)
+static void painting_init(struct painting *p, const struct clip *c)
 {
-    size_t x = i % SIZE, y = i / SIZE % SIZE, t = i / SIZE / SIZE;
-    x = c->augment.flip ? SIZE - 1 - x : x;
-    struct render_at at = {render_position(x, (size_t)c->augment.crop_w, SIZE),
-                           render_position(y, (size_t)c->augment.crop_h, SIZE)};
-    struct elem_rgb rgb =
-        render_resized(&p->crop, &p->plan.yuv, p->packed + t * p->crop.frame_bytes, &at);
-    return render_jitter(&p->plan, n_ops, p->mean, rgb);
+    struct err e = {0};
+    const struct clip_augment *a = &c->augment;
+    support_ok(render_prepare(&p->plan, &c->args, &e), &e);
+    render_crop_init(&p->crop, &c->pixels, a);
+    p->packed = malloc(FRAMES * p->crop.frame_bytes);
+    for (int t = 0; t < FRAMES; t++)
+        render_crop_pack(&p->crop, c->picture[t], p->packed + (size_t)t * p->crop.frame_bytes);
+    for (size_t i = 0; i < SIZE; i++)
+        p->columns[a->flip ? SIZE - 1 - i : i] = render_position(i, (size_t)a->crop_w, SIZE);
+    for (size_t i = 0; i < SIZE + RENDER_RUN; i++)
+        p->rows[i] = render_position(i < SIZE ? i : SIZE - 1, (size_t)a->crop_h, SIZE);
 }
 
-static void find_mean(struct painting *p, const struct clip *c)
+/* All columns from the top down, the jitter's first n_ops operations done. */
+static void paint(struct painting *p, size_t n_ops, bool grey)
+{
+    struct elem_rgb run[RENDER_RUN];
+    for (size_t i = 0; i < FRAMES * SIZE; i++) {
+        size_t t = i / SIZE, x = i % SIZE;
+        struct render_walk w =
+            render_walk(&p->crop, p->packed + t * p->crop.frame_bytes, &p->columns[x]);
+        for (size_t y = 0; y < SIZE; y += RENDER_RUN) {
+            render_resized(&p->crop, &p->plan.yuv, &w, p->rows + y, run);
+            render_jitter(&p->plan, n_ops, p->mean, run);
+            if (grey)
+                render_grey(run);
+            for (size_t k = 0; k < RENDER_RUN && y + k < SIZE; k++)
+                memcpy(p->picture + 3 * ((t * SIZE + y + k) * SIZE + x), &run[k], sizeof run[k]);
+        }
+    }
+}
+
+static void find_mean(struct painting *p)
 {
     double sum[3] = {0};
-    for (size_t i = 0; i < N_OUT / 3; i++) {
-        struct elem_rgb rgb = pixel(p, c, i, p->plan.contrast_at);
-        sum[0] += (double)rgb.r;
-        sum[1] += (double)rgb.g;
-        sum[2] += (double)rgb.b;
-    }
+    paint(p, p->plan.contrast_at, false);
+    for (size_t i = 0; i < N_OUT; i++)
+        sum[i % 3] += (double)p->picture[i];
     for (int k = 0; k < 3; k++)
         p->mean[k] = (float)(sum[k] / (N_OUT / 3));
 }
 
-static void blur(struct painting *p, const float *from, float *to, bool along_y)
+/* RENDER_RUN rows at a time between zeros, along them, as the kernels' shared memory has them. */
+static void blur_across(struct painting *p)
 {
-    for (size_t i = 0; i < N_OUT; i++) {
-        size_t at = along_y ? i / 3 / SIZE % SIZE : i / 3 % SIZE;
-        struct render_line line = {from + i, (long)at, SIZE, along_y ? 3 * SIZE : 3};
-        to[i] = render_blurred(&p->plan, &line);
+    enum { MARGIN = 3 * RENDER_MAX_RADIUS, ROW = 3 * SIZE, N_ROWS = FRAMES * SIZE };
+    static struct render_values room[MARGIN + ROW + MARGIN];
+    for (size_t y = 0; y < N_ROWS; y += RENDER_RUN) {
+        size_t n = N_ROWS - y < RENDER_RUN ? N_ROWS - y : RENDER_RUN;
+        for (size_t i = 0; i < n * ROW; i++)
+            room[MARGIN + i % ROW].v[i / ROW] = p->picture[y * ROW + i];
+        for (size_t i = 0; i < ROW; i++) {
+            struct render_values v = render_blurred_across(&p->plan, room + MARGIN + i);
+            for (size_t k = 0; k < n; k++)
+                p->picture[(y + k) * ROW + i] = v.v[k];
+        }
+    }
+}
+
+static void blur_down(struct painting *p, float *to)
+{
+    enum { ROW = 3 * SIZE };
+    int radius = (int)p->plan.radius;
+    for (size_t i = 0; i < FRAMES * ROW; i++) {
+        size_t at = i / ROW * SIZE * ROW + i % ROW;
+        struct render_column column = {p->picture + at, SIZE, ROW};
+        for (int y = 0; y < SIZE; y += RENDER_DOWN) {
+            bool inside = y >= radius && y + RENDER_DOWN - 1 + radius < SIZE;
+            float v[RENDER_DOWN];
+            render_blurred_down(&p->plan, &column, y, inside, v);
+            for (int k = 0; k < RENDER_DOWN && y + k < SIZE; k++)
+                to[at + (size_t)((y + k) * ROW)] = v[k];
+        }
     }
 }
 
@@ -300,27 +346,22 @@ static void check_clip(struct backend *b, struct clip *c)
 {
     struct err e = {0};
     struct painting *p = calloc(1, sizeof *p);
+    float *blurred = malloc(sizeof p->picture);
     support_ok(b->ops->render(b, &c->args, &e), &e);
-    support_ok(render_prepare(&p->plan, &c->args, &e), &e);
-    render_crop_init(&p->crop, &c->pixels, &c->augment);
-    p->packed = malloc(FRAMES * p->crop.frame_bytes);
-    for (int t = 0; t < FRAMES; t++)
-        render_crop_pack(&p->crop, c->picture[t], p->packed + (size_t)t * p->crop.frame_bytes);
-    find_mean(p, c);
-    for (size_t i = 0; i < N_OUT / 3; i++) {
-        struct elem_rgb rgb = pixel(p, c, i, p->plan.n_ops);
-        if (c->augment.grey)
-            rgb.r = rgb.g = rgb.b = elem_grey(rgb);
-        memcpy(p->picture[0] + 3 * i, &rgb, sizeof rgb);
-    }
+    painting_init(p, c);
+    find_mean(p);
+    paint(p, p->plan.n_ops, c->augment.grey);
     if (p->plan.radius) {
-        blur(p, p->picture[0], p->picture[1], false);
-        blur(p, p->picture[1], p->picture[0], true);
+        blur_across(p);
+        blur_down(p, blurred);
+    } else {
+        memcpy(blurred, p->picture, sizeof p->picture);
     }
     for (size_t i = 0; i < N_OUT; i++) {
-        float v = p->picture[0][i];
+        float v = blurred[i];
         assert_true((c->augment.solarise ? elem_solarise(v) : v) == c->rows[i]);
     }
+    free(blurred);
     free(p->packed);
     free(p);
 }
