@@ -233,6 +233,33 @@ static void threads_do_not_matter(void **state)
     device_close(first);
 }
 
+/* Outputs that are wider than what one block of a GPU paints at a time, at the border and beyond,
+ * and that end within the rows and columns of a block. */
+static void blurred_outputs_of_any_size_are_the_same(void **state)
+{
+    static const size_t size[] = {1, 5, 20, 41, 256, 264, 289, 602};
+    char *on_cpu = "cpu";
+    struct device *first = device_open((void **)&on_cpu, 1), *d = device_open(state, 1);
+    const struct oracle_case *c = find_case("convert 1 0");
+    for (size_t i = 0; i < sizeof size / sizeof size[0]; i++) {
+        struct setting one, other;
+        setting_init(&one, first, &oracle, c);
+        one.args.size = size[i];
+        one.augment.blur = 1e6f; /* all taps, however wide */
+        other = one;
+        other.device = d;
+        other.args.pixels = &other.pixels;
+        other.args.augment = &other.augment;
+        setting_render(&one);
+        setting_render(&other);
+        assert_memory_equal(one.args.out, other.args.out, one.out_bytes);
+        free(one.memory);
+        free(other.memory);
+    }
+    device_close(d);
+    device_close(first);
+}
+
 struct painter {
     struct setting s;
     struct err e;
@@ -425,6 +452,7 @@ int main(void)
         ON_EVERY_DEVICE(agrees_with_oracle_in_bf16),
         ON_EVERY_DEVICE(bf16_is_f32_rounded),
         ON_EVERY_DEVICE(threads_do_not_matter),
+        ON_EVERY_DEVICE(blurred_outputs_of_any_size_are_the_same),
         ON_EVERY_DEVICE(threads_render_at_once),
         ON_EVERY_DEVICE(identity_crop_is_exact),
         ON_EVERY_DEVICE(neutral_jitter_keeps_pixels),
