@@ -14,10 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/rng.h"
 #include "common/base/ui.h"
 #include "common/nn/encoder.h"
-#include "common/nn/loader.h"
+#include "tests/bench/random_pairs.h"
 
 enum { MAX_ROUNDS = 99 };
 
@@ -110,77 +109,21 @@ static int bench_forward(char **arg)
 
 /* -- the loader -- */
 
-struct pairs {
-    const struct frames *frames;
-    struct sample *rows; /* [2 * batch] */
-    size_t batch, n_batches, length[2], made;
-};
-
-static void draw(const struct pairs *p, size_t role, struct rng *r, struct sample *s)
-{
-    const struct frames_info *info;
-    *s = (struct sample){.role = role ? SAMPLE_SHORT : SAMPLE_LONG,
-                         .length = (uint16_t)p->length[role],
-                         .stride = role ? 2 : 4,
-                         .video = (uint32_t)rng_below(r, frames_n_videos(p->frames)),
-                         .flip = true,
-                         .jitter = true,
-                         .brightness = 1.2f,
-                         .contrast = 0.8f,
-                         .saturation = 1.2f,
-                         .hue = 0.1f,
-                         .blur = 1.0f};
-    info = frames_video(p->frames, s->video);
-    int64_t span = ((int64_t)s->length - 1) * s->stride + 1;
-    int64_t room = info->n_frames > span ? info->n_frames - span : 1;
-    s->start = (int32_t)rng_below(r, (uint64_t)room);
-    s->crop_w = (uint16_t)(info->width * 4 / 5);
-    s->crop_h = (uint16_t)(info->height * 4 / 5);
-}
-
-static int next_batch(void *user, struct clip_request *request, struct err *e)
-{
-    struct pairs *p = user;
-    struct rng r;
-    (void)e;
-    if (p->made == p->n_batches)
-        return 0;
-    rng_init(&r, 1, 2, p->made++);
-    for (size_t i = 0; i < 2 * p->batch; i++) {
-        draw(p, i % 2, &r, &p->rows[i]);
-        p->rows[i].example = (uint32_t)(i / 2);
-    }
-    *request = (struct clip_request){.rows = p->rows, .n_rows = 2 * p->batch};
-    return 1;
-}
-
 static int bench_loader(char **arg)
 {
     struct err e = {0};
     struct backend *b = open_device(arg[1], arg[7], arg[8]);
-    struct frames *frames;
+    struct random_pairs_options po = {.batch = number(arg[2]),
+                                      .length = {number(arg[3]), number(arg[4])},
+                                      .n_batches = number(arg[6]) + 1};
+    struct loader_options lo = {
+        .backend = b, .clips = {number(arg[5]), type_of(arg[1])}, .n_threads = b->n_threads};
+    struct random_pairs *p;
     struct loader *l;
     const struct clip_batch *batch;
-    check(frames_open(&frames, arg[0], &e), &e);
-    struct pairs p = {.frames = frames,
-                      .batch = number(arg[2]),
-                      .length = {number(arg[3]), number(arg[4])},
-                      .n_batches = number(arg[6]) + 1};
-    size_t n_videos = frames_n_videos(frames), n = 0;
-    const char **ids = calloc(n_videos, sizeof *ids);
-    p.rows = calloc(2 * p.batch, sizeof *p.rows);
-    for (size_t v = 0; v < n_videos; v++)
-        ids[v] = frames_id(frames, v);
-    struct loader_options o = {.frames = frames,
-                               .ids = ids,
-                               .n_ids = n_videos,
-                               .origin = "drawn at random",
-                               .backend = b,
-                               .clips = {number(arg[5]), type_of(arg[1])},
-                               .n_threads = b->n_threads,
-                               .source = next_batch,
-                               .user = &p};
-    check(loader_new(&l, &o, &e), &e);
+    size_t n = 0;
+    check(random_pairs_open(&p, arg[0], &po, &e), &e);
+    check(random_pairs_load(p, &lo, &l, &e), &e);
     double begin = 0.0;
     for (;; n++) {
         int rc = loader_next(l, &batch, &e);
@@ -190,13 +133,11 @@ static int bench_loader(char **arg)
         if (n == 0) /* it allocated */
             begin = ui_seconds();
     }
-    printf("%.3f %zu\n", (double)((n - 1) * p.batch) / (ui_seconds() - begin),
-           p.length[0] + p.length[1]);
+    printf("%.3f %zu\n", (double)((n - 1) * po.batch) / (ui_seconds() - begin),
+           po.length[0] + po.length[1]);
     loader_free(l);
-    frames_close(frames);
+    random_pairs_close(p);
     backend_close(b);
-    free(ids);
-    free(p.rows);
     return 0;
 }
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Training steps of r3d50 on a GPU, 32 + 16 frames of 224 pixels, features of clips of 32 frames, and the loader. Limit
-# of "gpu": the step's arithmetic at the peak that the device reaches in a product of matrices; of "gpu two terms", the
-# same step: that, or the way of its tensors through memory, layer by layer, and the normalisations' way besides; of "gpu
-# convolutions": its convolutions alone as bare cuDNN calls; of "gpu layers", these and the linear layers of its heads.
-# Peer: the same in PyTorch, compiled, with channels_last_3d, autocast, a fused optimiser and tuned cuDNN.
+# Training steps of r3d50 on a GPU, 32 + 16 frames of 224 pixels, features of clips of 32 frames, the loader, and steps
+# whose clips come from it. Limit of "gpu": the step's arithmetic at the peak that the device reaches in a product of
+# matrices; of "gpu two terms", the same step: that, or the way of its tensors through memory, layer by layer, and the
+# normalisations' way besides; of "gpu convolutions": its convolutions alone as bare cuDNN calls; of "gpu layers", these and
+# the linear layers of its heads; of "gpu step with the loader": the step on clips that are there already. Peer: the same in
+# PyTorch, compiled, with channels_last_3d, autocast, a fused optimiser and tuned cuDNN.
 #
-# PARTS names some of "step families features loader tf32"; families says what the time of one step goes to, and its
+# PARTS names some of "step families features loader train tf32"; families says what the time of one step goes to, and its
 # memory. BATCH and MICRO set the size of ours, PEER_BATCH that of the peer, which has no micro-batches, TF32_BATCH that of
 # both in tf32; FRAMES names a frames store for the loader, else one is made. What was measured and compiled is kept in $KEPT
 # for the next run. Every part has its time: PEER_SECONDS (240) for the peer, OUR_SECONDS (240) for ours.
@@ -20,7 +21,7 @@ threads=$(nproc)
 rounds=${ROUNDS:-7}
 batch=${BATCH:-64}
 tf32_batch=${TF32_BATCH:-32} # float32 takes twice the memory
-parts=${PARTS:-step families features loader tf32}
+parts=${PARTS:-step families features loader train tf32}
 bin=$TEG_BIN/tests/bench
 kept=${KEPT:-$TEG_BIN/bench-kept}
 mkdir -p "$kept"
@@ -120,6 +121,17 @@ loader() {
     echo "the loader, $threads threads: $pairs pairs of $frames frames a second" >&2
 }
 
+# train PRECISION BATCH MICRO: steps fed by the loader, at the probabilities of pre-training and with teg-train's threads.
+train() {
+    local with without waited answer
+    [ "${FRAMES:-}" ] || make_frames || return
+    answer=$(ours "$1" bench_train "${FRAMES:-$kept/frames.lmdb}" r3d50 "$1" "$2" 32 16 224 20 "$threads" cuda "$3") || return
+    read -r with without waited <<<"$answer"
+    awk -v name="gpu step with the loader" -v n="$2" -v t="$with" -v alone="$without" \
+        'BEGIN { printf "%s\tpairs/s\t%.3f\t-\t-\t%.3f\n", name, n / t, n / alone }'
+    echo "$1, batch $2 in micro-batches of $3: step with the loader $with s, of which it waits $waited s, without $without s" >&2
+}
+
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader >&2
 failed=0
 for part in $parts; do
@@ -128,6 +140,7 @@ for part in $parts; do
     families) families bf16 "$batch" "${MICRO:-$batch}" ;;
     features) features bf16 ;;
     loader) loader ;;
+    train) train bf16 "$batch" "${MICRO:-$batch}" ;;
     tf32) step tf32 "$tf32_batch" "$tf32_batch" "$tf32_batch" ;;
     *)
         echo "bench_gpu.sh: PARTS: no part is called $part" >&2
