@@ -51,25 +51,21 @@ lib.avcodec  := libavcodec-dev   -lavcodec    libavcodec/avcodec.h    avcodec_se
 lib.swscale  := libswscale-dev   -lswscale    libswscale/swscale.h    sws_scale                LIBSWSCALE_VERSION_MAJOR LIBSWSCALE_VERSION_MINOR LIBSWSCALE_VERSION_MICRO
 lib.avutil   := libavutil-dev    -lavutil     libavutil/frame.h       av_frame_alloc           LIBAVUTIL_VERSION_MAJOR LIBAVUTIL_VERSION_MINOR LIBAVUTIL_VERSION_MICRO
 lib.cmocka   := libcmocka-dev    -lcmocka     stdarg.h,stddef.h,stdint.h,setjmp.h,cmocka.h     _cmocka_run_group_tests
-lib.mpi      := libopenmpi-dev   -lmpi        mpi.h                   MPI_Init_thread          MPI_VERSION MPI_SUBVERSION
 lib.cudart   := CUDA-toolkit     -Wl,-lcudart_static,-ldl,-lrt,-lpthread  cuda_runtime_api.h  cudaMalloc  CUDART_VERSION/1000 CUDART_VERSION%1000/10
 lib.cublaslt := CUDA-toolkit     -lcublasLt   cublasLt.h              cublasLtMatmul           CUBLAS_VER_MAJOR CUBLAS_VER_MINOR CUBLAS_VER_PATCH
 lib.cudnn    := cuDNN-9          -lcudnn      cudnn.h                 cudnnBackendExecute      CUDNN_MAJOR CUDNN_MINOR CUDNN_PATCHLEVEL
-lib.nccl     := NCCL             -lnccl       nccl.h                  ncclAllReduce            NCCL_MAJOR NCCL_MINOR NCCL_PATCH
 
 required := argp openmp lmdb zstd json-c csv png xxhash onednn avformat avcodec swscale avutil
 cuda_libs := cudart cublaslt cudnn
-optional := cmocka mpi $(cuda_libs) nccl
+optional := cmocka $(cuda_libs)
 without.cmocka := no unit tests
-without.mpi := one process only
-without.nccl := one GPU only
 $(foreach l,$(cuda_libs) nvcc,$(eval without.$l := no GPU))
 
 # What Debian and Ubuntu call it all. `make demo` needs the first list, `make test` the second too.
 packages_build := gcc $(foreach l,$(filter-out openmp,$(required)),$(firstword $(lib.$l)))
 packages_test := libcmocka-dev bats mandoc lmdb-utils zstd jq
 packages_demo := gnuplot-nox
-packages_optional := libopenmpi-dev openmpi-bin clang-format shellcheck ffmpeg python3 $(packages_demo)
+packages_optional := clang-format shellcheck ffmpeg python3 $(packages_demo)
 
 # ---- Probes -----------------------------------------------------------------------------------------
 
@@ -103,18 +99,15 @@ define install
 endef
 
 ifneq ($(filter-out $(bare_goals),$(goals)),)
-mpi_show := $(shell mpicc -show 2>/dev/null)
-flags.mpi := $(patsubst -I%,-isystem %,$(filter -I%,$(mpi_show)))
-ldflags.mpi := $(filter -L% -Wl$(comma)%,$(mpi_show))
 flags.cuda := -isystem $(CUDA_HOME)/include
 ldflags.cuda := -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64
-$(foreach l,$(cuda_libs) nccl,$(eval flags.$l := $(flags.cuda))$(eval ldflags.$l := $(ldflags.cuda)))
+$(foreach l,$(cuda_libs),$(eval flags.$l := $(flags.cuda))$(eval ldflags.$l := $(ldflags.cuda)))
 
 wanted := $(required) $(if $(filter $(test_goals),$(goals)),cmocka)
 wanted_programs := $(CC) $(if $(filter $(test_goals),$(goals)),bats mandoc jq)
 results := $(patsubst %,$(probes)/%.mk,$(required) $(optional))
 
-$(eval $(call stamp,$(probes)/settings,$(CC) $(EXTRA_CFLAGS) $(EXTRA_LDFLAGS) $(CUDA_HOME) $(mpi_show) $(CPATH) $(LIBRARY_PATH)))
+$(eval $(call stamp,$(probes)/settings,$(CC) $(EXTRA_CFLAGS) $(EXTRA_LDFLAGS) $(CUDA_HOME) $(CPATH) $(LIBRARY_PATH)))
 
 $(results): $(probes)/%.mk: Makefile $(probes)/settings
 	@{ printf '#include <%s>\n' stdio.h $(call headers,$*); \
@@ -155,19 +148,16 @@ endif
 
 # ---- Flags ------------------------------------------------------------------------------------------
 
-with_mpi := $(if $(have.mpi),1)
 has_cuda := $(and $(NVCC),$(shell command -v g++),$(have.cudart),$(have.cublaslt),$(have.cudnn))
 with_cuda := $(if $(filter-out 0,$(CUDA)),$(if $(has_cuda),$(if $(wildcard kernels/cuda/*.cu),1)))
-with_nccl := $(if $(with_cuda),$(if $(have.nccl),1))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Wno-psabi -Wno-format-truncation
 CPPFLAGS := -I. -D_GNU_SOURCE -include common/base/banned.h \
-    -DTEG_CUDA=$(or $(with_cuda),0) -DTEG_NCCL=$(or $(with_nccl),0) -DTEG_MPI=$(or $(with_mpi),0) \
-    $(if $(with_mpi),$(flags.mpi)) $(if $(with_cuda),$(flags.cuda))
+    -DTEG_CUDA=$(or $(with_cuda),0) $(if $(with_cuda),$(flags.cuda))
 CFLAGS := -std=c11 $(OPT) -ffp-contract=off -fno-math-errno $(WARNINGS) $(EXTRA_CFLAGS)
-LDFLAGS := -Wl,--as-needed -fopenmp $(if $(with_mpi),$(ldflags.mpi)) $(if $(with_cuda),$(ldflags.cuda)) $(EXTRA_LDFLAGS)
+LDFLAGS := -Wl,--as-needed -fopenmp $(if $(with_cuda),$(ldflags.cuda)) $(EXTRA_LDFLAGS)
 # cuDNN and cuBLASLt are loaded when a GPU is opened: what is built here runs where they are absent.
-LDLIBS := $(foreach l,$(required) $(if $(with_cuda),cudart) $(if $(with_nccl),nccl) $(if $(with_mpi),mpi),$(call link,$l)) \
+LDLIBS := $(foreach l,$(required) $(if $(with_cuda),cudart),$(call link,$l)) \
     $(if $(with_cuda),-lstdc++) -lm -lpthread -ldl
 GENCODE := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a,code=sm_$a) \
     -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))

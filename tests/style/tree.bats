@@ -39,9 +39,15 @@ only_in() {
     only_in '(oneapi/)?dnnl' 'kernels/cpu/onednn[a-z_]*\.[ch]'
     only_in '(cuda|cublas|cudnn)' 'kernels/cuda/[a-z0-9_]+\.(c|h|cu|cuh)'
     only_in 'argp\.h' '(common/base/cli\.[ch]|tools/teg-[a-z-]+\.c)'
-    for header in nccl.h mpi.h; do
-        included "${header/./\\.}" | cut -d: -f1 | sort -u | sed 1d | none "$header is included by another file too"
-    done
+}
+
+@test "every library that the Makefile looks for is included somewhere" {
+    local header
+    sed -n 's/^lib\.[^ ]* *:= *[^ ]* *[^ ]* *\([^ ]*\).*/\1/p' Makefile | tr , '\n' | sort -u >"$BATS_TEST_TMPDIR/headers"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/headers")" -gt 15 ]
+    while read -r header; do
+        grep -qE "^ *# *include *[<\"]([a-z/-]*/)?${header##*/}" $c_files || echo "$header"
+    done <"$BATS_TEST_TMPDIR/headers" | none "looked for in vain"
 }
 
 @test "OpenMP stays in the kernels and the network" {
