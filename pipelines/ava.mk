@@ -60,12 +60,17 @@ rules := $(if $(filter ava,$(DATA)),slowfast,activitynet)
 named = $(if $(generated),$(ANNOTATIONS)/$(firstword $1),$(firstword $(wildcard $(foreach n,$1,$(ANNOTATIONS)/$n))))
 films := $(call named,ava_val_v2.2.csv ava_val_v2.1.csv)
 clips_too := $(if $(filter ava-kinetics,$(DATA)),$(call named,kinetics_val_v1.0.csv))
-actions := $(call named,ava_action_list_v2.2_for_activitynet_2019.pbtxt ava_action_list_v2.1_for_activitynet_2018.pbtxt)
+lists := ava_action_list_v2.2_for_activitynet_2019.pbtxt ava_action_list_v2.1_for_activitynet_2018.pbtxt
+scored := $(call named,$(lists) $(lists:=.txt))
+actions := $(or $(scored),$(call named,ava_action_list_v2.2.pbtxt ava_action_list_v2.1.pbtxt))
+ifeq ($(scored),)
+published := none
+endif
 excluded := $(if $(filter slowfast,$(rules)),$(call named,ava_val_excluded_timestamps_v2.2.csv ava_val_excluded_timestamps_v2.1.csv))
 ifeq ($(words $(films) $(actions)),2)
 options.probe.ava = --rules $(rules) --labels $(actions) $(addprefix --exclude ,$(excluded))
 else
-$(error ANNOTATIONS=$(ANNOTATIONS): no ava_val_v2.2.csv, or no ava_action_list_v2.2_for_activitynet_2019.pbtxt (or those of version 2.1))
+$(error ANNOTATIONS=$(ANNOTATIONS): no ava_val_v2.2.csv, or no ava_action_list_v2.2_for_activitynet_2019.pbtxt nor ava_action_list_v2.2.pbtxt (or those of version 2.1))
 endif
 
 include $(here)benchmark_end.mk

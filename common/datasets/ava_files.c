@@ -146,29 +146,75 @@ int ava_files_read_detections(const char *path, struct key_frames *k, struct err
     return annotation_files_read(path, read_file, &r, e);
 }
 
-static int read_actions(void *user, const char *path, const char *text, size_t len, struct err *e)
+/* {"id", "name"} of every action, by id - 1; NULL: no map has it. */
+struct named {
+    struct json *action[KEY_FRAMES_N_ACTIONS];
+};
+
+static int read_names(void *user, const char *path, const char *text, size_t len, struct err *e)
 {
+    struct named *named = user;
+    struct json *map;
     (void)path;
-    return key_frames_read_actions(text, len, user, e);
+    if (key_frames_read_actions(text, len, &map, e) < 0)
+        return ERR_FAIL;
+    for (size_t i = 0; i < json_len(map); i++) {
+        struct json *action = json_at(map, i);
+        struct json **place = &named->action[json_i64(json_member(action, "id")) - 1];
+        if (!*place)
+            *place = json_ref(action);
+    }
+    json_free(map);
+    return 0;
 }
 
-int ava_files_read_actions(const char *folder, struct video_list *out, struct err *e)
+/* Of every map in the folder; an id keeps the first name: how many maps there are. */
+static int read_maps(const char *folder, struct named *named, struct err *e)
 {
+    /* Those of the ids that are scored come first: evaluations look for their names. */
     static const char *const names[] = {"ava_action_list_v2.2_for_activitynet_2019.pbtxt",
                                         "ava_action_list_v2.1_for_activitynet_2018.pbtxt",
                                         "ava_action_list_v2.2_for_activitynet_2019.pbtxt.txt",
                                         "ava_action_list_v2.1_for_activitynet_2018.pbtxt.txt",
                                         "ava_action_list_v2.2.pbtxt",
-                                        "ava_action_list_v2.1.pbtxt",
-                                        NULL};
-    char *path = NULL;
-    struct json *actions = NULL;
-    int rc = annotation_files_find(folder, names, &path, e);
+                                        "ava_action_list_v2.1.pbtxt"};
+    int n = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = NULL;
+        int rc = annotation_files_find(folder, (const char *const[]){names[i], NULL}, &path, e);
+        if (rc == 1 && annotation_files_read(path, read_names, named, e) < 0)
+            rc = ERR_FAIL;
+        free(path);
+        if (rc < 0)
+            return rc;
+        n += rc;
+    }
+    return n;
+}
+
+static struct json *new_action(size_t id)
+{
+    char name[24];
+    struct json *action = json_new_object();
+    snprintf(name, sizeof name, "action %zu", id);
+    json_add(action, "id", json_new_i64((int64_t)id));
+    json_add(action, "name", json_new_str(name));
+    return action;
+}
+
+int ava_files_read_actions(const char *folder, struct video_list *out, struct err *e)
+{
+    struct named named = {0};
+    struct json *actions = json_new_array();
+    int n = folder ? read_maps(folder, &named, e) : 0, rc = n < 0 ? n : 0;
+    if (n == 0)
+        rc = video_list_note(out, e, "no label map: the actions are called by their numbers");
+    for (size_t i = 0; i < KEY_FRAMES_N_ACTIONS; i++)
+        if (json_append(actions, named.action[i] ? named.action[i] : new_action(i + 1)) < 0)
+            rc = err_set(e, "out of memory");
     if (rc == 0)
-        rc = video_list_note(out, e, "%s: no %s: the actions have no names", folder, names[0]);
-    else if (rc == 1 && (rc = annotation_files_read(path, read_actions, &actions, e)) == 0)
-        rc = video_list_set(out, "actions", actions, e);
-    free(path);
+        return video_list_set(out, "actions", actions, e);
+    json_free(actions);
     return rc;
 }
 

@@ -20,7 +20,10 @@ int ava_files_read_boxes(const char *path, struct key_frames *k, struct err *e);
 int ava_files_proposals_to_csv(const char *text, size_t len, struct buf *csv, struct err *e);
 /* Boxes of a detector, CSV or JSON; of videos that are in no other file, the split is test. */
 int ava_files_read_detections(const char *path, struct key_frames *k, struct err *e);
-/* The label map, where there is one in the folder, into the list's settings. */
+/*
+ * All actions into the list's settings: named from the label maps that are in the folder, some of
+ * which have only those that are scored, or else by their numbers. NULL: no folder.
+ */
 int ava_files_read_actions(const char *folder, struct video_list *out, struct err *e);
 
 /* Second at which the films' files begin; it goes into the list's settings. */

@@ -10,12 +10,11 @@
 static int read_annotations(const char *path, struct key_frames *k, struct video_list *out,
                             struct err *e)
 {
-    if (!file_is_folder(path))
-        return ava_files_read_boxes(path, k, e);
-    int n = ava_files_read_films(path, k, e);
-    if (n == 0)
+    bool folder = file_is_folder(path);
+    int n = folder ? ava_files_read_films(path, k, e) : ava_files_read_boxes(path, k, e);
+    if (folder && n == 0)
         return err_set(e, "%s: holds no ava_{train,val,test}_v2.{1,2}.csv", path);
-    return n < 0 ? n : ava_files_read_actions(path, out, e);
+    return n < 0 ? n : ava_files_read_actions(folder ? path : NULL, out, e);
 }
 
 static int read_ava(const struct import_options *options, struct video_list *out, struct err *e)

@@ -134,12 +134,20 @@ static int take_corners(struct key_row *row, const char *const *field, struct er
     return 0;
 }
 
-/* An integer, or NONE in an empty field. */
-static int take_number(const char *text, const char *what, int64_t min, int64_t *out, struct err *e)
+/* An action or a person, or NONE in an empty field. */
+static int take_action(const char *text, int64_t *out, struct err *e)
 {
     *out = NONE;
-    if (*text && num_i64(text, min, INT32_MAX, out, e) < 0)
-        return err_add(e, "%s", what);
+    if (*text && num_i64(text, 1, KEY_FRAMES_N_ACTIONS, out, e) < 0)
+        return err_add(e, "action");
+    return 0;
+}
+
+static int take_person(const char *text, int64_t *out, struct err *e)
+{
+    *out = NONE;
+    if (*text && num_i64(text, 0, INT32_MAX, out, e) < 0)
+        return err_add(e, "person");
     return 0;
 }
 
@@ -156,14 +164,13 @@ static int take_box(struct key_row *row, const struct csv_row *from, struct err 
         row->kind = FRAME;
         return 0;
     }
-    if (take_corners(row, field + 2, e) < 0 ||
-        take_number(field[6], "action", 1, &row->action, e) < 0)
+    if (take_corners(row, field + 2, e) < 0 || take_action(field[6], &row->action, e) < 0)
         return ERR_FAIL;
     if (row->kind == DETECTION)
         return num_f64(field[7], 0, 1, &row->score, e) < 0 ? err_add(e, "score") : 0;
     if (row->action == NONE)
         return err_set(e, "no action");
-    return n == 8 ? take_number(field[7], "person", 0, &row->person, e) : 0;
+    return n == 8 ? take_person(field[7], &row->person, e) : 0;
 }
 
 static int push_row(struct key_frames *k, struct key_row *row, struct err *e)
@@ -409,7 +416,8 @@ static int take_id(struct mapping *m, char *text, struct err *e)
 {
     if (m->id != NONE)
         return err_set(e, "id %lld has no name", (long long)m->id);
-    return num_i64(text + strspn(text, " \t"), 0, INT32_MAX, &m->id, e) < 0 ? err_add(e, "id") : 0;
+    text += strspn(text, " \t");
+    return num_i64(text, 1, KEY_FRAMES_N_ACTIONS, &m->id, e) < 0 ? err_add(e, "id") : 0;
 }
 
 static int end_item(struct mapping *m, struct err *e)

@@ -17,6 +17,8 @@
 #include "common/base/err.h"
 #include "common/base/json.h"
 
+enum { KEY_FRAMES_N_ACTIONS = 80 }; /* ids of actions are 1 to this */
+
 struct key_row;
 struct key_file;
 
@@ -72,8 +74,8 @@ int key_frames_extra(struct key_frames *k, size_t video, double start, double en
 size_t key_frames_n_inside(const struct key_frames *k, size_t video, double start, double end);
 
 /*
- * The label map, "item { name: "..." id: 1 }" or "label { name ... label_id ... }": an array of
- * {"id", "name"}.
+ * A label map, "item { name: "..." id: 1 }" or "label { name ... label_id ... }": an array of
+ * {"id", "name"}, in the order of the file.
  */
 int key_frames_read_actions(const char *text, size_t len, struct json **actions, struct err *e);
 

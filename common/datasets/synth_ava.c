@@ -12,15 +12,16 @@
  * it has no box.
  *
  * AVA: videos/<id>.mp4, which begin at second 900 of a film, and annotations/
- * ava_{train,val}_v2.2.csv with key frames every second from 0902 on, excluded ones, the label map,
+ * ava_{train,val}_v2.2.csv with key frames every second from 0902 on, excluded ones, label maps,
  * and what a detector finds. AVA-Kinetics: one of four videos is such a film; the others are clips
  * <id>_<start>_<end>.mp4 with one key frame each, in kinetics_{train,val}_v1.0.csv.
  */
 
 enum { LARGE = 11, SMALL = 14, FIRST_KEY_FRAME = 2, FILM_OF = 4, EXCLUDED_OF = 5 };
 static const double large_radius = 0.26;
-/* By shape; ids are not consecutive in the label map. */
-static const int action_ids[SYNTH_N_SHAPES] = {0, 1, 3, 4, 8, 12, 17, 80};
+/* By shape; not consecutive. One is not scored: the shorter label map lacks it. */
+enum { UNSCORED = 16 };
+static const int action_ids[SYNTH_N_SHAPES] = {0, 1, 3, 4, UNSCORED, 12, 17, 80};
 
 static bool of_kinetics(const struct synth_options *o)
 {
@@ -202,25 +203,42 @@ static int put_split(const struct synth_options *o, enum synth_split split, stru
     return rc;
 }
 
-static int put_item(struct buf *out, const char *name, int id, struct err *e)
+/* A label map in the form of those that have all actions, or of those that have the scored ones. */
+struct label_map {
+    const char *path;
+    bool whole;
+    struct buf text;
+};
+
+static int put_action(struct label_map *map, const char *name, int id, struct err *e)
 {
-    return buf_printf(out, e, "item {\n  name: \"%s\"\n  id: %d\n}\n", name, id);
+    if (map->whole)
+        return buf_printf(&map->text, e,
+                          "label {\n  name: \"%s\"\n  label_id: %d\n"
+                          "  label_type: PERSON_MOVEMENT\n}\n",
+                          name, id);
+    if (id == UNSCORED)
+        return 0;
+    return buf_printf(&map->text, e, "item {\n  name: \"%s\"\n  id: %d\n}\n", name, id);
 }
 
 static int put_actions(const struct synth_options *o, struct err *e)
 {
-    struct buf text = {0};
+    struct label_map maps[] = {
+        {.path = "annotations/ava_action_list_v2.2.pbtxt", .whole = true},
+        {.path = "annotations/ava_action_list_v2.2_for_activitynet_2019.pbtxt"}};
     int rc = 0;
-    for (unsigned s = 1; rc >= 0 && s < SYNTH_N_SHAPES; s++)
-        rc = put_item(&text, synth_shape_name(s), action_ids[s], e);
-    if (rc >= 0)
-        rc = put_item(&text, "large (radius)", LARGE, e);
-    if (rc >= 0)
-        rc = put_item(&text, "small (radius)", SMALL, e);
-    if (rc >= 0)
-        rc = synth_put_text(o, "annotations/ava_action_list_v2.2_for_activitynet_2019.pbtxt", &text,
-                            e);
-    buf_release(&text);
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+        for (unsigned s = 1; rc >= 0 && s < SYNTH_N_SHAPES; s++)
+            rc = put_action(&maps[i], synth_shape_name(s), action_ids[s], e);
+        if (rc >= 0)
+            rc = put_action(&maps[i], "large (radius)", LARGE, e);
+        if (rc >= 0)
+            rc = put_action(&maps[i], "small (radius)", SMALL, e);
+        if (rc >= 0)
+            rc = synth_put_text(o, maps[i].path, &maps[i].text, e);
+        buf_release(&maps[i].text);
+    }
     return rc;
 }
 

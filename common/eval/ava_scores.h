@@ -12,8 +12,9 @@
 #include "common/eval/ava_labels.h"
 
 /*
- * Appends the rows of all people and of all classes that the label map has too, by their names.
- * Fails where the store holds no scores of people, or no class of the map.
+ * Appends the rows of all people and of all classes that the label map has too, by their names; a
+ * class "action 12" is the one with this number. Fails where the store holds no scores of people,
+ * or no class of the map.
  */
 int ava_scores_to_csv(const char *path, const struct ava_labels *labels, struct buf *csv,
                       struct err *e);

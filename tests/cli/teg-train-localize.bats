@@ -76,7 +76,7 @@ evaluated() {
 }
 
 @test "key frames outside of the video, boxes outside of the picture" {
-    cp -r world odd
+    cp -rH world odd
     local val=odd/annotations/ava_val_v2.2.csv id
     id=$(head -n 1 $val | cut -d, -f1)
     echo "$id,1798,0.1,0.1,0.5,0.5,$(head -n 1 $val | cut -d, -f7),1" >>$val
@@ -141,6 +141,20 @@ evaluated() {
     evaluated b --predictions det.csv
     [ "$(jq -c '[.mAP, .classes]' a.json)" = "$(jq -c '[.mAP, .classes]' b.json)" ]
     [ "$(wc -l <det.csv)" = "$(jq .predictions.rows a.json)" ]
+}
+
+@test "actions without names are scored by their numbers" {
+    cp -r world/annotations unnamed
+    rm unnamed/*.pbtxt
+    tool teg-index --format ava --videos world/videos --annotations unnamed -o unnamed.lmdb
+    expect_status 0
+    "$TEG_BIN/teg-decode" -q --index unnamed.lmdb --short-side 48 -o unnamed_frames.lmdb
+    "$TEG_BIN/teg-sample" -q --index unnamed.lmdb --frames unnamed_frames.lmdb --strategy keyframes --clip 8x2 --split train \
+        -o unnamed_train.lmdb
+    trained a --frames unnamed_frames.lmdb --samples unnamed_train.lmdb
+    extracted scores --model a.safetensors
+    evaluated a --scores scores.lmdb --csv det.csv
+    [ "$(cut -d, -f7 det.csv | sort -nu | xargs)" = "1 3 4 11 12 14 17 80" ]
 }
 
 # Boxes that were annotated and are scored right are found, whatever the order of the classes.

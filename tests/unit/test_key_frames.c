@@ -132,6 +132,7 @@ static void test_refused(void **state)
         {"a,0902,0.5,0,0.4,1,1,0\n", "the box ends before it begins"},
         {"a,0902,0,0,1,1,,0\n", "no action"},
         {"a,0902,0,0,1,1,0,0\n", "action: "},
+        {"a,0902,0,0,1,1,81,0\n", "action: "},
         {"a,0902,0,0,1,1,1,x\n", "person: "},
         {"a,x\n", "seconds: "},
         {",0902\n", "no id of a video"},
@@ -175,6 +176,9 @@ static void test_actions(void **state)
         key_frames_read_actions(TEXT("item {\n name: \"a\"\n id: 1\n}\n{\n name: \"b\"\n id: 1\n"),
                                 &actions, &e),
         &e, "line 7: id 1 is there already");
+    support_failed(
+        key_frames_read_actions(TEXT("item {\n name: \"a\"\n id: 81\n}\n"), &actions, &e), &e,
+        "line 3: id: ");
     support_failed(key_frames_read_actions(TEXT("\n"), &actions, &e), &e, "no item");
 }
 

@@ -322,7 +322,7 @@ static bool is_near(const struct json *box, const double *planted, double tolera
 static void check_moment(const struct set *s, const struct synth_plan *p, const struct video *v,
                          const struct json *frame)
 {
-    static const int actions[SYNTH_N_SHAPES] = {0, 1, 3, 4, 8, 12, 17, 80};
+    static const int actions[SYNTH_N_SHAPES] = {0, 1, 3, 4, 16, 12, 17, 80};
     const struct json *boxes = json_member(v->extra, "boxes");
     double time = json_f64(json_member(frame, "time")), planted[4];
     int64_t shown = llround(time * 30);
@@ -390,7 +390,7 @@ static void test_ava(void **state)
         write_set(&s, names[i]);
         import(&s, detections, 0);
         each(&s, i ? check_clip : check_film);
-        assert_int_equal(json_len(json_member(s.list.settings, "actions")), 9);
+        assert_int_equal(json_len(json_member(s.list.settings, "actions")), 80);
         release(&s);
     }
 }
