@@ -10,12 +10,16 @@
 # {"video,timestamp": [[x1, y1, x2, y2, score], ...]}, which python3 then converts. PRETRAINED is the folder of a
 # run of kinetics.mk; without it models are pre-trained on the training videos. In the test clips are shown whole, drawn to a
 # square, so that nobody is cut off. Every setting of benchmark.mk can be given too. AVA-Kinetics is measured by ActivityNet's
-# rules, AVA by SlowFast's; the paper's numbers are of AVA-Kinetics.
+# rules, AVA by SlowFast's; the paper's numbers are of AVA-Kinetics. The training knows all 80 actions; those are scored that
+# ava_action_list_v2.2_for_activitynet_2019.pbtxt lists, 60 of them, or all where ANNOTATIONS has ava_action_list_v2.2.pbtxt
+# only, and then without the paper's numbers. Files of films may be whole or begin at second 900 (teg-index(1)): whole ones are
+# decoded from their beginning to their end, where `ffmpeg -ss 900 -t 901` would have left the part that is annotated.
 
 DATA ?= ava-kinetics##       ava-kinetics or ava
 DETECTIONS ?=##              boxes of a detector
 BOX_SCORE ?= 0.2##           of its boxes, those that are more certain
 TUNE_EPOCHS ?= $(call preset,36,4)##     of the fine-tuning
+VIDEO_START ?=##             second of the film at which all files of films begin (found out)
 TUNE_BATCH ?= $(call preset,256,8)##     clips a step of it
 ifeq ($(filter ava ava-kinetics,$(DATA)),)
 $(error DATA=$(DATA): want ava or ava-kinetics)
@@ -41,7 +45,7 @@ endif
 found := $(if $(filter %.pkl,$(DETECTIONS)),$(call absolute,OUT)/$(patsubst %.pkl,%.json,$(notdir $(DETECTIONS))),$(call absolute,DETECTIONS))
 index_inputs += $(found)
 endif
-options.index += --detections $(or $(found),$(DETECTIONS))
+options.index += --detections $(or $(found),$(DETECTIONS)) $(addprefix --video-start ,$(VIDEO_START))
 
 plans :=
 probes :=

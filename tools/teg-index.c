@@ -33,7 +33,7 @@ static const struct argp_option options[] = {
     {"detections", KEY_DETECTIONS, "FILE", 0,
      "Boxes that a detector found, with scores (ava, ava-kinetics)", 0},
     {"video-start", KEY_VIDEO_START, "S", 0,
-     "Second of the film at which the files begin (ava, ava-kinetics: 900)", 0},
+     "Second of the film at which files begin (ava, ava-kinetics: by their length)", 0},
     {"output", 'o', "FILE", 0, "The index to be written", 0},
     {"verify", KEY_VERIFY, NULL, 0, "Decode every frame instead of the first of each video", 0},
     {"max-bad", KEY_MAX_BAD, "N", 0, "Fail when more videos are bad or missing (default: no limit)",

@@ -218,13 +218,6 @@ int ava_files_read_actions(const char *folder, struct video_list *out, struct er
     return rc;
 }
 
-int ava_files_start(const struct import_options *options, struct video_list *out, double *start,
-                    struct err *e)
-{
-    *start = options->video_start >= 0 ? options->video_start : AVA_FILM_START;
-    return video_list_set(out, "video_start", json_new_f64(*start), e);
-}
-
 int ava_files_add_video(struct key_frames *k, size_t video, const char *path,
                         const double seconds[2], struct video_list *out, struct err *e)
 {
@@ -241,20 +234,74 @@ int ava_files_add_video(struct key_frames *k, size_t video, const char *path,
     return rc;
 }
 
-int ava_files_add_film(struct key_frames *k, size_t video, double start, struct video_list *out,
-                       struct err *e)
+int ava_files_note_start(const struct import_options *options, struct video_list *out,
+                         struct err *e)
 {
-    const double seconds[2] = {start, INFINITY};
+    double start = options->video_start;
+    return start >= 0 ? video_list_set(out, "video_start", json_new_f64(start), e) : 0;
+}
+
+int ava_files_add_film(struct key_frames *k, size_t video, const struct import_options *options,
+                       struct video_list *out, struct err *e)
+{
+    double start = options->video_start >= 0 ? options->video_start : 0;
     const struct key_video *v = &k->video[video];
     struct buf path = {0};
     int rc = buf_printf(&path, e, "%s.mp4", v->name);
     if (rc == 0)
-        rc = ava_files_add_video(k, video, (char *)path.data, seconds, out, e);
+        rc = ava_files_add_video(k, video, (char *)path.data, (double[]){start, INFINITY}, out, e);
     if (rc == 0 && v->n_outside)
         rc = err_set(e,
                      "%s: %s: %zu key frames lie before second %g, where the file begins: "
                      "see --video-start",
                      v->outside_file, v->name, v->n_outside, start);
+    if (rc == 0 && json_add(out->videos[out->n - 1].extra, "video_start", json_new_f64(start)) < 0)
+        rc = err_set(e, "out of memory");
     buf_release(&path);
     return rc;
+}
+
+/* -- where films begin -- */
+
+/* Key frames go from second 902 to 1798 of a film, of which a file may hold 900 to 1801 only. */
+enum { CUT_LONGEST = 1000 };
+
+/* The time of a video's first key frame, or of its last one. */
+static double frame_time(const struct video *v, bool last)
+{
+    const struct json *frames = json_member(v->extra, "key_frames");
+    size_t n = json_len(frames);
+    return n ? json_f64(json_member(json_at(frames, last ? n - 1 : 0), "time")) : AVA_CUT_START;
+}
+
+/* Of one that cannot be read only the key frames tell. */
+static bool is_whole(const struct video *v)
+{
+    if (frame_time(v, false) < AVA_CUT_START)
+        return true;
+    return v->duration > CUT_LONGEST && v->duration >= frame_time(v, true);
+}
+
+static int begin_later(struct json *list, double start, struct err *e)
+{
+    for (size_t i = 0; i < json_len(list); i++) {
+        struct json *item = json_at(list, i);
+        double time = json_f64(json_member(item, "time"));
+        if (json_add(item, "time", json_new_f64(time - start)) < 0)
+            return err_set(e, "out of memory");
+    }
+    return 0;
+}
+
+int ava_files_complete(const struct import_options *options, struct video *v, struct err *e)
+{
+    bool film = v->extra && json_member(v->extra, "video_start");
+    if (!film || options->video_start >= 0 || is_whole(v))
+        return 0;
+    if (begin_later(json_member(v->extra, "key_frames"), AVA_CUT_START, e) < 0 ||
+        begin_later(json_member(v->extra, "boxes"), AVA_CUT_START, e) < 0)
+        return ERR_FAIL;
+    return json_add(v->extra, "video_start", json_new_f64(AVA_CUT_START)) < 0
+               ? err_set(e, "out of memory")
+               : 0;
 }

@@ -8,7 +8,7 @@
 #include "common/datasets/importer.h"
 #include "common/datasets/key_frames.h"
 
-enum { AVA_FILM_START = 900 }; /* second of the film at which copies of the videos begin */
+enum { AVA_CUT_START = 900 }; /* second of the film at which a file that is cut out begins */
 
 /* Reads annotated boxes and excluded key frames of AVA, of every split that is there: how many. */
 int ava_files_read_films(const char *folder, struct key_frames *k, struct err *e);
@@ -26,12 +26,21 @@ int ava_files_read_detections(const char *path, struct key_frames *k, struct err
  */
 int ava_files_read_actions(const char *folder, struct video_list *out, struct err *e);
 
-/* Second at which the films' files begin; it goes into the list's settings. */
-int ava_files_start(const struct import_options *options, struct video_list *out, double *start,
-                    struct err *e);
-/* Adds a film, whose file begins at `start`. */
-int ava_files_add_film(struct key_frames *k, size_t video, double start, struct video_list *out,
-                       struct err *e);
+/* --video-start, where it was given, into the list's settings. */
+int ava_files_note_start(const struct import_options *options, struct video_list *out,
+                         struct err *e);
+/*
+ * Adds a film. Its key frames are counted from the second at which the option has the file begin;
+ * without the option from that of the film, until ava_files_complete.
+ */
+int ava_files_add_film(struct key_frames *k, size_t video, const struct import_options *options,
+                       struct video_list *out, struct err *e);
+/*
+ * Where a film's file begins, unless the option says it: it is whole where it is long and shows the
+ * last key frame when counted from its beginning, or where the first one lies before second 900;
+ * else it is cut out of the film from second 900 on.
+ */
+int ava_files_complete(const struct import_options *options, struct video *v, struct err *e);
 /* Adds a video of this path, whose file shows the seconds start to end of the original. */
 int ava_files_add_video(struct key_frames *k, size_t video, const char *path,
                         const double seconds[2], struct video_list *out, struct err *e);

@@ -100,16 +100,15 @@ static int read_ava_kinetics(const struct import_options *options, struct video_
                              struct err *e)
 {
     struct import im = {.out = out};
-    double start;
     size_t n_films = 0;
-    int rc = ava_files_start(options, out, &start, e);
+    int rc = read_annotations(options, &im, &n_films, e);
     if (rc == 0)
-        rc = read_annotations(options, &im, &n_films, e);
+        rc = ava_files_note_start(options, out, e);
     if (rc == 0)
         rc = video_files_init(&im.files, options->videos, options->exclude, e);
     for (size_t i = 0; rc == 0 && i < im.k.n_videos; i++)
         if (im.k.video[i].n)
-            rc = i < n_films ? ava_files_add_film(&im.k, i, start, out, e) : add_clip(&im, i, e);
+            rc = i < n_films ? ava_files_add_film(&im.k, i, options, out, e) : add_clip(&im, i, e);
     if (rc == 0)
         rc = video_files_settle(&im.files, out, e);
     if (rc == 0 && im.n_outside)
@@ -131,4 +130,5 @@ const struct importer importer_ava_kinetics = {
     .needs_annotations = true,
     .extras = IMPORT_DETECTIONS | IMPORT_VIDEO_START,
     .read = read_ava_kinetics,
+    .complete = ava_files_complete,
 };

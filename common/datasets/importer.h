@@ -39,6 +39,11 @@ struct importer {
      * is of notes and settings.
      */
     int (*read)(const struct import_options *options, struct video_list *out, struct err *e);
+    /*
+     * Completes the record of a video by what follows from its file, which was looked at or is
+     * missing or bad; on any thread. NULL: nothing does.
+     */
+    int (*complete)(const struct import_options *options, struct video *v, struct err *e);
 };
 
 const struct importer *importer_find(const char *name); /* NULL where there is none */

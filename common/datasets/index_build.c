@@ -252,6 +252,8 @@ static int look(void *user, size_t item, size_t thread, void **result, struct er
         v->reason = mem_strdup(INDEX_MISSING, e);
         rc = v->reason ? 0 : ERR_FAIL;
     }
+    if (rc == 0 && b->options->importer->complete)
+        rc = b->options->importer->complete(&b->options->import, v, e);
     free(path);
     return rc;
 }
@@ -313,7 +315,7 @@ static int put_counts(struct build *b, const struct named_count *counts, size_t 
     return 0;
 }
 
-enum { MAX_KINDS = 5 };
+enum { MAX_KINDS = 7 };
 
 /* What there is of annotations: a kind that does not occur is left out. */
 static size_t annotation_counts(const struct index_summary *s, struct named_count out[MAX_KINDS])
@@ -322,6 +324,8 @@ static size_t annotation_counts(const struct index_summary *s, struct named_coun
                                       {"boundaries", s->n_boundaries, "boundaries"},
                                       {"key_frames", s->n_key_frames, "key frames"},
                                       {"boxes", s->n_boxes, "boxes"},
+                                      {"whole_films", s->n_whole_films, "whole films"},
+                                      {"cut_films", s->n_cut_films, "cut films"},
                                       {"outside", s->n_outside, "outside of their video"}};
     size_t n = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -391,7 +395,8 @@ static int say_all(struct build *b, struct err *e)
     if (rc == 0)
         ui_note(b->ui, "videos: %s", (char *)text.data);
     if (rc == 0 && b->summary.n_outside)
-        ui_warn(b->ui, "%" PRId64 " events or boundaries lie behind the end of their video",
+        ui_warn(b->ui,
+                "%" PRId64 " events, boundaries or key frames lie behind the end of their video",
                 b->summary.n_outside);
     buf_release(&text);
     return rc;

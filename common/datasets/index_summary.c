@@ -44,7 +44,8 @@ static int add_to(struct json *table, const char *name, const struct index_count
 /* Annotators round: an event may end a little behind the last frame. */
 static const double end_slack = 0.5; /* seconds */
 
-static int64_t count_outside(const struct video *v, const struct json *raters)
+static int64_t count_outside(const struct video *v, const struct json *raters,
+                             const struct json *key_frames)
 {
     int64_t n = 0;
     if (!v->ok || !(v->duration > 0))
@@ -54,20 +55,26 @@ static int64_t count_outside(const struct video *v, const struct json *raters)
     for (size_t i = 0; raters && i < json_len(raters); i++)
         for (size_t k = 0; k < json_len(json_at(raters, i)); k++)
             n += json_f64(json_at(json_at(raters, i), k)) > v->duration;
+    for (size_t i = 0; key_frames && i < json_len(key_frames); i++)
+        n += json_f64(json_member(json_at(key_frames, i), "time")) > v->duration + end_slack;
     return n;
 }
 
 static void count_annotations(struct index_summary *s, const struct video *v)
 {
     const struct json *raters = v->extra ? json_member(v->extra, "boundaries") : NULL;
-    s->n_outside += count_outside(v, raters);
+    const struct json *key_frames = v->extra ? json_member(v->extra, "key_frames") : NULL;
+    const struct json *start = v->extra ? json_member(v->extra, "video_start") : NULL;
+    s->n_outside += count_outside(v, raters, key_frames);
     s->n_events += (int64_t)v->n_events;
     for (size_t i = 0; raters && i < json_len(raters); i++)
         s->n_boundaries += (int64_t)json_len(json_at(raters, i));
-    if (v->extra && json_member(v->extra, "key_frames"))
-        s->n_key_frames += (int64_t)json_len(json_member(v->extra, "key_frames"));
+    if (key_frames)
+        s->n_key_frames += (int64_t)json_len(key_frames);
     if (v->extra && json_member(v->extra, "boxes"))
         s->n_boxes += (int64_t)json_len(json_member(v->extra, "boxes"));
+    if (v->ok && start)
+        *(json_f64(start) > 0 ? &s->n_cut_films : &s->n_whole_films) += 1;
 }
 
 int index_summary_add(struct index_summary *s, const struct video *v, struct err *e)

@@ -19,8 +19,9 @@ struct index_counts {
 struct index_summary {
     struct index_counts all;
     int64_t n_events, n_boundaries, n_key_frames, n_boxes; /* annotations of all videos */
-    int64_t n_outside; /* events and boundaries that lie behind the end of their video */
-    struct json *splits, *classes; /* {"train": {"found": 1, "missing": 0, "bad": 0}, ...} */
+    int64_t n_outside; /* events, boundaries, key frames that lie behind the end of their video */
+    int64_t n_whole_films, n_cut_films; /* of those found: begin with the original, or later */
+    struct json *splits, *classes;      /* {"train": {"found": 1, "missing": 0, "bad": 0}, ...} */
 };
 
 int index_summary_init(struct index_summary *s, struct err *e);

@@ -99,7 +99,7 @@ static int each_moment(const struct synth_options *o, const struct synth_plan *p
     int rc = 0;
     for (int t = FIRST_KEY_FRAME; rc >= 0 && t + 1 <= end; t++) {
         look(o, p, t, &m);
-        snprintf(m.stamp, sizeof m.stamp, "%04d", AVA_FILM_START + t);
+        snprintf(m.stamp, sizeof m.stamp, "%04d", AVA_CUT_START + t);
         rc = fn(user, &m, e);
     }
     return rc;
@@ -166,7 +166,7 @@ static int put_video(void *user, const struct synth_plan *p, struct err *e)
     synth_rng(l->o, p, SYNTH_USE_DETECTIONS, &l->r);
     synth_youtube_id(l->o, p, id);
     if (is_film(l->o, p) && p->number % EXCLUDED_OF == 0 &&
-        buf_printf(&l->excluded, e, "%s,%04d\n", id, AVA_FILM_START + FIRST_KEY_FRAME) < 0)
+        buf_printf(&l->excluded, e, "%s,%04d\n", id, AVA_CUT_START + FIRST_KEY_FRAME) < 0)
         return ERR_FAIL;
     return each_moment(l->o, p, put_moment, l, e);
 }

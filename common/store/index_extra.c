@@ -105,5 +105,8 @@ int index_check_extra(const struct json *extra, struct err *e)
     const struct json *mean = json_member(extra, "consistency_mean");
     if (mean && check_agreement(mean, e) < 0)
         return err_add(e, "consistency_mean");
+    const struct json *start = json_member(extra, "video_start");
+    if (start && check_seconds(start, e) < 0)
+        return err_add(e, "video_start");
     return 0;
 }

@@ -331,6 +331,62 @@ actions() {
     expect_error 1 "ava_action_list_v2.1_for_activitynet_2018.pbtxt: line 3: id: "
 }
 
+# film SECONDS ID: a file that is so long.
+film() {
+    [ -e "$1" ] || "$TEG_BIN/teg-synth" -q --dataset events --videos 1 --val-fraction 0 --events 1 --fps 1 --frames "$1" \
+        --size 16 --codec mpeg4 -o "$1"
+    cp "$1"/videos/train/*/*.mp4 "videos/$2.mp4"
+}
+
+# starts FORMAT [OPTION...]: "ID START TIME ...", the times of the key frames, of every film.
+starts() {
+    index "$1" annotations "${@:2}"
+    records index.lmdb extra | jq -Rr 'split("\t") | select(.[1] != null and .[1] != "-") | .[0] as $id | .[1] | fromjson |
+        select(.video_start != null) | [$id, .video_start, .key_frames[].time] | join(" ")'
+}
+
+@test "ava: whole films and those that begin at second 900, told apart" {
+    need_program jq
+    local id set
+    for id in cut early lost odd short whole; do
+        printf '%s,0902,0,0,1,1,12,1\n%s,1798,0,0,1,1,12,1\n' $id $id
+    done >annotations/ava_val_v2.2.csv
+    printf 'early,0600,0,0,1,1,12,1\nbrief,0902,0,0,1,1,12,1\n' >>annotations/ava_val_v2.2.csv
+    printf 'clip,17.000000,0,0,1,1,12\n' >annotations/kinetics_val_v1.0.csv
+    film 1900 whole
+    film 901 cut
+    film 910 brief
+    film 910 early
+    film 1500 odd
+    film 30 short
+    film 1900 clip_000010_001910
+    for set in ava ava-kinetics; do
+        starts $set >found
+        diff - found <<'END'
+brief 900 2
+cut 900 2 898
+early 0 600 902 1798
+lost 900 2 898
+odd 900 2 898
+short 900 2 898
+whole 0 902 1798
+END
+        [[ "$stderr" == *" 2 whole films, 4 cut films, 2 outside of their video"* ]]
+        [[ "$stderr" == *"warning: 2 events, boundaries or key frames lie behind the end of their video"* ]]
+    done
+    "$TEG_BIN/teg-inspect" show index.lmdb '!meta' | jq -e '.summary | .whole_films == 2 and .cut_films == 4'
+    sed -i /0600/d annotations/ava_val_v2.2.csv
+    starts ava-kinetics --video-start 0 >found
+    [ "$(cut -d ' ' -f 2 found | sort -u)" = 0 ]
+    [[ "$stderr" == *" 6 whole films, "* && "$stderr" != *"cut films"* ]]
+    starts ava --video-start 900 >found
+    grep -qx 'whole 900 2 898' found
+    index ava annotations --threads 1
+    mv index.lmdb one.lmdb
+    index ava annotations --threads 3
+    cmp one.lmdb index.lmdb
+}
+
 @test "ava: real rows, persons, excluded key frames, the label map, detections" {
     need_shared fixtures/ava/ava_sample.csv
     cp "$SHARED/fixtures/ava/ava_sample.csv" annotations/ava_train_v2.1.csv
@@ -340,7 +396,7 @@ actions() {
     echo words >videos/0f39OWEqJ24.mkv
     index ava annotations --detections ava_test_predicted_boxes.csv
     [[ "$stderr" == *"videos: 3 listed, 0 found, 2 missing, 1 bad; 0 classes, 4 key frames, 3 boxes"* ]]
-    [ "$(setting index.lmdb video_start)" = 900.0 ]
+    [ "$(setting index.lmdb video_start)" = "" ]
     # The map has 60 of the 80 actions; what it lacks is one of them all the same.
     actions >actions
     [ "$(cut -f 1 actions | xargs)" = "$(seq 80 | xargs)" ]
@@ -348,11 +404,12 @@ actions() {
     grep -qx '16	action 16' actions
     grep -qx '1	bend/bow (at the waist)' actions
     records index.lmdb split path extra >records
-    grep -qxF -- '-5KQ66BBWC4	test	-5KQ66BBWC4.mp4	{"key_frames":[{"time":2.0,"timestamp":"0902"}],"boxes":[{"time":2.0,"box":[0.326,0.185,0.47,0.887],"score":0.996382}]}' records
-    grep -qxF '0f39OWEqJ24	train	0f39OWEqJ24.mkv	{"key_frames":[{"time":2.0,"timestamp":"0902"},{"time":3.0,"timestamp":"0903","excluded":true}],"boxes":[{"time":2.0,"box":[0.031,0.162,0.67,0.995],"labels":[12,17,79],"person":0},{"time":2.0,"box":[0.031,0.162,0.67,0.995],"score":0.5}]}' records
-    grep -qxF '_-Z6wFjXtGQ	train	_-Z6wFjXtGQ.mp4	{"key_frames":[{"time":2.0,"timestamp":"0902","excluded":true}],"boxes":[]}' records
+    grep -qxF -- '-5KQ66BBWC4	test	-5KQ66BBWC4.mp4	{"key_frames":[{"time":2.0,"timestamp":"0902"}],"boxes":[{"time":2.0,"box":[0.326,0.185,0.47,0.887],"score":0.996382}],"video_start":900.0}' records
+    grep -qxF '0f39OWEqJ24	train	0f39OWEqJ24.mkv	{"key_frames":[{"time":2.0,"timestamp":"0902"},{"time":3.0,"timestamp":"0903","excluded":true}],"boxes":[{"time":2.0,"box":[0.031,0.162,0.67,0.995],"labels":[12,17,79],"person":0},{"time":2.0,"box":[0.031,0.162,0.67,0.995],"score":0.5}],"video_start":900.0}' records
+    grep -qxF '_-Z6wFjXtGQ	train	_-Z6wFjXtGQ.mp4	{"key_frames":[{"time":2.0,"timestamp":"0902","excluded":true}],"boxes":[],"video_start":900.0}' records
     index ava annotations --video-start 0
-    records index.lmdb extra | grep -q '{"time":902.0,"timestamp":"0902"}'
+    records index.lmdb extra | grep -q '{"time":902.0,"timestamp":"0902"}.*"video_start":0.0}'
+    [ "$(setting index.lmdb video_start)" = 0.0 ]
     tool teg-index --format ava --annotations annotations --videos videos --video-start 903 -o none.lmdb
     expect_error 1 "annotations/ava_train_v2.1.csv: 0f39OWEqJ24: 1 key frames lie before second 903, where the file begins: see --video-start"
     index ava "$SHARED/fixtures/ava/eval_detection_gt.csv" --video-start 1

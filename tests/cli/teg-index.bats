@@ -277,7 +277,7 @@ leave_unfinished() {
     tool teg-index --format annotations --annotations a.jsonl --videos videos -o i.lmdb
     expect_status 0
     [[ "$stderr" == *"3 events, 2 boundaries, 3 outside of their video"* ]]
-    [[ "$stderr" == *"warning: 3 events or boundaries lie behind the end of their video"* ]]
+    [[ "$stderr" == *"warning: 3 events, boundaries or key frames lie behind the end of their video"* ]]
 }
 
 @test "a split file may have a header" {

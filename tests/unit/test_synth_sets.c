@@ -70,6 +70,8 @@ static void import(struct set *s, const char *detections, int fold)
     video_files_release(&files);
     support_ok(video_list_finish(&s->list, &e), &e);
     assert_int_equal(s->list.n, N_VIDEOS);
+    for (size_t i = 0; importer->complete && i < s->list.n; i++)
+        support_ok(importer->complete(&options, &s->list.videos[i], &e), &e);
 }
 
 static void write_set(struct set *s, const char *name)
