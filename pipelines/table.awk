@@ -14,8 +14,8 @@
 # quotes from others, who had labels. With -v form=tsv, lines for a plot instead.
 
 BEGIN {
-    split("untrained teg-ps teg-fg cvrl supervised shots pa", name, " ")
-    split("untrained,TeG-PS,TeG-FG,CVRL,supervised,shot changes,PA", title, ",")
+    split("untrained teg-ps teg-fg cvrl supervised scratch shots pa", name, " ")
+    split("untrained,TeG-PS,TeG-FG,CVRL,supervised,from scratch,shot changes,PA", title, ",")
     for (i in name) names[name[i]] = title[i]
     while (paper && (getline line < paper) > 0) {
         split(line, field, "\t")

@@ -221,16 +221,70 @@ END
     [[ $output == *"without 1 that are missing or bad: supervised, gebd"* ]]
 }
 
+# people [VARIABLE...]: the smoke preset of ava.mk, as small as can be.
+people() {
+    benchmark ava N_VIDEOS=6 BATCH=4 TUNE_BATCH=4 TUNE_EPOCHS=1 "$@"
+}
+
 @test "AVA, AVA-Kinetics: people, fine-tuned and from scratch" {
-    benchmark ava N_VIDEOS=6 BATCH=4 TUNE_BATCH=4 TUNE_EPOCHS=1 OBJECTIVE="teg-ps supervised"
+    local made=$BATS_TEST_TMPDIR/ava/world/annotations split
+    people OBJECTIVE="teg-ps supervised"
     expect_status 0
-    [ "$(rows ava)" = "TeG-PS supervised " ]
+    # The paper's supervised model was pre-trained, this one is not.
+    [ "$(rows ava)" = "TeG-PS from " ]
     [ "$(head -n 1 "$BATS_TEST_TMPDIR/ava/table.txt" | xargs)" = "ava % (paper)" ]
-    grep -q '"rules": "activitynet"' "$BATS_TEST_TMPDIR/ava/seed-1/supervised/ava.json"
+    [ "$(grep -c '(' "$BATS_TEST_TMPDIR/ava/table.txt")" = 2 ]
+    grep -q '"rules": "activitynet"' "$BATS_TEST_TMPDIR/ava/seed-1/scratch/ava.json"
+    # An action is annotated that is not scored.
+    for split in train val; do
+        cut -d, -f7 "$made"/*_${split}_v*.csv | grep -qx 16
+    done
+    ! grep -q 'id: 16$' "$made/ava_action_list_v2.2_for_activitynet_2019.pbtxt"
+    [ "$("$TEG_BIN/teg-inspect" show "$BATS_TEST_TMPDIR/ava/seed-1/labelled.lmdb" classes | grep -c '"')" = 80 ]
+    ! grep -q '"id": 16,' "$BATS_TEST_TMPDIR/ava/seed-1/scratch/ava.json"
     rm -r "$BATS_TEST_TMPDIR/ava"
-    benchmark ava DATA=ava N_VIDEOS=6 BATCH=4 TUNE_BATCH=4 TUNE_EPOCHS=1 OBJECTIVE=supervised
+    people DATA=ava OBJECTIVE=supervised
     expect_status 0
-    grep -q '"rules": "slowfast"' "$BATS_TEST_TMPDIR/ava/seed-1/supervised/ava.json"
+    grep -q '"rules": "slowfast"' "$BATS_TEST_TMPDIR/ava/seed-1/scratch/ava.json"
+}
+
+@test "AVA-Kinetics: supervised goes on from another run's model with labels, beside the paper's number" {
+    benchmark kinetics N_VIDEOS=12 LABEL_EPOCHS=1 OBJECTIVE=supervised
+    expect_status 0
+    people OBJECTIVE=supervised PRETRAINED="$BATS_TEST_TMPDIR/kinetics"
+    expect_status 0
+    [ "$(rows ava)" = "supervised " ]
+    [ "$(cell ava supervised 3)" = "(19.8)" ]
+    cmp "$BATS_TEST_TMPDIR"/{kinetics,ava}/seed-1/supervised/model.safetensors
+    [[ $output == *"--init $BATS_TEST_TMPDIR/ava/seed-1/supervised/model.safetensors "*"--task localize"* ]]
+    people OBJECTIVE=teg-ps PRETRAINED="$BATS_TEST_TMPDIR/kinetics"
+    expect_status 2
+    [[ $stderr == *"kinetics: that run has no model seed-1/teg-ps"* ]]
+}
+
+@test "AVA: whichever label maps are there, films that are whole or not" {
+    local made=$BATS_TEST_TMPDIR/made scored=ava_action_list_v2.2_for_activitynet_2019.pbtxt
+    "$TEG_BIN/teg-synth" -q --dataset ava-kinetics --videos 6 --frames 150 --size 48 -o "$made"
+    local given=(VIDEOS="$made/videos" ANNOTATIONS="$made/annotations" OBJECTIVE=supervised
+        DETECTIONS="$made/annotations/ava_val_predicted_boxes.csv")
+    people -n "${given[@]}"
+    expect_status 0
+    [[ $output == *"--labels $made/annotations/$scored"* && $output == *"experiment=ava "* && $output != *--video-start* ]]
+    people -n "${given[@]}" VIDEO_START=0
+    grep -q '^[^ ]*teg-index .*--video-start 0 ' <<<"$output"
+    mv "$made/annotations/$scored"{,.txt}
+    people -n "${given[@]}"
+    [[ $output == *"--labels $made/annotations/$scored.txt"* && $output == *"experiment=ava "* ]]
+    # All actions are scored then, which is not what the paper measures.
+    rm "$made/annotations/$scored.txt"
+    people "${given[@]}"
+    expect_status 0
+    grep -q '"id": 16,' "$BATS_TEST_TMPDIR/ava/seed-1/scratch/ava.json"
+    [ "$(head -n 1 "$BATS_TEST_TMPDIR/ava/table.txt" | xargs)" = "ava %" ]
+    rm "$made/annotations/ava_action_list_v2.2.pbtxt"
+    people -n "${given[@]}"
+    expect_status 2
+    [[ $stderr == *"no ava_action_list_v2.2_for_activitynet_2019.pbtxt nor ava_action_list_v2.2.pbtxt"* ]]
 }
 
 @test "VidSitu's vocabulary and AVA's proposals as they are released, pickled" {
