@@ -73,8 +73,8 @@ $(truth)/$(call prepared,val).json: $(call released,val)
 from = $(filter-out %.settings,$^)
 $(foreach s,train val,$(call keep,$(truth)/$(call prepared,$s).json.settings,from $(abspath $(call released,$s))))
 $(truths): %: %.settings | $(BIN)/teg-gebd-eval
-	$(if $(filter %.pkl,$(from)),python3 $(pipelines)pkl2json.py -o $@.tmp $(from),cp $(from) $@.tmp)
-	$(if $(findstring _raw_annotation,$(from)),$(call run,gebd-eval) --prepare $@.tmp -o $@ && rm $@.tmp,mv $@.tmp $@)
+	$(if $(filter %.pkl,$(from)),python3 $(pipelines)pkl2json.py -o $@.released $(from),cp $(from) $@.released)
+	$(if $(findstring _raw_annotation,$(from)),$(call run,gebd-eval) --prepare $@.released -o $@ && rm $@.released,mv $@.released $@)
 endif
 
 # -- measures --

@@ -113,15 +113,34 @@ one_view_an_epoch() {
 
 @test "Kinetics-GEBD: from the raw annotations of the release, pickled or not, and from prepared ones" {
     need_program python3
-    local released=$BATS_TEST_TMPDIR/released name=k400_mr345_val_min_change_duration0.3
-    "$TEG_BIN/teg-synth" -q --dataset gebd --videos 8 --size 48 -o "$BATS_TEST_TMPDIR/made"
+    local released=$BATS_TEST_TMPDIR/released made=$BATS_TEST_TMPDIR/made truth=$BATS_TEST_TMPDIR/gebd/annotations
+    local name=k400_mr345_val_min_change_duration0.3
+    "$TEG_BIN/teg-synth" -q --dataset gebd --videos 8 --size 48 -o "$made"
     mkdir "$released"
-    cp "$BATS_TEST_TMPDIR/made/annotations/k400_mr345_train_min_change_duration0.3.json" "$released"
-    python3 -c 'import json, pickle, sys; pickle.dump(json.load(open(sys.argv[1])), open(sys.argv[2], "wb"), 3)' \
-        "$BATS_TEST_TMPDIR/made/annotations/$name.json" "$released/$name.pkl"
-    benchmark gebd VIDEOS="$BATS_TEST_TMPDIR/made/videos" ANNOTATIONS="$released" TUNE_EPOCHS=1 OBJECTIVE=supervised
+    # What annotators said of the training videos, and the prepared times of the others.
+    python3 - "$made/annotations" "$released" <<'PYTHON'
+import json, pickle, sys
+train, val = (json.load(open(f"{sys.argv[1]}/k400_mr345_{s}_min_change_duration0.3.json")) for s in ("train", "val"))
+for video in train.values():
+    video["substages_timestamps"] = [
+        [{"start_time": t, "end_time": t, "label": "EventChange (Timestamp/Range): Change of Action"} for t in times]
+        for times in video["substages_timestamps"]]
+json.dump(train, open(sys.argv[2] + "/raw.json", "w"))
+pickle.dump(train, open(sys.argv[2] + "/k400_train_raw_annotation.pkl", "wb"), 3)
+pickle.dump(val, open(sys.argv[2] + "/k400_mr345_val_min_change_duration0.3.pkl", "wb"), 3)
+PYTHON
+    benchmark gebd VIDEOS="$made/videos" ANNOTATIONS="$released" TUNE_EPOCHS=1 OBJECTIVE=supervised
     expect_status 0
     [ "$(rows gebd)" = "supervised shot " ]
+    cp "$truth/${name/val/train}.json" "$BATS_TEST_TMPDIR/train.json"
+    [ "$(jq length "$BATS_TEST_TMPDIR/train.json")" -ge 4 ]
+    rm "$released/k400_train_raw_annotation.pkl"
+    mv "$released/raw.json" "$released/k400_train_raw_annotation.json"
+    benchmark gebd VIDEOS="$made/videos" ANNOTATIONS="$released" "$truth/${name/val/train}.json"
+    expect_status 0
+    [[ $output == *"--prepare "* ]]
+    cmp "$truth/${name/val/train}.json" "$BATS_TEST_TMPDIR/train.json"
+    [ "$(cd "$truth" && echo *.json*)" = "${name/val/train}.json ${name/val/train}.json.settings $name.json $name.json.settings" ]
     benchmark gebd VIDEOS="$BATS_TEST_TMPDIR/made/videos" ANNOTATIONS="$BATS_TEST_TMPDIR/made/videos"
     expect_status 2
     [[ $stderr == *"no k400_mr345_train_min_change_duration0.3 nor k400_train_raw_annotation, .json or .pkl"* ]]
