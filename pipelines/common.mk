@@ -27,7 +27,7 @@ SHELL := bash
 .PHONY: all
 MAKEFLAGS += --no-builtin-rules
 
-# ---- What a user may set ----------------------------------------------------------------------------
+# ---- What a user may set (brackets at the end of a line: what no value means) -----------------------
 
 BIN ?= build##                folder with the tools
 OUT ?= runs/$(experiment)##   folder of everything that is made
@@ -78,6 +78,7 @@ augmentation := $(if $(filter gentle,$(AUGMENT)),--crop-area 0.7$(,)1 --crop-asp
 pipelines := $(dir $(lastword $(MAKEFILE_LIST)))
 include $(pipelines)paths.mk
 $(call want_path,OUT,$(call given,OUT))
+$(call want_values,$(MAKEFILE_LIST))
 $(call want_paths,BIN)
 run = $(BIN)/teg-$1$(addprefix $() --threads ,$(if $(shard),$(share),$(THREADS)))
 device := --device $(DEVICE) --precision $(PRECISION)
@@ -87,12 +88,6 @@ bad = $(if $(filter-out 0,$(MAX_BAD)), --max-bad $(MAX_BAD))
 missing = $(if $(filter-out 0,$(MAX_BAD)), --max-missing $(MAX_BAD))
 # Too many leave the store unpublished, and teg-decode names its own option only.
 or_advise = || { [ ! -e $@.part ] || echo 'make: MAX_BAD=N allows for N bad videos, as --max-bad of all stages' >&2; exit 1; }
-
-# $(call keep,FILE,TEXT) rewrites FILE when it does not hold TEXT; `make -n` ($(dry)) only takes it for rewritten.
-# (Some versions of make do not always take the last newline off what $(file <) reads.)
-changed = $(if $(wildcard $1),$(subst x$2x,,x$(strip $(file <$1))x),new)
-write = $(if $(dry),$(eval .PHONY: $1),$(shell mkdir -p $(dir $1))$(file >$1,$2))
-keep = $(eval settings.$1 := $$(strip $$2))$(if $(call changed,$1,$(strip $2)),$(call write,$1,$(strip $2)))
 
 # Models are named by their folder: seed-S/METHOD or seed-S/METHOD/TASK.
 draws ?= samples

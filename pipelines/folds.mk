@@ -13,6 +13,7 @@ ifdef FOLD
 published := none
 include $(here)benchmark_end.mk
 else
+$(call want_values,$(MAKEFILE_LIST) $(here)common.mk)
 folds := $(FOLDS:%=fold-%)
 means := $(foreach m,$(pretrained),$(foreach t,linear fine-tuned/fine-tuned,$m/$t)) $(if $(filter supervised,$(methods)),supervised/fine-tuned)
 SEEDS ?= 1

@@ -17,5 +17,17 @@ want_paths = $(foreach v,$1,$(if $(call given,$v),$(call want_path,$v,$(call giv
 # $(call absolute,NAME): its path from the root, through whatever folder this is.
 absolute = $(call want_path,$1,$(abspath $($1)))$(abspath $($1))
 
+# $(call want_values,MAKEFILES): a setting that has a value there may not be given as nothing, which the options of the tools
+# would run together over. Where nothing is a value too, brackets at the end of the line say what it means.
+valued = $(shell sed -nE '/ [(][^()]*[)]$$/d; s/^([A-Z_]+) *\?= *[A-Za-z0-9$$].*/\1/p' $(wildcard $1))
+want_values = $(foreach v,$(call valued,$1),\
+    $(if $(and $(filter command environment,$(origin $v)),$(if $(strip $($v)),,none)),$(error $v=: want a value)))
+
 # $(call outside,FOLDER): what has find(1) not go from FOLDER into OUT, by whichever path.
 outside = $(if $(shell [ -e $(OUT) ] && echo yes),\( -samefile $(OUT) ! -samefile $1 \) -prune -o)
+
+# $(call keep,FILE,TEXT) rewrites FILE when it does not hold TEXT; `make -n` ($(dry)) only takes it for rewritten.
+# (Some versions of make do not always take the last newline off what $(file <) reads.)
+changed = $(if $(wildcard $1),$(subst x$2x,,x$(strip $(file <$1))x),new)
+write = $(if $(dry),$(eval .PHONY: $1),$(shell mkdir -p $(dir $1))$(file >$1,$2))
+keep = $(eval settings.$1 := $$(strip $$2))$(if $(call changed,$1,$(strip $2)),$(call write,$1,$(strip $2)))

@@ -218,6 +218,9 @@ ablation|FIGURES=beta|FIGURES=beta: want some of alpha grid sampling
 ablation|PRETRAINED=x|PRETRAINED=x: an ablation trains its own models
 similarity|OBJECTIVE=supervised|no way to train supervised is known here
 vidsitu|OBJECTIVE=|OBJECTIVE=: want some of
+vidsitu|LABEL_EPOCHS=|LABEL_EPOCHS=: want a value
+ucf101|TUNE_EPOCHS=|TUNE_EPOCHS=: want a value
+ucf101|FOLDS=|FOLDS=: want a value
 vidsitu|OUT=a=b|OUT=a=b: want a path of letters, digits and
 END
 }

@@ -219,6 +219,21 @@ folder() {
     [[ $stderr == *"AUGMENT=none: want paper or gentle"* ]]
 }
 
+@test "a setting that is given as nothing is named, but where that means something" {
+    local setting
+    for setting in EPOCHS BATCH MODEL SEEDS DEVICE PRECISION MAX_BAD BIN LR; do
+        demo -n OUT="$BATS_TEST_TMPDIR/new" $setting=
+        expect_status 2
+        [[ $stderr == *": *** $setting=: want a value."* ]] || { echo "$setting=: $stderr" >&2 && return 1; }
+    done
+    demo -n OUT="$BATS_TEST_TMPDIR/new" EPOCHS=' '
+    expect_status 2
+    EPOCHS='' run --separate-stderr make -n -f pipelines/demo.mk BIN="$TEG_BIN" OUT="$BATS_TEST_TMPDIR/new"
+    expect_status 2
+    demo -n OUT="$BATS_TEST_TMPDIR/new" THREADS= RECOMPUTE=
+    expect_status 0
+}
+
 # Names that are refused could do worse than fail: what follows a ; is a command of its own.
 @test "paths: what the shell, patterns or targets would take for more than a name is refused" {
     local mark=$BATS_TEST_TMPDIR/mark code
