@@ -62,11 +62,13 @@ figures := $(foreach f,$(filter alpha grid,$(FIGURES)),$(OUT)/$f.tsv $(if $(shel
 all: $(figures)
 
 measures = $(foreach s,$(SEEDS),$(points.$1:%=$(OUT)/seed-$s/%/linear.json))
-$(OUT)/alpha.tsv: $(call measures,alpha) $(pipelines)table.awk
+$(foreach f,$(filter-out %.png,$(figures)),$(call keep,$f.settings,$(patsubst $(OUT)/%,%,$(call measures,$(basename $(notdir $f))))))
+
+$(OUT)/alpha.tsv: $(call measures,alpha) $(OUT)/alpha.tsv.settings $(pipelines)table.awk
 	awk -v form=tsv -f $(pipelines)table.awk $(filter %.json,$^) | sed 's/^alpha-//' | sort -g >$@.tmp
 	mv $@.tmp $@
 
-$(OUT)/grid.tsv: $(call measures,grid) $(pipelines)table.awk
+$(OUT)/grid.tsv: $(call measures,grid) $(OUT)/grid.tsv.settings $(pipelines)table.awk
 	awk -v form=tsv -f $(pipelines)table.awk $(filter %.json,$^) | \
 	    sed 's/^$(chosen)/steps-$(subst $(comma),-,$(AGGREGATE))/; s/^steps-\([0-9]*\)-/\1\t/' | sort -g -k1,1 -k2,2 >$@.tmp
 	mv $@.tmp $@
@@ -74,6 +76,6 @@ $(OUT)/grid.tsv: $(call measures,grid) $(pipelines)table.awk
 $(OUT)/%.png: $(OUT)/%.tsv $(pipelines)%.gp
 	gnuplot -c $(pipelines)$*.gp $@ $< $(DATA)
 
-$(OUT)/sampling.txt: $(call measures,sampling) $(pipelines)table.awk $(pipelines)paper.tsv
+$(OUT)/sampling.txt: $(call measures,sampling) $(OUT)/sampling.txt.settings $(pipelines)table.awk $(pipelines)paper.tsv
 	awk -v experiment=$(published) -v paper=$(pipelines)paper.tsv -f $(pipelines)table.awk $(filter %.json,$^) >$@.tmp
 	mv $@.tmp $@

@@ -143,7 +143,8 @@ $(foreach m,$(trained),$(call keep,$(call model_file,$m).settings,\
     $(options.model.$(call method,$m)) --seed $(call seed,$m) $(device)))
 $(foreach m,$(models),$(foreach p,$(call plans_of,$m),\
     $(call keep,$(OUT)/$m/$p.lmdb.settings,$(call own,options.embeddings,$m) $(device))))
-$(foreach m,$(models),$(foreach t,$(call probes_of,$m),$(call keep,$(OUT)/$m/$t.json.settings,$(options.probe.$t))))
+$(foreach m,$(models),$(foreach t,$(call probes_of,$m),$(call keep,$(OUT)/$m/$t.json.settings,\
+    $(options.probe.$t)$(foreach p,$(pictures.$t), --$p $t-$p.png))))
 
 # A kind of store in another version is another input.
 version = $(shell sed -n 's/^enum { [A-Z]*_VERSION = \([0-9]*\).*/\1/p' $(pipelines)../common/store/$1.h)
@@ -184,11 +185,12 @@ $(embeddings): $$(dir $$@)model.safetensors $(OUT)/plans/$$(notdir $$(store)) $(
 	$(call run,extract) --model $< --frames $(OUT)/frames.lmdb --samples $(word 2,$^) $(options)$(shard) --force -o $(store)
 
 measured = $(clips.$(basename $(@F)):%=$(@D)/%.lmdb)
-pictures = $(foreach p,$(pictures.$(basename $(@F))),--$p $(basename $@)-$p.png)
+# Pictures lie beside the metrics.
+probe_options = $(patsubst %.png,$(@D)/%.png,$(options))
 
 $(OUT)/seed-%.json: $$(foreach s,$$(measured),$$(call files,$$s)) $(OUT)/seed-%.json.settings $(OUT)/index.lmdb | $(BIN)/teg-probe
 	$(call run,probe) --embeddings $(firstword $(measured)) $(addprefix --test ,$(word 2,$(measured))) \
-	    --index $(OUT)/index.lmdb $(options)$(missing) --print none $(pictures) -o $@
+	    --index $(OUT)/index.lmdb $(probe_options)$(missing) --print none -o $@
 
 $(BIN)/teg-%:
 	@echo "$@ is missing: run make first, or say BIN=FOLDER" >&2; exit 1

@@ -12,8 +12,10 @@ converted := $(linked)/vsitu_vocab/verb_id_vocab.json
 index_inputs += $(converted)
 options.index = --format vidsitu --videos $(call absolute,VIDEOS) --annotations $(linked)
 
-$(converted): $(pickle)
+$(call keep,$(converted).settings,from $(abspath $(pickle)))
+$(converted): $(pickle) $(converted).settings
 	mkdir -p $(@D)
+	find $(linked) -maxdepth 1 -type l -delete
 	ln -sfn $(filter-out %/vsitu_vocab,$(abspath $(wildcard $(ANNOTATIONS)/*))) $(linked)/
 	python3 $(pipelines)pkl2json.py -o $@.tmp $<
 	mv $@.tmp $@

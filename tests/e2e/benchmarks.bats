@@ -154,10 +154,15 @@ PYTHON
     [ "$(cut -f 1,2 "$BATS_TEST_TMPDIR/ablation/grid.tsv" | xargs)" = "1 1 2 1" ]
     [ "$(awk 'NR > 1 { print $1, $3 }' "$BATS_TEST_TMPDIR/ablation/sampling.txt" | head -n 4 | xargs)" = \
         "short-short-random (27.4) short-short-contained (15.2) long-short-random (26.9) alpha-0.9 (31.1)" ]
-    command -v gnuplot >/dev/null || skip "gnuplot is missing"
-    for picture in alpha grid; do
+    for picture in $(command -v gnuplot >/dev/null && echo alpha grid); do
         [ "$(head -c 4 "$BATS_TEST_TMPDIR/ablation/$picture.png" | tail -c 3)" = PNG ]
     done
+    benchmark ablation N_VIDEOS=8 BATCH=4 ALPHAS=1 GRID=1,1 FIGURES="alpha grid"
+    expect_status 0
+    [[ $output != *"$TEG_BIN"/teg-* ]]
+    [ "$(cut -f 1 "$BATS_TEST_TMPDIR/ablation/alpha.tsv" | xargs)" = 1 ]
+    [ "$(cut -f 1,2 "$BATS_TEST_TMPDIR/ablation/grid.tsv" | xargs)" = "1 1" ]
+    command -v gnuplot >/dev/null || skip "gnuplot is missing"
 }
 
 @test "similarity: moments of a video, drawn" {
@@ -318,6 +323,10 @@ pickle.dump(json.load(open("verb_id_vocab.json")), open("verb_id_vocab.pkl", "wb
     benchmark vidsitu VIDEOS="$made/vidsitu/videos" ANNOTATIONS="$made/vidsitu/annotations" BATCH=4 OBJECTIVE=teg-ps
     expect_status 0
     [ "$(cell vidsitu TeG-PS 3)" = "(28.3)" ]
+    cp -r "$made/vidsitu/annotations" "$made/older"
+    find "$made/older" -exec touch -d '2 days ago' {} +
+    benchmark vidsitu -n VIDEOS="$made/vidsitu/videos" ANNOTATIONS="$made/older" BATCH=4 OBJECTIVE=teg-ps
+    [[ $output == *"pkl2json.py "*" $made/older/"* ]]
     "$TEG_BIN/teg-synth" -q --dataset ava --videos 6 --frames 150 --size 48 -o "$made/ava"
     python3 - "$made/ava/annotations/ava_val_predicted_boxes.csv" "$made/found.pkl" <<'PYTHON'
 import csv, pickle, sys

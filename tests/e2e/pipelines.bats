@@ -66,8 +66,29 @@ metric() {
     [[ "$output" != *teg-* ]]
 }
 
+# Sums of what a run ends with.
+drawn() {
+    cksum "$OUT/table.txt" $(command -v gnuplot >/dev/null && echo "$OUT/seed-1/loss.png")
+}
+
+@test "the table and the loss curves are of the methods that are asked for" {
+    local before
+    before=$(drawn)
+    demo methods="untrained teg-ps"
+    expect_status 0
+    [[ $output != *"$TEG_BIN"/teg-* ]]
+    [ "$(awk '{ print $1 }' "$OUT/table.txt" | tr '\n' ' ')" = "events untrained TeG-PS chance " ]
+    [ -z "$(command -v gnuplot)" ] || [ "$(drawn | tail -n 1)" != "$(tail -n 1 <<<"$before")" ]
+    demo
+    expect_status 0
+    [ "$(drawn)" = "$before" ]
+    demo -n
+    [[ $output != *awk* && $output != *gnuplot* ]]
+}
+
 @test "a changed setting redoes its stage and those behind it, no others" {
     [ "$(would options.probe.videos='--labels class --method knn')" = "probe 3" ]
+    [ "$(would pictures.videos=confusion)" = "probe 3" ]
     [ "$(would options.plan.videos='--strategy uniform --clip 32x4 --clips 3')" = \
         "sample 1 extract 1 probe 1 extract 1 probe 1 extract 1 probe 1" ]
     [ "$(would options.model.teg-fg='--model r3d-tiny --crop-size 40 --objective teg-ps')" = \
