@@ -11,9 +11,15 @@
 # and the mean cosine between different clips of one video, where the first probe says it. Where one seed has several files of
 # a kind, those of a data set's divisions into training and test, their mean is its figure. With several seeds: mean and
 # standard deviation. Behind them the paper's numbers, where it has some for the experiment, and below them those that it
-# quotes from others, who had labels. With -v form=tsv, lines for a plot instead.
+# quotes from others, who had labels. At the end, how many videos each was measured without; where the divisions of a data set
+# differ in that, the number of each. With -v form=tsv, lines for a plot instead.
 
 BEGIN {
+    if ("0.5" + 0 != 1 / 2) {
+        print "table.awk: numbers have a decimal comma in this locale: set LC_ALL=C" > "/dev/stderr"
+        failed = 1
+        exit
+    }
     split("untrained teg-ps teg-fg cvrl supervised scratch shots pa", name, " ")
     split("untrained,TeG-PS,TeG-FG,CVRL,supervised,from scratch,shot changes,PA", title, ",")
     for (i in name) names[name[i]] = title[i]
@@ -34,6 +40,10 @@ FNR == 1 {
     if (!(method in has_method)) { has_method[method]; methods[++n_methods] = method }
     if (!(probe in has_probe)) { has_probe[probe]; probes[++n_probes] = probe }
     files[FILENAME] = method SUBSEP probe SUBSEP part[k - 1]
+    division = ""
+    for (i = 1; i < k - 1; i++) division = division part[i] "/"
+    if (!(division in has_division)) { has_division[division]; divisions[++n_divisions] = division }
+    n_lacking = 0
     rules = ""
     n_f1 = 0
 }
@@ -51,7 +61,7 @@ FNR == 1 {
     if (depth == 2 && member[1] == "mAP") measured[FILENAME] = member[2]
     if (depth == 6 && member[1] == "f1" && !n_f1++) measured[FILENAME] = member[2]
     if (depth == 6 && member[1] == "Per_Ev_Top_1" && rules ~ /min_agree_2/) measured[FILENAME] = member[2]
-    if (depth == 2 && member[1] ~ /^n_(missing|bad)$/ && member[2] > 0) lacking[method, probe] += member[2]
+    if (depth == 2 && member[1] ~ /^n_(missing|bad)$/ && member[2] > 0) lack(n_lacking += member[2])
     if (depth == 2 && member[1] == "chance") { chance[probe] += 100 * member[2]; n_chances[probe]++ }
     if (depth == 2 && member[1] == "within_video_cosine" && probe == probes[1]) { gather(member[2], method, "cosine", part[k - 1]); n_cosines++ }
 }
@@ -59,6 +69,21 @@ FNR == 1 {
 function gather(x, row, column, seed) {
     n_of[row, column, seed]++
     sum_of[row, column, seed] += x
+}
+
+# All seeds look at the same videos.
+function lack(count) {
+    has_gaps[method, probe]
+    if (count > lacking[method, probe, division]) lacking[method, probe, division] = count
+}
+
+# How many videos a row goes without: one number, or where the divisions differ one for each.
+function gaps(row, column,    i, differs, text) {
+    for (i = 1; i <= n_divisions; i++) {
+        if (lacking[row, column, divisions[i]] != lacking[row, column, divisions[1]]) differs = 1
+        text = text (i > 1 ? ", " : "") lacking[row, column, divisions[i]] + 0
+    }
+    return (differs ? text : lacking[row, column, divisions[1]]) " that are missing or bad" (differs ? ", by division" : "")
 }
 
 function note(x, row, column) {
@@ -142,6 +167,6 @@ END {
     }
     for (m = 1; m <= n_methods; m++)
         for (i = 1; i <= n_probes; i++)
-            if ((methods[m], probes[i]) in lacking)
-                print "without " lacking[methods[m], probes[i]] " that are missing or bad: " shown[m] ", " probes[i]
+            if ((methods[m], probes[i]) in has_gaps)
+                print "without " gaps(methods[m], probes[i]) ": " shown[m] ", " probes[i]
 }

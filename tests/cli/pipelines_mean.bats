@@ -76,3 +76,25 @@ END
 linear % (paper) cosine TeG-PS 20.0 (91.1) 0.200 chance 20.0
 END
 }
+
+# gaps DIVISION SEED PROBE MISSING BAD: metrics of TeG-PS.
+gaps() {
+    mkdir -p "$1/seed-$2/teg-ps"
+    printf '{\n  "top1": 0.5,\n  "n_missing": %d,\n  "n_bad": %d\n}\n' "$4" "$5" >"$1/seed-$2/teg-ps/$3.json"
+}
+
+@test "the table: videos that lack are counted once, whatever the number of seeds; for each division where it differs" {
+    local seed
+    for seed in 1 2; do
+        gaps fold-1 $seed linear 1 2
+        gaps fold-2 $seed linear 1 2
+        gaps fold-1 $seed tuned 0 0
+        gaps fold-2 $seed tuned 2 0
+    done
+    run --separate-stderr awk -f "${mean%/*}/table.awk" fold-1/seed-*/*/*.json
+    [ "$status" = 0 ]
+    [ "$(grep without <<<"$output")" = "without 3 that are missing or bad: TeG-PS, linear" ]
+    run --separate-stderr awk -f "${mean%/*}/table.awk" fold-*/seed-*/*/*.json
+    [ "$(grep without <<<"$output")" = "without 3 that are missing or bad: TeG-PS, linear
+without 0, 2 that are missing or bad, by division: TeG-PS, tuned" ]
+}
