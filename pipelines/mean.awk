@@ -1,6 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# The mean of an evaluation over several splits, as UCF101 and HMDB51 ask for: awk -f mean.awk split1.json split2.json ...
+# The mean of an evaluation over several splits, as UCF101 and HMDB51 ask for: LC_ALL=C awk -f mean.awk split1.json split2.json ...
 # One row for each accuracy or other real number that every file has: its name, the mean, and the number of each file.
+
+BEGIN {
+    if ("0.5" + 0 != 1 / 2) {
+        print "mean.awk: numbers have a decimal comma in this locale: set LC_ALL=C" > "/dev/stderr"
+        failed = 1
+        exit
+    }
+}
 
 FNR == 1 { files[++n_files] = FILENAME }
 
@@ -17,7 +25,7 @@ FNR == 1 { files[++n_files] = FILENAME }
 }
 
 END {
-    if (n_files != ARGC - 1) {
+    if (!failed && n_files != ARGC - 1) {
         print "mean.awk: a file is empty" > "/dev/stderr"
         failed = 1
     }

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# What an experiment has to know first: that paths are paths, and whether this is `make -n`. Included before the first use of
-# a path.
+# What an experiment has to know first: that paths are paths and settings have values, whether this is `make -n`, and how what
+# an output is made of is kept. Included before the first use of a path.
+
+# Programs read and write numbers with a point, whatever the user's language does: some kinds of awk go by it.
+override export LC_ALL := C
 
 dry := $(findstring n,$(filter-out --% %=%,$(firstword $(MAKEFLAGS))))
 

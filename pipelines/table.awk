@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The table of a comparison, from metrics: awk [-v experiment=NAME -v paper=paper.tsv] -f table.awk FILE ...
+# The table of a comparison, from metrics: LC_ALL=C awk [-v experiment=NAME -v paper=paper.tsv] -f table.awk FILE ...
 # with FILE .../seed-S/METHOD/PROBE.json, or .../seed-S/METHOD/TASK/PROBE.json, or .../baselines/METHOD/PROBE.json.
 #
 # One row a method, in the order in which they come; of every probe, in percent, what the benchmark is known by:

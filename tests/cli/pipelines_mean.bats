@@ -98,3 +98,19 @@ gaps() {
     [ "$(grep without <<<"$output")" = "without 3 that are missing or bad: TeG-PS, linear
 without 0, 2 that are missing or bad, by division: TeG-PS, tuned" ]
 }
+
+@test "a locale with decimal commas: the same numbers, or it is said" {
+    local script expected
+    localedef -i de_DE -f UTF-8 "$BATS_TEST_TMPDIR/de_DE.UTF-8" || skip "there is no localedef, or it does not know de_DE"
+    gaps . 1 linear 0 0
+    for script in mean table; do
+        expected=$(awk -f "${mean%/*}/$script.awk" seed-1/teg-ps/linear.json 2>&1 || true)
+        run --separate-stderr env LOCPATH="$BATS_TEST_TMPDIR" LC_ALL=de_DE.UTF-8 awk -f "${mean%/*}/$script.awk" \
+            seed-1/teg-ps/linear.json
+        [ "$output$stderr" = "$expected" ] || {
+            [ "$status" = 1 ]
+            [ "$output" = "" ]
+            [ "$stderr" = "$script.awk: numbers have a decimal comma in this locale: set LC_ALL=C" ]
+        }
+    done
+}

@@ -86,6 +86,22 @@ drawn() {
     [[ $output != *awk* && $output != *gnuplot* ]]
 }
 
+@test "numbers have a point, whatever the language of the user" {
+    local pipeline
+    for pipeline in ablation ava demo diving48 folder gebd hmdb51 kinetics similarity ssv2 ucf101 vidsitu; do
+        run --separate-stderr env LC_ALL=de_DE.UTF-8 make -n --no-print-directory -f "pipelines/$pipeline.mk" \
+            --eval 'locale: ; +@echo $$LC_ALL' BIN="$TEG_BIN" OUT="$BATS_TEST_TMPDIR/$pipeline" locale \
+            $([ $pipeline = folder ] && echo VIDEOS=tests || echo PRESET=smoke)
+        expect_status 0
+        [ "${lines[-1]}" = C ] || { echo "$pipeline: $output" >&2 && return 1; }
+    done
+    localedef -i de_DE -f UTF-8 "$BATS_TEST_TMPDIR/de_DE.UTF-8" || skip "there is no localedef, or it does not know de_DE"
+    mv "$OUT/table.txt" "$BATS_TEST_TMPDIR"
+    LOCPATH=$BATS_TEST_TMPDIR LC_ALL=de_DE.UTF-8 demo
+    expect_status 0
+    cmp "$OUT/table.txt" "$BATS_TEST_TMPDIR/table.txt"
+}
+
 @test "a changed setting redoes its stage and those behind it, no others" {
     [ "$(would options.probe.videos='--labels class --method knn')" = "probe 3" ]
     [ "$(would pictures.videos=confusion)" = "probe 3" ]
