@@ -80,7 +80,7 @@ published := none
 endif
 excluded := $(if $(filter slowfast,$(rules)),$(call named,ava_val_excluded_timestamps_v2.2.csv ava_val_excluded_timestamps_v2.1.csv))
 ifeq ($(words $(films) $(actions)),2)
-options.probe.ava = --rules $(rules) --labels $(actions) $(addprefix --exclude ,$(excluded))
+options.probe.ava = --rules $(rules) --labels $(actions) $(addprefix --annotations ,$(films) $(clips_too)) $(addprefix --exclude ,$(excluded))
 else
 $(error ANNOTATIONS=$(ANNOTATIONS): no ava_val_v2.2.csv, or no ava_action_list_v2.2_for_activitynet_2019.pbtxt nor ava_action_list_v2.2.pbtxt (or those of version 2.1))
 endif
@@ -94,14 +94,5 @@ $(found): $(DETECTIONS) $(found).settings
 	mv $@.tmp $@
 endif
 
-# -- what the boxes are held to --
-
-truth := $(OUT)/truth.csv
-$(call keep,$(truth).settings,$(films) $(clips_too))
-
-$(truth): $(index_inputs) $(truth).settings
-	cat $(films) $(clips_too) >$@.tmp
-	mv $@.tmp $@
-
-$(OUT)/seed-%/ava.json: $$(call files,$(OUT)/seed-$$*/people.lmdb) $(truth) $(OUT)/seed-%/ava.json.settings | $(BIN)/teg-ava-eval
-	$(BIN)/teg-ava-eval --scores $(@D)/people.lmdb --annotations $(truth) $(options) --print none -o $@
+$(OUT)/seed-%/ava.json: $$(call files,$(OUT)/seed-$$*/people.lmdb) $(index_inputs) $(OUT)/seed-%/ava.json.settings | $(BIN)/teg-ava-eval
+	$(BIN)/teg-ava-eval --scores $(@D)/people.lmdb $(options) --print none -o $@

@@ -31,7 +31,8 @@ static const struct argp_option options[] = {
      "Instead of predictions: an embeddings store of people's scores (teg-extract)", 0},
     {"csv", KEY_CSV, "FILE", 0, "Write the predictions of --scores, for the official programs", 0},
     {"annotations", KEY_ANNOTATIONS, "FILE", 0,
-     "Annotated boxes, CSV: video,timestamp,x1,y1,x2,y2,class[,person]", 0},
+     "Annotated boxes, CSV: video,timestamp,x1,y1,x2,y2,class[,person]; of several files once each",
+     0},
     {"labels", KEY_LABELS, "FILE", 0, "Label map with the classes to be scored, pbtxt", 0},
     {"exclude", KEY_EXCLUDE, "FILE", 0,
      "Frames to be left out, CSV: video,timestamp (rules slowfast)", 0},
@@ -47,7 +48,7 @@ static void check_complete(const struct request *r, struct argp_state *state)
 {
     const struct ava_options *o = &r->ava;
     const char *missing = !o->predictions && !o->scores ? "--predictions FILE"
-                          : !o->annotations             ? "--annotations FILE"
+                          : !o->n_annotations           ? "--annotations FILE"
                           : !o->labels                  ? "--labels FILE"
                           : !r->rules_given             ? "--rules slowfast|activitynet"
                           : !o->out                     ? "-o FILE"
@@ -78,7 +79,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->csv = arg;
         break;
     case KEY_ANNOTATIONS:
-        o->annotations = arg;
+        if (o->n_annotations == AVA_MAX_FILES)
+            argp_error(state, "more than %d --annotations", AVA_MAX_FILES);
+        o->annotations[o->n_annotations++] = arg;
         break;
     case KEY_LABELS:
         o->labels = arg;

@@ -16,6 +16,7 @@ struct run {
     const struct ava_options *options;
     struct ava_labels labels;
     struct ava_data data;
+    struct ava_file annotations[AVA_MAX_FILES]; /* names; texts while they are read */
     struct ava_class_score *scores;
     struct report inputs;
 };
@@ -48,14 +49,33 @@ static int read_exclusions(struct run *r, const char *text, size_t len, struct e
     return ava_read_exclusions(&r->data, text, len, e);
 }
 
-static int read_annotations(struct run *r, const char *text, size_t len, struct err *e)
-{
-    return ava_read_annotations(&r->data, text, len, e);
-}
-
 static int read_predictions(struct run *r, const char *text, size_t len, struct err *e)
 {
     return ava_read_predictions(&r->data, text, len, e);
+}
+
+static int read_annotations(struct run *r, struct err *e)
+{
+    const struct ava_options *o = r->options;
+    struct buf text[AVA_MAX_FILES] = {0};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < o->n_annotations; i++) {
+        struct ava_file *f = &r->annotations[i];
+        char name[32];
+        rc = file_read(o->annotations[i], &text[i], e);
+        *f = (struct ava_file){o->annotations[i], text[i].data ? (const char *)text[i].data : "",
+                               text[i].len};
+        snprintf(name, sizeof name, i ? "annotations-%zu" : "annotations", i + 1);
+        if (rc == 0)
+            report_put_hash(&r->inputs, name, f->text, f->len);
+    }
+    if (rc == 0)
+        rc = ava_read_annotations(&r->data, r->annotations, o->n_annotations, e);
+    for (size_t i = 0; i < o->n_annotations; i++) {
+        buf_release(&text[i]);
+        r->annotations[i].text = NULL;
+    }
+    return rc;
 }
 
 /* Predictions from scores are read as the file that they would be. */
@@ -80,7 +100,7 @@ static int read_all(struct run *r, struct err *e)
     const struct ava_options *o = r->options;
     if (read_file(r, "labels", o->labels, read_labels, e) < 0 ||
         (o->exclude && read_file(r, "exclude", o->exclude, read_exclusions, e) < 0) ||
-        read_file(r, "annotations", o->annotations, read_annotations, e) < 0)
+        read_annotations(r, e) < 0)
         return ERR_FAIL;
     return o->scores ? read_scores(r, e)
                      : read_file(r, "predictions", o->predictions, read_predictions, e);
@@ -166,8 +186,6 @@ int ava_run(const struct ava_options *options, struct ui *ui, struct json **metr
     if (rc == 0) {
         r.scores = mem_new(r.labels.n, sizeof *r.scores, e);
         rc = r.scores ? ava_score(&r.data, r.scores, e) : ERR_FAIL;
-        if (rc < 0)
-            err_add(e, "%s", options->annotations);
     }
     if (rc == 0) {
         document = report(&r);
@@ -175,7 +193,7 @@ int ava_run(const struct ava_options *options, struct ui *ui, struct json **metr
                       : err_set(e, "%s: out of memory", options->out);
     }
     if (rc == 0 && json_i64(json_member(document, "n_classes")) == 0)
-        ui_warn(ui, "%s: no box of a class in %s: nothing is measured", options->annotations,
+        ui_warn(ui, "%s: no box of a class in %s: nothing is measured", options->annotations[0],
                 options->labels);
     if (rc == 0)
         *metrics = document;

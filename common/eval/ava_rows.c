@@ -19,6 +19,7 @@ struct reading {
     struct ava_data *d;
     struct ava_table *table;
     bool predicted;
+    uint32_t file;
     struct buf video, timestamp; /* of the row before, as they stand in the file */
     uint32_t frame;              /* of the row before */
     struct buf key;
@@ -188,6 +189,7 @@ static int take_fields(const struct reading *r, const struct csv_row *row, struc
         return 0;
     out->class = (uint32_t)at;
     box->frame = r->frame;
+    box->file = r->file;
     box->line = row->line;
     return take_score(r, row, &out->score, e) < 0 ? ERR_FAIL : 1;
 }
@@ -285,9 +287,15 @@ static int empty_heaps(struct reading *r, struct err *e)
     return 0;
 }
 
-static int read_rows(struct reading *r, const char *text, size_t len, struct err *e)
+static int read_rows(struct reading *r, const struct ava_file *files, size_t n, struct err *e)
 {
-    int rc = csv_read_every_line(text, len, take_row, r, e);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        r->file = (uint32_t)i;
+        rc = csv_read_every_line(files[i].text, files[i].len, take_row, r, e);
+        if (rc < 0 && files[i].name)
+            err_add_code(e, rc, "%s", files[i].name);
+    }
     if (rc == 0 && r->d->rules == AVA_ACTIVITYNET)
         rc = empty_heaps(r, e);
     r->table->counts.frames = r->n_seen;
@@ -303,16 +311,18 @@ static int read_rows(struct reading *r, const char *text, size_t len, struct err
     return rc;
 }
 
-int ava_read_annotations(struct ava_data *d, const char *text, size_t len, struct err *e)
+int ava_read_annotations(struct ava_data *d, const struct ava_file *files, size_t n, struct err *e)
 {
     struct reading r = {.d = d, .table = &d->annotations};
-    return read_rows(&r, text, len, e);
+    d->annotations.files = files;
+    return read_rows(&r, files, n, e);
 }
 
 int ava_read_predictions(struct ava_data *d, const char *text, size_t len, struct err *e)
 {
     struct reading r = {.d = d, .table = &d->predictions, .predicted = true};
-    return read_rows(&r, text, len, e);
+    const struct ava_file file = {NULL, text, len};
+    return read_rows(&r, &file, 1, e);
 }
 
 /* -- exclusions -- */

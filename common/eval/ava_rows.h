@@ -7,13 +7,13 @@
  *     struct ava_data d;
  *     ava_data_init(&d, AVA_SLOWFAST, &labels);
  *     ava_read_exclusions(&d, text, len, &e);         SlowFast only, first
- *     ava_read_annotations(&d, text, len, &e);        then these
+ *     ava_read_annotations(&d, files, n, &e);         then these
  *     ava_read_predictions(&d, text, len, &e);        and these
  *     d.annotations.rows ...
  *     ava_data_release(&d);
  *
- * Errors begin with "line N", the caller knows the file. What the official programs leave out is
- * counted by reason.
+ * Errors begin with "line N", the caller knows the file; those of annotations with the file's name.
+ * What the official programs leave out is counted by reason.
  */
 #ifndef TEG_EVAL_AVA_ROWS_H
 #define TEG_EVAL_AVA_ROWS_H
@@ -33,7 +33,8 @@ enum { AVA_CAPACITY = 50 }; /* predictions of a frame under ActivityNet's rules,
 struct ava_box {
     double y1, x1, y2, x2;
     uint32_t frame;
-    size_t line; /* of its file; of several rows the first */
+    uint32_t file; /* of several with annotations */
+    size_t line;   /* of its file; of several rows the first */
 };
 
 /* One class of one box, to be scored. */
@@ -54,12 +55,19 @@ struct ava_counts {
     uint64_t invalid;       /* left out: predicted boxes without area */
 };
 
-/* One file. Rows of a frame stand in the order in which they are matched; the order of the frames
- * is in ava_frame. Predictions often list every class of a box: rows that follow each other share
- * it.
+/* A file in memory. */
+struct ava_file {
+    const char *name, *text;
+    size_t len;
+};
+
+/* One file, or several as one. Rows of a frame stand in the order in which they are matched; the
+ * order of the frames is in ava_frame. Predictions often list every class of a box: rows that
+ * follow each other share it.
  */
 struct ava_table {
-    struct ava_row *rows; /* [n] */
+    const struct ava_file *files; /* borrowed: their names, of annotations */
+    struct ava_row *rows;         /* [n] */
     size_t n, cap;
     struct ava_box *boxes; /* [n_boxes] */
     size_t n_boxes, cap_boxes;
@@ -88,7 +96,8 @@ void ava_data_init(struct ava_data *d, enum ava_rules rules, const struct ava_la
 void ava_data_release(struct ava_data *d);
 
 int ava_read_exclusions(struct ava_data *d, const char *text, size_t len, struct err *e);
-int ava_read_annotations(struct ava_data *d, const char *text, size_t len, struct err *e);
+/* Files [n] as if one stood behind the other; their names are borrowed until the release. */
+int ava_read_annotations(struct ava_data *d, const struct ava_file *files, size_t n, struct err *e);
 int ava_read_predictions(struct ava_data *d, const char *text, size_t len, struct err *e);
 
 #endif

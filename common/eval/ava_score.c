@@ -127,8 +127,8 @@ static int check_group(const struct group *g, const char *class, struct err *e)
     for (size_t i = 0; i < g->n; i++) {
         const struct ava_box *box = box_of(g->t, g->at[i]);
         if (box->x1 > box->x2 || box->y1 > box->y2)
-            return err_set(e, "line %zu: the box of class '%s' ends before it begins", box->line,
-                           class);
+            return err_set(e, "%s: line %zu: the box of class '%s' ends before it begins",
+                           g->t->files[box->file].name, box->line, class);
     }
     return 0;
 }

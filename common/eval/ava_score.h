@@ -22,8 +22,8 @@ struct ava_class_score {
     uint64_t n_boxes, n_predictions, n_matched;
 };
 
-/* Scores [d->labels->n]. An annotated box that ends before it begins fails, with its line, where a
- * prediction is compared with it. */
+/* Scores [d->labels->n]. An annotated box that ends before it begins fails, with its file and line,
+ * where a prediction is compared with it. */
 int ava_score(const struct ava_data *d, struct ava_class_score *scores, struct err *e);
 
 /* Mean over the classes with annotations; NaN where there are none. */

@@ -103,6 +103,34 @@ END
     [ "$(value annotations/frame_only)" = 1 ]
 }
 
+@test "annotations in several files are read as one; each may begin with a byte order mark, and end within its last line" {
+    printf 'w,1.5,0.1,0.1,0.5,0.5,1\nw,2.5\n' >more.csv
+    printf 'w,1.5,0.1,0.1,0.5,0.5,1,0.9\n' >>det.csv
+    cat gt.csv more.csv >both.csv
+    tool teg-ava-eval --predictions det.csv --annotations both.csv --labels map.pbtxt --rules activitynet -o both.json
+    expect_status 0
+    { printf '\xef\xbb\xbf' && head -c -1 more.csv; } >second.csv
+    truncate -s -1 gt.csv
+    evaluate --rules activitynet --annotations second.csv
+    expect_status 0
+    [ -z "$stderr" ]
+    for member in mAP annotations predictions classes; do
+        [ "$(value $member)" = "$("$TEG_BIN/teg-inspect" show both.json $member)" ]
+    done
+    [ "$(value annotations/frames) $(value annotations/frame_only)" = "3 1" ]
+    value inputs/annotations-2 | grep -qE '^[0-9a-f]{32}$'
+    # What is wrong is said of the file that it is in.
+    rm metrics.json
+    printf 'w,1.5,0.1,0.1,0.5,0.5,1\nw,1.5,0.5,0.1,0.1,0.5,1\n' >second.csv
+    evaluate --rules activitynet --annotations second.csv
+    refused "second.csv: line 2: the box of class 'stand' ends before it begins"
+    echo w >second.csv
+    evaluate --annotations second.csv
+    refused "second.csv: line 1: 1 columns, not 7 or 8"
+    evaluate $(printf -- '--annotations gt.csv %.0s' {1..8})
+    expect_error 2 "more than 8 --annotations"
+}
+
 @test "the best fifty of a frame" {
     for i in $(seq 60); do echo "v,902,0.1,0.1,0.5,0.5,7,0.9$i"; done >>det.csv
     evaluate --rules activitynet

@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!divider || ava_labels_read_text(&labels, map, sizeof map - 1, &e) < 0)
         return FUZZ_REFUSED;
     ava_data_init(&d, *data == 's' ? AVA_SLOWFAST : AVA_ACTIVITYNET, &labels);
-    int rc = ava_read_annotations(&d, text, (size_t)(divider - text), &e);
+    const struct ava_file file = {"gt.csv", text, (size_t)(divider - text)};
+    int rc = ava_read_annotations(&d, &file, 1, &e);
     if (rc == 0)
         rc = ava_read_predictions(&d, divider + 4, (size_t)(end - divider - 4), &e);
     if (rc == 0)

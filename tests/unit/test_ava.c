@@ -79,7 +79,8 @@ static int read_case(struct ava_data *d, struct ava_labels *l, const struct case
     ava_data_init(d, c->rules, l);
     if (c->excluded && ava_read_exclusions(d, c->excluded, strlen(c->excluded), e) < 0)
         return ERR_FAIL;
-    if (ava_read_annotations(d, c->annotations, strlen(c->annotations), e) < 0)
+    const struct ava_file file = {"gt.csv", c->annotations, strlen(c->annotations)};
+    if (ava_read_annotations(d, &file, 1, e) < 0)
         return ERR_FAIL;
     return ava_read_predictions(d, c->predictions, strlen(c->predictions), e);
 }
@@ -410,7 +411,8 @@ static void check_golden(const char *folder, enum ava_rules rules, struct tally 
         snprintf(path[i], sizeof path[i], "%s/%s", folder, names[i]);
     snprintf(answer, sizeof answer, "%s/expected_%s_stable.json", folder, ava_rules_names[rules]);
     struct ava_options o = {.predictions = path[0],
-                            .annotations = path[1],
+                            .annotations = {path[1]},
+                            .n_annotations = 1,
                             .labels = path[2],
                             .rules = rules,
                             .out = "/dev/null"};
