@@ -58,7 +58,7 @@ FNR == 1 {
     gsub(/[" ,]/, "")
     split($0, member, ":")
     if (depth == 2 && member[1] == "top1") measured[FILENAME] = member[2]
-    if (depth == 2 && member[1] == "mAP") measured[FILENAME] = member[2]
+    if (depth == 2 && member[1] == "mAP") { measured[FILENAME] = member[2]; of_boxes[probe] }
     if (depth == 6 && member[1] == "f1" && !n_f1++) measured[FILENAME] = member[2]
     if (depth == 6 && member[1] == "Per_Ev_Top_1" && rules ~ /min_agree_2/) measured[FILENAME] = member[2]
     if (depth == 2 && member[1] ~ /^n_(missing|bad)$/ && member[2] > 0) lack(n_lacking += member[2])
@@ -83,7 +83,8 @@ function gaps(row, column,    i, differs, text) {
         if (lacking[row, column, divisions[i]] != lacking[row, column, divisions[1]]) differs = 1
         text = text (i > 1 ? ", " : "") lacking[row, column, divisions[i]] + 0
     }
-    return (differs ? text : lacking[row, column, divisions[1]]) " that are missing or bad" (differs ? ", by division" : "")
+    text = differs ? text : lacking[row, column, divisions[1]]
+    return text (column in of_boxes ? " of which nothing is predicted" : " that are missing or bad") (differs ? ", by division" : "")
 }
 
 function note(x, row, column) {

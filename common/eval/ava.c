@@ -2,9 +2,11 @@
 #include "common/eval/ava.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
+#include "common/base/intern.h"
 #include "common/eval/ava_score.h"
 #include "common/eval/ava_scores.h"
 #include "common/eval/outputs.h"
@@ -18,6 +20,9 @@ struct run {
     struct ava_data data;
     struct ava_file annotations[AVA_MAX_FILES]; /* names; texts while they are read */
     struct ava_class_score *scores;
+    struct intern videos; /* those with annotated boxes that count */
+    bool *predicted;      /* [videos.n] */
+    size_t n_missing;     /* videos of which nothing is predicted */
     struct report inputs;
 };
 
@@ -106,6 +111,43 @@ static int read_all(struct run *r, struct err *e)
                      : read_file(r, "predictions", o->predictions, read_predictions, e);
 }
 
+/* -- what is missing -- */
+
+/* The video of a frame, "VIDEO,TIMESTAMP". */
+static int video_of(const struct run *r, size_t frame, struct buf *out, struct err *e)
+{
+    const char *key = r->data.keys.text[frame];
+    buf_clear(out);
+    return buf_printf(out, e, "%.*s", (int)(strrchr(key, ',') - key), key);
+}
+
+static int find_missing(struct run *r, struct err *e)
+{
+    const struct ava_table *t = &r->data.annotations;
+    struct buf video = {0};
+    uint32_t number;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < t->n_boxes; i++)
+        if (i == 0 || t->boxes[i].frame != t->boxes[i - 1].frame) {
+            rc = video_of(r, t->boxes[i].frame, &video, e);
+            if (rc == 0)
+                rc = intern_add(&r->videos, (char *)video.data, &number, e);
+        }
+    r->predicted = rc == 0 ? mem_new(r->videos.n, sizeof *r->predicted, e) : NULL;
+    if (!r->predicted)
+        rc = ERR_FAIL;
+    for (size_t i = 0; rc == 0 && i < r->data.keys.n; i++)
+        if (r->data.frames[i].predicted && (rc = video_of(r, i, &video, e)) == 0) {
+            int64_t at = intern_find(&r->videos, (char *)video.data);
+            if (at >= 0)
+                r->predicted[at] = true;
+        }
+    for (size_t i = 0; rc == 0 && i < r->videos.n; i++)
+        r->n_missing += !r->predicted[i];
+    buf_release(&video);
+    return rc;
+}
+
 /* -- reporting -- */
 
 static struct json *settings(const struct ava_options *o)
@@ -150,6 +192,15 @@ static struct json *classes(const struct run *r)
     return array;
 }
 
+static struct json *missing(const struct run *r)
+{
+    struct json *array = json_new_array();
+    for (size_t i = 0; array && i < r->videos.n; i++)
+        if (!r->predicted[i])
+            array = report_append(array, json_new_str(r->videos.text[i]));
+    return array;
+}
+
 static struct json *report(struct run *r)
 {
     struct report o = report_start("teg-ava-eval", r->options->argv);
@@ -161,9 +212,11 @@ static struct json *report(struct run *r)
     r->inputs = report_new();
     report_put_f64(&o, "mAP", ava_mean_ap(r->scores, r->labels.n));
     report_put_i64(&o, "n_classes", n_annotated);
+    report_put_i64(&o, "n_missing", r->n_missing);
     report_put(&o, "annotations", counts(&r->data.annotations));
     report_put(&o, "predictions", counts(&r->data.predictions));
     report_put(&o, "classes", classes(r));
+    report_put(&o, "missing", missing(r));
     return report_take(&o);
 }
 
@@ -173,6 +226,22 @@ static int check_outputs(const struct ava_options *o, struct err *e)
                                   {"--csv", o->csv, OUTPUT_BOXES}};
     struct outputs all = {"teg-ava-eval", o->force, list, sizeof list / sizeof *list};
     return outputs_check(&all, e);
+}
+
+static void warn(const struct run *r, const struct json *metrics, struct ui *ui)
+{
+    const struct ava_options *o = r->options;
+    size_t first = 0;
+    if (json_i64(json_member(metrics, "n_classes")) == 0)
+        ui_warn(ui, "%s: no box of a class in %s: nothing is measured", o->annotations[0],
+                o->labels);
+    while (first < r->videos.n && r->predicted[first])
+        first++;
+    if (r->n_missing)
+        ui_warn(ui,
+                "nothing is predicted of %zu of %zu annotated videos, the first is '%s': their "
+                "boxes count as not found",
+                r->n_missing, r->videos.n, r->videos.text[first]);
 }
 
 int ava_run(const struct ava_options *options, struct ui *ui, struct json **metrics, struct err *e)
@@ -187,20 +256,23 @@ int ava_run(const struct ava_options *options, struct ui *ui, struct json **metr
         r.scores = mem_new(r.labels.n, sizeof *r.scores, e);
         rc = r.scores ? ava_score(&r.data, r.scores, e) : ERR_FAIL;
     }
+    if (rc == 0)
+        rc = find_missing(&r, e);
     if (rc == 0) {
         document = report(&r);
         rc = document ? report_write(document, options->out, e)
                       : err_set(e, "%s: out of memory", options->out);
     }
-    if (rc == 0 && json_i64(json_member(document, "n_classes")) == 0)
-        ui_warn(ui, "%s: no box of a class in %s: nothing is measured", options->annotations[0],
-                options->labels);
+    if (rc == 0)
+        warn(&r, document, ui);
     if (rc == 0)
         *metrics = document;
     else
         json_free(document);
     json_free(report_take(&r.inputs));
     free(r.scores);
+    free(r.predicted);
+    intern_release(&r.videos);
     ava_data_release(&r.data);
     ava_labels_release(&r.labels);
     return rc;
@@ -249,6 +321,9 @@ void ava_print(FILE *out, const struct json *metrics)
             json_len(list));
     print_counts(out, metrics, "annotations");
     print_counts(out, metrics, "predictions");
+    if (count(metrics, "n_missing"))
+        fprintf(out, "%-22s %lld annotated videos, of which nothing is predicted\n", "missing",
+                count(metrics, "n_missing"));
     fprintf(out, "\n%5s  %-40s %9s %9s %9s %8s\n", "id", "class", "annotated", "predicted",
             "matched", "AP");
     for (size_t i = 0; i < json_len(list); i++) {

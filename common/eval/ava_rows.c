@@ -253,6 +253,7 @@ static int take_row(void *user, const struct csv_row *row, struct err *e)
         return ERR_FAIL;
     struct ava_frame *frame = &r->d->frames[r->frame];
     frame->listed |= !r->predicted;
+    frame->predicted |= r->predicted;
     counts->empty += row->n_fields == 2;
     int rc = row->n_fields == 2 ? 0 : take_fields(r, row, &out, e);
     if (rc <= 0) {

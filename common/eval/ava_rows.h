@@ -79,6 +79,7 @@ struct ava_frame {
         order;   /* of its first prediction among those of all frames; AVA_NO_ORDER: it has none */
     bool seen;   /* in the file that is being read, with a row of a scored class */
     bool listed; /* named by the annotations */
+    bool predicted; /* named by the predictions */
     bool excluded;
 };
 #define AVA_NO_ORDER UINT32_MAX

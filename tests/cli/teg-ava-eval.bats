@@ -131,6 +131,20 @@ END
     expect_error 2 "more than 8 --annotations"
 }
 
+@test "videos of which nothing is predicted are counted, listed and warned of" {
+    printf '%s,0902,0.1,0.1,0.5,0.5,1,0\n' w x >>gt.csv
+    printf 'u,0902,0.1,0.1,0.5,0.5,9,0\n' >>gt.csv # of a class that is not scored
+    printf 'x,0907,0.1,0.1,0.5,0.5,9,0.5\n' >>det.csv # though of another frame and class
+    for rules in slowfast activitynet; do
+        evaluate --rules $rules
+        expect_status 0
+        [ "$(value n_missing) $(value missing | xargs)" = "1 [ w ]" ]
+        [[ $output == *$'\n'"missing                1 annotated videos, of which nothing is predicted"$'\n'* ]]
+        [[ $stderr == "teg-ava-eval: warning: nothing is predicted of 1 of 3 annotated videos, the first is 'w': \
+their boxes count as not found" ]]
+    done
+}
+
 @test "the best fifty of a frame" {
     for i in $(seq 60); do echo "v,902,0.1,0.1,0.5,0.5,7,0.9$i"; done >>det.csv
     evaluate --rules activitynet

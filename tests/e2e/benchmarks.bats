@@ -290,7 +290,7 @@ people() {
 }
 
 @test "AVA: whichever label maps are there, films that are whole or not" {
-    local made=$BATS_TEST_TMPDIR/made scored=ava_action_list_v2.2_for_activitynet_2019.pbtxt frames
+    local made=$BATS_TEST_TMPDIR/made scored=ava_action_list_v2.2_for_activitynet_2019.pbtxt frames film
     "$TEG_BIN/teg-synth" -q --dataset ava-kinetics --videos 6 --frames 150 --size 48 -o "$made"
     local given=(VIDEOS="$made/videos" ANNOTATIONS="$made/annotations" OBJECTIVE=supervised
         DETECTIONS="$made/annotations/ava_val_predicted_boxes.csv")
@@ -302,14 +302,18 @@ people() {
     mv "$made/annotations/$scored"{,.txt}
     people -n "${given[@]}"
     [[ $output == *"--labels $made/annotations/$scored.txt"* && $output == *"experiment=ava "* ]]
-    # All actions are scored then, which is not what the paper measures. Files as editors leave them.
+    # All actions are scored then, which is not what the paper measures. Files as editors leave them, and without a film.
     rm "$made/annotations/$scored.txt"
     frames=$(cut -d, -f 1,2 "$made"/annotations/{ava_val_v2.2,kinetics_val_v1.0}.csv | sort -u | wc -l)
     truncate -s -1 "$made/annotations/ava_val_v2.2.csv"
     sed -i '1s/^/\xef\xbb\xbf/' "$made/annotations/kinetics_val_v1.0.csv"
-    people "${given[@]}"
+    film=$(head -n 1 "$made/annotations/ava_val_v2.2.csv" | cut -d, -f 1)
+    rm "$(find "$made/videos" -name "$film*")"
+    people "${given[@]}" MAX_BAD=1
     expect_status 0
     [ "$("$TEG_BIN/teg-inspect" show "$BATS_TEST_TMPDIR/ava/seed-1/scratch/ava.json" annotations/frames)" = "$frames" ]
+    [ "$("$TEG_BIN/teg-inspect" show "$BATS_TEST_TMPDIR/ava/seed-1/scratch/ava.json" missing/0)" = "$film" ]
+    [[ $output == *"without 1 of which nothing is predicted: from scratch, ava"* ]]
     grep -q '"id": 16,' "$BATS_TEST_TMPDIR/ava/seed-1/scratch/ava.json"
     [ "$(head -n 1 "$BATS_TEST_TMPDIR/ava/table.txt" | xargs)" = "ava %" ]
     rm "$made/annotations/ava_action_list_v2.2.pbtxt"
