@@ -454,13 +454,22 @@ struct roi_max_args {
     float *d_map;         /* backward: [n_items, H, W, C], overwritten */
 };
 
-/* to[r, c] = from[r, c] (+ to[r, c] where `add`); a stride of 0 stands for one row many times. */
+/* to[r, c] = from[r, c] */
 struct copy_columns_args {
     size_t rows, columns;
     const float *from;
     float *to;
     size_t from_stride, to_stride; /* elements from one row to the next */
-    bool add;                      /* rows one after the other where to_stride is 0 */
+};
+
+/* Row r of many is row r / repeat % period of few: each `repeat` times, and all of that again and
+ * again. Backward: few is the sum of all its rows' many. */
+struct tile_rows_args {
+    size_t rows, columns;  /* rows of many: a multiple of repeat * period */
+    size_t repeat, period; /* at least 1 */
+    float *few;            /* [period, columns]; backward: overwritten */
+    float *many;           /* [rows, columns]; forward: overwritten */
+    size_t stride;         /* of many: elements from one row to the next */
 };
 
 struct sigmoid_xent_args {

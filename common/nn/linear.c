@@ -33,7 +33,7 @@ int linear_layer_set_weights(struct linear_layer *l, struct err *e)
     return pass_set_weights(l->pass, e);
 }
 
-const float *linear_layer_forward(struct linear_layer *l, const float *x, struct err *e)
+float *linear_layer_forward(struct linear_layer *l, const float *x, struct err *e)
 {
     return pass_forward(l->pass, x, NORM_RUNNING, e) < 0 ? NULL : linear_layer_output(l);
 }

@@ -31,7 +31,7 @@ void linear_layer_release(struct linear_layer *l); /* also one of zeros */
 int linear_layer_set_weights(struct linear_layer *l, struct err *e);
 
 /* x [rows, c_in] to [rows, c_out], which is overwritten by the next forward. NULL: failed. */
-const float *linear_layer_forward(struct linear_layer *l, const float *x, struct err *e);
+float *linear_layer_forward(struct linear_layer *l, const float *x, struct err *e);
 float *linear_layer_output(const struct linear_layer *l);
 /* dx [rows, c_in] or NULL. */
 int linear_layer_backward(struct linear_layer *l, const float *x, const float *dy, float *dx,

@@ -184,37 +184,45 @@ int localizer_set_weights(struct localizer *l, struct err *e)
 
 /* -- forward -- */
 
-/* Columns [first, first + n) of the memory, or of its gradient, at the positions of moment t. */
-static float *columns_at(const struct localizer *l, float *memory, size_t moment, size_t first)
+/* Positions in time and in space beside the features of the memory, or of its gradient. */
+static struct tile_rows_args in_time(const struct localizer *l, float *time, float *memory)
 {
-    return memory + moment * l->plane * l->width + first;
+    return (struct tile_rows_args){.rows = l->rows,
+                                   .columns = POSITION_DIM,
+                                   .repeat = l->plane,
+                                   .period = l->o.map[0],
+                                   .few = time,
+                                   .many = memory + l->channels,
+                                   .stride = l->width};
+}
+
+static struct tile_rows_args in_space(const struct localizer *l, float *space, float *memory)
+{
+    return (struct tile_rows_args){.rows = l->rows,
+                                   .columns = POSITION_DIM,
+                                   .repeat = 1,
+                                   .period = l->plane,
+                                   .few = space,
+                                   .many = memory + l->channels + POSITION_DIM,
+                                   .stride = l->width};
 }
 
 /* Features with positions beside them. */
 static int fill_memory(struct localizer *l, const void *map, struct err *e)
 {
     struct backend *b = l->model->backend;
-    size_t moments = l->o.n * l->o.map[0];
     const float *features = map;
     if (l->float_map) {
         b->ops->convert(b, l->float_map, DTYPE_F32, map, l->o.dtype, l->rows * l->channels);
         features = l->float_map;
     }
-    struct copy_columns_args all = {l->rows,     l->channels, features, l->memory,
-                                    l->channels, l->width,    false};
-    const float *time = positions_forward(&l->time, e), *space = positions_forward(&l->space, e);
+    struct copy_columns_args all = {l->rows,   l->channels, features,
+                                    l->memory, l->channels, l->width};
+    float *time = positions_forward(&l->time, e), *space = positions_forward(&l->space, e);
     if (!time || !space || b->ops->copy_columns(b, &all) < 0)
         return ERR_FAIL;
-    for (size_t i = 0; i < moments; i++) {
-        float *to = columns_at(l, l->memory, i, l->channels);
-        const float *from = time + i % l->o.map[0] * POSITION_DIM;
-        struct copy_columns_args t = {l->plane, POSITION_DIM, from, to, 0, l->width, false};
-        struct copy_columns_args s = {l->plane,     POSITION_DIM, space, to + POSITION_DIM,
-                                      POSITION_DIM, l->width,     false};
-        if (b->ops->copy_columns(b, &t) < 0 || b->ops->copy_columns(b, &s) < 0)
-            return ERR_FAIL;
-    }
-    return 0;
+    struct tile_rows_args t = in_time(l, time, l->memory), s = in_space(l, space, l->memory);
+    return b->ops->tile_rows(b, &t) < 0 ? ERR_FAIL : b->ops->tile_rows(b, &s);
 }
 
 static struct roi_max_args roi_of(const struct localizer *l, const float *box)
@@ -291,8 +299,7 @@ static int head_forward(struct localizer *l, int layer, int head, struct err *e)
     const float *out = linear_layer_forward(&h->unit[HEAD_FFN1], h->active, e);
     struct copy_columns_args beside = {l->queries,  DECODER_DIM,
                                        out,         l->x[layer + 1] + head * DECODER_DIM,
-                                       DECODER_DIM, DECODER_HEADS * DECODER_DIM,
-                                       false};
+                                       DECODER_DIM, DECODER_HEADS * DECODER_DIM};
     return out ? b->ops->copy_columns(b, &beside) : ERR_FAIL;
 }
 
@@ -366,8 +373,7 @@ static int head_backward(struct localizer *l, int layer, int head, struct err *e
                                      l->dx[layer + 1] + head * DECODER_DIM,
                                      l->d_head[0],
                                      DECODER_HEADS * DECODER_DIM,
-                                     DECODER_DIM,
-                                     false};
+                                     DECODER_DIM};
     if (b->ops->copy_columns(b, &mine) < 0 || head_grad(l, layer, head, e) < 0 ||
         linear_layer_backward(&h->unit[HEAD_QUERY], l->x[layer], l->d_head[0], l->d_query, e) < 0 ||
         b->ops->accumulate(b, l->dx[layer], l->d_query, DTYPE_F32, l->queries * in, head > 0) < 0)
@@ -384,19 +390,10 @@ static int head_backward(struct localizer *l, int layer, int head, struct err *e
 static int positions_grad(struct localizer *l, struct err *e)
 {
     struct backend *b = l->model->backend;
-    size_t moments = l->o.n * l->o.map[0];
-    if (b->ops->zero(b, l->d_time, l->o.map[0] * POSITION_DIM * sizeof(float), e) < 0 ||
-        b->ops->zero(b, l->d_space, l->plane * POSITION_DIM * sizeof(float), e) < 0)
+    struct tile_rows_args t = in_time(l, l->d_time, l->d_memory);
+    struct tile_rows_args s = in_space(l, l->d_space, l->d_memory);
+    if (b->ops->tile_rows_grad(b, &t) < 0 || b->ops->tile_rows_grad(b, &s) < 0)
         return ERR_FAIL;
-    for (size_t i = 0; i < moments; i++) {
-        const float *from = columns_at(l, l->d_memory, i, l->channels);
-        float *to = l->d_time + i % l->o.map[0] * POSITION_DIM;
-        struct copy_columns_args t = {l->plane, POSITION_DIM, from, to, l->width, 0, true};
-        struct copy_columns_args s = {
-            l->plane, POSITION_DIM, from + POSITION_DIM, l->d_space, l->width, POSITION_DIM, true};
-        if (b->ops->copy_columns(b, &t) < 0 || b->ops->copy_columns(b, &s) < 0)
-            return ERR_FAIL;
-    }
     return positions_backward(&l->time, l->d_time, e) < 0
                ? ERR_FAIL
                : positions_backward(&l->space, l->d_space, e);
@@ -421,8 +418,7 @@ static int map_grad(struct localizer *l, void *d_map)
 {
     struct backend *b = l->model->backend;
     float *to = l->float_map ? l->float_map : d_map;
-    struct copy_columns_args all = {l->rows,  l->channels, l->d_memory, to,
-                                    l->width, l->channels, false};
+    struct copy_columns_args all = {l->rows, l->channels, l->d_memory, to, l->width, l->channels};
     if (b->ops->copy_columns(b, &all) < 0)
         return ERR_FAIL;
     return l->float_map

@@ -67,7 +67,7 @@ int positions_set_weights(struct positions *p, struct err *e)
                : linear_layer_set_weights(&p->layer[1], e);
 }
 
-const float *positions_forward(struct positions *p, struct err *e)
+float *positions_forward(struct positions *p, struct err *e)
 {
     struct backend *b = p->model->backend;
     const float *linear = linear_layer_forward(&p->layer[0], p->where, e);

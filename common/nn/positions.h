@@ -24,7 +24,7 @@ int positions_init(struct positions *p, struct model *m, size_t axes, const size
 void positions_release(struct positions *p);
 int positions_set_weights(struct positions *p, struct err *e);
 /* [n, POSITION_DIM], until the next call. NULL: failed. */
-const float *positions_forward(struct positions *p, struct err *e);
+float *positions_forward(struct positions *p, struct err *e);
 /* Adds to model->grads. dy [n, POSITION_DIM]. */
 int positions_backward(struct positions *p, const float *dy, struct err *e);
 

@@ -74,7 +74,31 @@ int cpu_copy_columns(struct backend *b, const struct copy_columns_args *a)
         const float *from = a->from + row * a->from_stride;
         float *to = a->to + row * a->to_stride;
         for (size_t c = 0; c < a->columns; c++)
-            to[c] = a->add ? to[c] + from[c] : from[c];
+            to[c] = from[c];
+    }
+    return 0;
+}
+
+int cpu_tile_rows(struct backend *b, const struct tile_rows_args *a)
+{
+#pragma omp parallel for num_threads(b->n_threads) schedule(static)
+    for (size_t row = 0; row < a->rows; row++)
+        memcpy(a->many + row * a->stride, a->few + row / a->repeat % a->period * a->columns,
+               a->columns * sizeof *a->many);
+    return 0;
+}
+
+int cpu_tile_rows_grad(struct backend *b, const struct tile_rows_args *a)
+{
+    size_t all = a->repeat * a->period;
+#pragma omp parallel for num_threads(b->n_threads) schedule(static)
+    for (size_t i = 0; i < a->period * a->columns; i++) {
+        size_t first = i / a->columns * a->repeat;
+        double sum = 0.0;
+        for (size_t row = first; row < a->rows; row += all)
+            for (size_t k = 0; k < a->repeat; k++)
+                sum += (double)a->many[(row + k) * a->stride + i % a->columns];
+        a->few[i] = (float)sum;
     }
     return 0;
 }

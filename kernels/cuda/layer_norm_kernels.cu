@@ -159,36 +159,67 @@ extern "C" int cuda_dropout(struct backend *b, const struct dropout_args *a)
     return cuda_launched(b);
 }
 
-/* -- columns: a thread an element; where all rows go to one, a thread a column -- */
-
-DEVICE void copy_one(const struct copy_columns_args *a, size_t row, size_t c)
-{
-    float from = a->from[row * a->from_stride + c], *to = a->to + row * a->to_stride + c;
-    *to = a->add ? *to + from : from;
-}
+/* -- columns: a thread an element -- */
 
 __global__ void __launch_bounds__(CUDA_BLOCK) copy_columns_kernel(struct copy_columns_args a)
 {
-    size_t i = blockIdx.x * (size_t)CUDA_BLOCK + threadIdx.x;
-    if (i < a.rows * a.columns)
-        copy_one(&a, i / a.columns, i % a.columns);
+    size_t i = blockIdx.x * (size_t)CUDA_BLOCK + threadIdx.x, row = i / a.columns;
+    if (row < a.rows)
+        a.to[row * a.to_stride + i % a.columns] = a.from[row * a.from_stride + i % a.columns];
 }
 
-__global__ void __launch_bounds__(CUDA_BLOCK) add_rows_kernel(struct copy_columns_args a)
+__global__ void __launch_bounds__(CUDA_BLOCK) tile_rows_kernel(struct tile_rows_args a)
 {
-    size_t c = blockIdx.x * (size_t)CUDA_BLOCK + threadIdx.x;
-    for (size_t row = 0; c < a.columns && row < a.rows; row++)
-        copy_one(&a, row, c);
+    size_t i = blockIdx.x * (size_t)CUDA_BLOCK + threadIdx.x, row = i / a.columns;
+    size_t c = i % a.columns;
+    if (row < a.rows)
+        a.many[row * a.stride + c] = a.few[row / a.repeat % a.period * a.columns + c];
+}
+
+/* A block an element of few. */
+__global__ void __launch_bounds__(CUDA_BLOCK) tile_rows_grad_kernel(struct tile_rows_args a)
+{
+    __shared__ double part[CUDA_BLOCK];
+    size_t i = blockIdx.x, first = i / a.columns * a.repeat, all = a.repeat * a.period;
+    size_t n = a.rows / a.period; /* of its rows */
+    double sum = 0.0;
+    for (size_t k = threadIdx.x; k < n; k += CUDA_BLOCK) {
+        size_t row = k / a.repeat * all + first + k % a.repeat;
+        sum += (double)a.many[row * a.stride + i % a.columns];
+    }
+    part[threadIdx.x] = sum;
+    for (unsigned half = CUDA_BLOCK / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half)
+            part[threadIdx.x] += part[threadIdx.x + half];
+    }
+    if (threadIdx.x == 0)
+        a.few[i] = (float)part[0];
 }
 
 extern "C" int cuda_copy_columns(struct backend *b, const struct copy_columns_args *a)
 {
     if (a->rows == 0 || a->columns == 0)
         return 0;
-    if (a->to_stride == 0)
-        LAUNCH(add_rows_kernel, (unsigned)blocks_for(a->columns), CUDA_BLOCK, cuda_stream(b), *a);
-    else
-        LAUNCH(copy_columns_kernel, (unsigned)blocks_for(a->rows * a->columns), CUDA_BLOCK,
-               cuda_stream(b), *a);
+    LAUNCH(copy_columns_kernel, (unsigned)blocks_for(a->rows * a->columns), CUDA_BLOCK,
+           cuda_stream(b), *a);
+    return cuda_launched(b);
+}
+
+extern "C" int cuda_tile_rows(struct backend *b, const struct tile_rows_args *a)
+{
+    if (a->rows == 0 || a->columns == 0)
+        return 0;
+    LAUNCH(tile_rows_kernel, (unsigned)blocks_for(a->rows * a->columns), CUDA_BLOCK, cuda_stream(b),
+           *a);
+    return cuda_launched(b);
+}
+
+extern "C" int cuda_tile_rows_grad(struct backend *b, const struct tile_rows_args *a)
+{
+    if (a->columns == 0)
+        return 0;
+    LAUNCH(tile_rows_grad_kernel, (unsigned)(a->period * a->columns), CUDA_BLOCK, cuda_stream(b),
+           *a);
     return cuda_launched(b);
 }

@@ -339,54 +339,81 @@ static void roi(void **state)
     device_close(d);
 }
 
-/* -- columns -- */
+/* -- columns and rows -- */
 
 static void columns(void **state)
 {
     enum { ROWS = 5, WIDE = 9, N = 4 };
     struct device *d = device_open(state, 2);
     struct tensor from, to;
+    float before[ROWS * WIDE];
     tensor_random(&from, ROWS * N, DTYPE_F32, 0.0, 41);
     tensor_random(&to, ROWS * WIDE, DTYPE_F32, 0.0, 42);
     float *in = from.data, *out = to.data;
-    for (int add = 0; add < 2; add++)
-        for (size_t stride = 0; stride <= N; stride += N) {
-            float before[ROWS * WIDE];
-            memcpy(before, out, sizeof before);
-            struct copy_columns_args a = {.rows = ROWS,
-                                          .columns = N,
-                                          .from = device_tensor(d, &from),
-                                          .to = (float *)device_tensor(d, &to) + 3,
-                                          .from_stride = stride,
-                                          .to_stride = WIDE,
-                                          .add = add};
-            assert_int_equal(d->b->ops->copy_columns(d->b, &a), 0);
-            device_off(d);
-            for (size_t i = 0; i < ROWS * WIDE; i++) {
-                size_t c = i % WIDE - 3;
-                float want = before[i];
-                if (c < N)
-                    want = in[i / WIDE * stride + c] + (add ? before[i] : 0.0f);
-                assert_true(out[i] == want);
-            }
-        }
-    float sum[N] = {1, 2, 3, 4};
+    memcpy(before, out, sizeof before);
     struct copy_columns_args a = {.rows = ROWS,
                                   .columns = N,
                                   .from = device_tensor(d, &from),
-                                  .to = device_on(d, sum, sizeof sum),
+                                  .to = (float *)device_tensor(d, &to) + 3,
                                   .from_stride = N,
-                                  .add = true};
+                                  .to_stride = WIDE};
     assert_int_equal(d->b->ops->copy_columns(d->b, &a), 0);
     device_off(d);
-    for (size_t c = 0; c < N; c++) {
-        float want = (float)(c + 1);
-        for (size_t r = 0; r < ROWS; r++)
-            want += in[r * N + c];
-        assert_true(sum[c] == want);
+    for (size_t i = 0; i < ROWS * WIDE; i++) {
+        size_t c = i % WIDE - 3;
+        assert_true(out[i] == (c < N ? in[i / WIDE * N + c] : before[i]));
     }
     tensor_release(&from);
     tensor_release(&to);
+    device_close(d);
+}
+
+/* Rows of many, columns, repeat, period. */
+static void check_tiles(struct device *d, size_t rows, size_t n, size_t repeat, size_t period)
+{
+    const size_t wide = n + 5;
+    struct tensor few, many;
+    tensor_random(&few, period * n, DTYPE_F32, 0.0, 43);
+    tensor_random(&many, rows * wide, DTYPE_F32, 0.0, 44);
+    float *a = few.data, *b = many.data, *before = malloc(rows * wide * sizeof *before);
+    memcpy(before, b, rows * wide * sizeof *before);
+    struct tile_rows_args t = {.rows = rows,
+                               .columns = n,
+                               .repeat = repeat,
+                               .period = period,
+                               .few = device_tensor(d, &few),
+                               .many = (float *)device_tensor(d, &many) + 2,
+                               .stride = wide};
+    assert_int_equal(d->b->ops->tile_rows(d->b, &t), 0);
+    device_off(d);
+    for (size_t i = 0; i < rows * wide; i++) {
+        size_t c = i % wide - 2;
+        assert_true(b[i] == (c < n ? a[i / wide / repeat % period * n + c] : before[i]));
+    }
+    memcpy(b, before, rows * wide * sizeof *before);
+    t.few = device_tensor(d, &few);
+    t.many = (float *)device_tensor(d, &many) + 2;
+    assert_int_equal(d->b->ops->tile_rows_grad(d->b, &t), 0);
+    device_off(d);
+    for (size_t i = 0; i < period * n; i++) {
+        double want = 0.0;
+        for (size_t r = 0; r < rows; r++)
+            want += r / repeat % period == i / n ? (double)before[r * wide + i % n + 2] : 0.0;
+        assert_true(fabs((double)a[i] - want) <= 1e-6 * (1.0 + fabs(want)));
+    }
+    free(before);
+    tensor_release(&few);
+    tensor_release(&many);
+}
+
+static void tiles(void **state)
+{
+    struct device *d = device_open(state, 2);
+    check_tiles(d, 1, 1, 1, 1);
+    check_tiles(d, 30, 8, 3, 5);
+    check_tiles(d, 42, 3, 1, 7);
+    check_tiles(d, 2 * 4 * 300, 8, 300, 4);
+    check_tiles(d, 3000, 8, 1, 3);
     device_close(d);
 }
 
@@ -443,7 +470,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_EVERY_DEVICE(layer_norm), ON_EVERY_DEVICE(gelu),    ON_EVERY_DEVICE(attention),
-        ON_EVERY_DEVICE(roi),        ON_EVERY_DEVICE(columns), ON_EVERY_DEVICE(sigmoid),
+        ON_EVERY_DEVICE(roi),        ON_EVERY_DEVICE(columns), ON_EVERY_DEVICE(tiles),
+        ON_EVERY_DEVICE(sigmoid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
