@@ -46,6 +46,10 @@ endif
 found := $(if $(filter %.pkl,$(DETECTIONS)),$(call absolute,OUT)/$(patsubst %.pkl,%.json,$(notdir $(DETECTIONS))),$(call absolute,DETECTIONS))
 index_inputs += $(found)
 endif
+# What an index says of these data sets: an OUT whose index says something else has it made anew, and what follows.
+meaning := $(OUT)/versions/ava
+$(call keep,$(meaning),all 80 actions; each film from where its file begins)
+index_inputs += $(meaning)
 options.index += --detections $(or $(found),$(DETECTIONS)) $(addprefix --video-start ,$(VIDEO_START))
 
 plans :=

@@ -269,6 +269,12 @@ people() {
     ! grep -q 'id: 16$' "$made/ava_action_list_v2.2_for_activitynet_2019.pbtxt"
     [ "$("$TEG_BIN/teg-inspect" show "$BATS_TEST_TMPDIR/ava/seed-1/labelled.lmdb" classes | grep -c '"')" = 80 ]
     ! grep -q '"id": 16,' "$BATS_TEST_TMPDIR/ava/seed-1/scratch/ava.json"
+    # An index that says something else, or of which is not known what it says, is made anew.
+    people -n OBJECTIVE="teg-ps supervised"
+    [[ $output != *teg-* ]]
+    rm -f "$BATS_TEST_TMPDIR/ava/versions/ava"
+    people -n OBJECTIVE="teg-ps supervised"
+    [[ $output == *"teg-index "* && $output == *"teg-ava-eval "* ]]
     rm -r "$BATS_TEST_TMPDIR/ava"
     people DATA=ava OBJECTIVE=supervised
     expect_status 0
