@@ -12,11 +12,15 @@ converted := $(linked)/vsitu_vocab/verb_id_vocab.json
 index_inputs += $(converted)
 options.index = --format vidsitu --videos $(call absolute,VIDEOS) --annotations $(linked)
 
-$(call keep,$(converted).settings,from $(abspath $(pickle)))
-$(converted): $(pickle) $(converted).settings
+# All but the vocabulary's folder, and the one that OUT is in.
+released := $(filter-out %/vsitu_vocab,$(sort $(abspath $(wildcard $(ANNOTATIONS)/*))))
+released := $(foreach f,$(released),$(if $(filter $f/% $(realpath $f)/%,$(call absolute,OUT)/ $(realpath $(OUT))/),,$f))
+
+$(call keep,$(linked).settings,from $(abspath $(pickle)) beside $(released))
+$(converted): $(pickle) $(linked).settings
 	mkdir -p $(@D)
 	find $(linked) -maxdepth 1 -type l -delete
-	ln -sfn $(filter-out %/vsitu_vocab,$(abspath $(wildcard $(ANNOTATIONS)/*))) $(linked)/
+	ln -sfn $(released) $(linked)/
 	python3 $(pipelines)pkl2json.py -o $@.tmp $<
 	mv $@.tmp $@
 endif

@@ -328,6 +328,35 @@ people() {
     [[ $stderr == *"no ava_action_list_v2.2_for_activitynet_2019.pbtxt nor ava_action_list_v2.2.pbtxt"* ]]
 }
 
+# Fails unless the index of VidSitu is made of all that the annotations have, and of theirs, though the pickle stays the same:
+# vidsitu_links_follow RELEASED
+vidsitu_links_follow() {
+    local given=(VIDEOS="$1/videos" BATCH=4 OBJECTIVE=teg-ps) out=$BATS_TEST_TMPDIR/vidsitu name=vidsitu_annotations
+    mkdir -p "$1/data"
+    cp -r "$1/annotations" "$1/data/$name"
+    mv "$1/data/$name/vsitu_vocab" "$1/data"
+    cp -r "$1/data/$name" "$1/data/other"
+    mv "$1/data/$name/vinfo_files" "$1/data/later"
+    benchmark vidsitu "${given[@]}" ANNOTATIONS="$1/data/$name" "$out/annotations/vsitu_vocab/verb_id_vocab.json"
+    expect_status 0
+    [ "$(cd "$out/annotations" && find . -type f)" = ./vsitu_vocab/verb_id_vocab.json ]
+    benchmark vidsitu -n "${given[@]}" ANNOTATIONS="$1/data/$name" "$out/annotations/vsitu_vocab/verb_id_vocab.json"
+    [[ $output != *pkl2json.py* ]]
+    mv "$1/data/later" "$1/data/$name/vinfo_files"
+    benchmark vidsitu -n "${given[@]}" ANNOTATIONS="$1/data/$name"
+    [[ $output == *"ln -sfn "*"/$name/vinfo_files "* && $output == *"teg-index "* ]]
+    benchmark vidsitu "${given[@]}" ANNOTATIONS="$1/data/other" "$out/index.lmdb"
+    expect_status 0
+    benchmark vidsitu -n "${given[@]}" ANNOTATIONS="$1/data/$name"
+    [[ $output == *"ln -sfn "*"/$name/vinfo_files "* && $output == *"teg-index "* ]]
+    # OUT may lie among them, at any depth, and is none of them.
+    given+=(OUT="$1/data/other/runs/one" ANNOTATIONS="$1/data/other")
+    benchmark vidsitu "${given[@]}" "$1/data/other/runs/one/index.lmdb"
+    expect_status 0
+    benchmark vidsitu -n "${given[@]}" "$1/data/other/runs/one/index.lmdb"
+    [[ $output != *teg-* && $output != *pkl2json.py* ]]
+}
+
 @test "VidSitu's vocabulary and AVA's proposals as they are released, pickled" {
     need_program python3
     local made=$BATS_TEST_TMPDIR/made
@@ -341,6 +370,7 @@ pickle.dump(json.load(open("verb_id_vocab.json")), open("verb_id_vocab.pkl", "wb
     find "$made/older" -exec touch -d '2 days ago' {} +
     benchmark vidsitu -n VIDEOS="$made/vidsitu/videos" ANNOTATIONS="$made/older" BATCH=4 OBJECTIVE=teg-ps
     [[ $output == *"pkl2json.py "*" $made/older/"* ]]
+    vidsitu_links_follow "$made/vidsitu"
     "$TEG_BIN/teg-synth" -q --dataset ava --videos 6 --frames 150 --size 48 -o "$made/ava"
     python3 - "$made/ava/annotations/ava_val_predicted_boxes.csv" "$made/found.pkl" <<'PYTHON'
 import csv, pickle, sys
