@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "common/eval/probe_linear.h"
 #include "common/eval/probe_views.h"
 #include "tests/unit/statistics.h"
 
@@ -101,6 +102,55 @@ static void test_seed_and_epoch(void **state)
     views_release(&v);
 }
 
+/* -- what the training makes of them -- */
+
+enum { CLASSES = 3, VIEWS = 4, SINGLES = CLASSES * VIEWS, WIDTH = 16 };
+
+/* Views that have nothing in common, each a channel of its own: none tells of another one. */
+static float *one_hot(struct backend *b)
+{
+    struct err e = {0};
+    float host[SINGLES][WIDTH] = {{0}}, *x;
+    for (size_t i = 0; i < SINGLES; i++)
+        host[i][i] = 1;
+    support_ok(backend_alloc(b, &x, sizeof host, &e), &e);
+    support_ok(b->ops->upload(b, x, host, sizeof host, &e), &e);
+    return x;
+}
+
+/* A classifier that was trained on one view of each class an epoch, and still knows all. */
+static void test_training_draws_anew(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct backend *b;
+    struct linear *m;
+    struct linear_fit fit;
+    int32_t label[SINGLES];
+    uint32_t video[SINGLES], single[SINGLES];
+    double scores[SINGLES][CLASSES] = {{0}};
+    struct linear_shape shape = {.n_channels = SINGLES, .width = WIDTH, .n_classes = CLASSES};
+    struct sgd_options sgd = {.epochs = 100, .batch = CLASSES, .lr = 1, .views_per_epoch = 1};
+    for (uint32_t i = 0; i < SINGLES; i++) {
+        single[i] = i;
+        video[i] = i / VIEWS;
+        label[i] = (int32_t)video[i];
+    }
+    support_ok(backend_open(&b, &(struct backend_options){.device = "cpu", .n_threads = 1}, &e),
+               &e);
+    float *x = one_hot(b);
+    struct linear_examples examples = {.n = SINGLES, .x = x, .label = label, .group = video};
+    support_ok(linear_new(&m, &shape, b, &e), &e);
+    support_ok(linear_fit_sgd(m, &examples, &sgd, &fit, &e), &e);
+    support_ok(linear_predict(m, &examples, single, scores[0], &e), &e);
+    for (size_t i = 0; i < SINGLES; i++)
+        for (size_t k = 0; k < CLASSES; k++)
+            assert_true(k == (size_t)label[i] || scores[i][k] < scores[i][label[i]]);
+    linear_free(m);
+    b->ops->release(b, x);
+    backend_close(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +158,7 @@ int main(void)
         cmocka_unit_test(test_each_group),
         cmocka_unit_test(test_draws_are_uniform),
         cmocka_unit_test(test_seed_and_epoch),
+        cmocka_unit_test(test_training_draws_anew),
     };
     return cmocka_run_group_tests_name("probe_views", tests, NULL, NULL);
 }
