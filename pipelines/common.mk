@@ -171,9 +171,10 @@ drawn := $(foreach s,$(SEEDS),$(draws:%=$(OUT)/seed-$s/%.lmdb))
 $(drawn): %: $(clips) %.settings | $(BIN)/teg-sample
 	$(call run,sample) --index $(OUT)/index.lmdb --frames $(OUT)/frames.lmdb $(options)$(bad) --force -o $@
 
+# Clips that cannot be sampled are found before days of training.
 # --force replaces an earlier model; a checkpoint of the same run is gone on from all the same.
 folder = $(patsubst $(OUT)/%/,%,$(dir $@))
-$(foreach m,$(trained),$(call model_file,$m)): %: $$(call draw_file,$$(folder)) $$(call init_file,$$(folder)) $(frames) %.settings | $(BIN)/teg-train
+$(foreach m,$(trained),$(call model_file,$m)): %: $$(call draw_file,$$(folder)) $$(call init_file,$$(folder)) $(frames) %.settings | $(all_plans:%=$(OUT)/plans/%.lmdb) $(BIN)/teg-train
 	$(call run,train) --frames $(OUT)/frames.lmdb --samples $<$(addprefix $() --init ,$(call init_file,$(folder))) $(options)$(if $(filter-out 0,$(RECOMPUTE)), --recompute) \
 	    --log $(@D)/train.jsonl --force -o $@
 

@@ -230,6 +230,12 @@ vidsitu|OUT=a=b|OUT=a=b: want a path of letters, digits and
 END
 }
 
+@test "clips that cannot be sampled are told of before the training" {
+    benchmark vidsitu N_VIDEOS=4 BATCH=4 OBJECTIVE=teg-ps VIEWS=300
+    expect_status 2
+    [[ $stderr == *"--crops"* && $output == *"teg-sample "* && $output != *"teg-train "* ]]
+}
+
 @test "another folder of annotations is another input, though its files are older; videos that lack are told of" {
     local made=$BATS_TEST_TMPDIR/made
     "$TEG_BIN/teg-synth" -q --dataset gebd --videos 12 --size 48 -o "$made"
