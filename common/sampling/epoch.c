@@ -58,7 +58,7 @@ static const char *nothing(const struct epochs *x)
     if (x->clips.n_without_clips == 0)
         return "no video to sample from";
     if (x->o.strategy == STRATEGY_WINDOW)
-        return "no video is as long as a window (--inside)";
+        return "no video has room for a window (--inside)";
     if (x->o.strategy != STRATEGY_KEYFRAMES)
         return "no video has events";
     return x->o.boxes.kind == BOXES_DETECTED ? "no key frame has a detected box (--boxes)"

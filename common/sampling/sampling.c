@@ -224,7 +224,7 @@ static void report_clips(const struct sampling_request *r, const struct clip_lis
         ui_note(r->ui, "%zu of %zu videos are shorter than a clip and fill it by repeating frames",
                 clips->n_too_short, n_videos);
     if (r->options.inside && clips->n_without_clips)
-        ui_note(r->ui, "%zu of %zu videos are shorter than a window and have none",
+        ui_note(r->ui, "%zu of %zu videos have no room for a window (--inside)",
                 clips->n_without_clips, n_videos);
     if (clips->n_outside)
         ui_warn(r->ui, "%zu of %zu clips are of moments outside of their video and show its end",

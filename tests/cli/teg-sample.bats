@@ -165,7 +165,7 @@ assert list(rows["target"][:17]) == near and sum(near) == 3 and list(rows["targe
 @test "window: those inside the video alone, with the numbers they have among all" {
     stores . id=a,frames=250,fps=25,boundaries=0.4/1/1.9 id=b,frames=32 id=c,frames=31
     samples window s.lmdb --inside
-    [[ $stderr == *"note: 1 of 3 videos are shorter than a window and have none"* ]]
+    [[ $stderr == *"note: 1 of 3 videos have no room for a window (--inside)"* ]]
     [[ $stderr != *"repeating frames"* ]]
     rows s.lmdb 0 '
 assert list(rows["video"]) == [0] * 73 + [1] and list(rows["clip"]) == [*range(5, 78), 5]
@@ -173,7 +173,10 @@ assert list(rows["start"]) == [*range(0, 219, 3), 0] and meta["settings"]["insid
 assert meta["summary"]["videos_without_clips"] == 1 and meta["summary"]["videos_shorter_than_a_clip"] == 0'
     samples window all.lmdb
     rows all.lmdb 0 'assert list(rows["video"]) == [0] * 84 + [1] * 11 + [2] * 11'
-    refused 1 "no video is as long as a window (--inside)" window none.lmdb --inside --clip 200x2
+    refused 1 "no video has room for a window (--inside)" window none.lmdb --inside --clip 200x2
+    # Longer than a window, but none is centred where it would fit.
+    stores . id=d,frames=50,fps=25
+    refused 1 "no video has room for a window (--inside)" window none.lmdb --inside --clip 16x2 --step 40
 }
 
 @test "dense: consecutive clips cover the video" {
