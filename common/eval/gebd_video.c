@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/eval/gebd_video.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/base/buf.h"
@@ -114,6 +115,7 @@ static int read_raters(struct gebd_video *v, const struct gebd_request *q, const
 /* How detections become times of the rules, and where the video ends in them. */
 struct span {
     double factor, divisor, last;
+    bool whole; /* frames of times in seconds: numbered from 0, as those of the annotators are */
 };
 
 static int read_span(struct gebd_video *v, const struct gebd_request *q, const struct json *truth,
@@ -129,6 +131,7 @@ static int read_span(struct gebd_video *v, const struct gebd_request *q, const s
             return err_set(e, "member 'fps': %g is not positive", fps);
         *(seconds ? &span->factor : &span->divisor) = fps;
     }
+    span->whole = seconds && !want_seconds;
     if (json_get_f64(truth, want_seconds ? "video_duration" : "num_frames", &v->example.length, e) <
         0)
         return ERR_FAIL;
@@ -147,6 +150,8 @@ static int read_detections(struct gebd_video *v, const struct json *predicted,
         return ERR_FAIL;
     for (size_t i = 0; i < v->n_numbers; i++) {
         double at = v->numbers[i] * span->factor / span->divisor;
+        if (span->whole)
+            at = floor(at);
         if (at >= 0 && at <= span->last)
             v->numbers[n++] = at;
     }

@@ -69,6 +69,9 @@ static void test_rules_and_units(void **state)
           (uint64_t[]){1, 1, 1});
     /* The last frame is within the video, its end is not. */
     check(notebook, ONE, "{\"a\":[83, 83.1]}", (uint64_t[]){0, 1, 1});
+    /* A time becomes the number of the frame that is shown then, as those of the annotators did. */
+    check(seconds, ONE, "{\"a\":[2.516]}", (uint64_t[]){1, 1, 1});
+    check(seconds, ONE, "{\"a\":[9.98, 10]}", (uint64_t[]){0, 1, 1});
     /* Without predictions: the first rater, or nothing. */
     check(challenge, ONE, "{\"b\":[1]}", (uint64_t[]){0, 1, 0});
     check(notebook, ONE, "{\"b\":[1]}", (uint64_t[]){0, 0, 0});
