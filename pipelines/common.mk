@@ -136,7 +136,7 @@ $(foreach s,$(SEEDS),$(foreach d,$(draws),$(call keep,$(OUT)/seed-$s/$d.lmdb.set
 # What is taken from another run, or how it is trained here.
 taken_file = $(source.$(call method,$1))/$1/model.safetensors
 $(foreach m,$(taken),$(if $(wildcard $(call taken_file,$m)),$(call keep,$(call model_file,$m).settings,taken from $(call taken_file,$m)),\
-    $(error $(source.$(call method,$m)): that run has no model $m)))
+    $(error $(source.$(call method,$m)): that run has no model $m: name those it has with OBJECTIVE and SEEDS)))
 $(foreach m,$(trained),$(if $(strip $(options.model.$(call method,$m))),,\
     $(error $(experiment): no way to train $(call method,$m) is known here (options.model.$(call method,$m)))))
 $(foreach m,$(trained),$(call keep,$(call model_file,$m).settings,\

@@ -69,7 +69,7 @@ one_view_an_epoch() {
     [ "$(grep -c "^cp $BATS_TEST_TMPDIR/other" <<<"$output")" = 3 ]
     benchmark diving48 N_VIDEOS=12 PRETRAINED="$BATS_TEST_TMPDIR/none"
     expect_status 2
-    [[ $stderr == *"none: that run has no model seed-1/teg-ps"* ]]
+    [[ $stderr == *"none: that run has no model seed-1/teg-ps: name those it has with OBJECTIVE and SEEDS"* ]]
 }
 
 @test "Something-Something v2: fine-tuning without mirrors" {
