@@ -76,6 +76,7 @@ rules := $(if $(filter ava,$(DATA)),slowfast,activitynet)
 named = $(if $(generated),$(ANNOTATIONS)/$(firstword $1),$(firstword $(wildcard $(foreach n,$1,$(ANNOTATIONS)/$n))))
 films := $(call named,ava_val_v2.2.csv ava_val_v2.1.csv)
 clips_too := $(if $(filter ava-kinetics,$(DATA)),$(call named,kinetics_val_v1.0.csv))
+# Of several the first, in the order of read_maps in common/datasets/ava_files.c: its names are those of the index.
 lists := ava_action_list_v2.2_for_activitynet_2019.pbtxt ava_action_list_v2.1_for_activitynet_2018.pbtxt
 scored := $(call named,$(lists) $(lists:=.txt))
 actions := $(or $(scored),$(call named,ava_action_list_v2.2.pbtxt ava_action_list_v2.1.pbtxt))

@@ -7,6 +7,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/json_items.h"
+#include "common/base/num.h"
 #include "common/datasets/annotation_files.h"
 
 typedef int rows_fn(struct key_frames *k, const char *text, size_t len, const char *split,
@@ -171,7 +172,8 @@ static int read_names(void *user, const char *path, const char *text, size_t len
 /* Of every map in the folder; an id keeps the first name: how many maps there are. */
 static int read_maps(const char *folder, struct named *named, struct err *e)
 {
-    /* Those of the ids that are scored come first: evaluations look for their names. */
+    /* Those of the ids that are scored come first, in the order in which pipelines/ava.mk takes one
+     * for the evaluation: that looks for their names. */
     static const char *const names[] = {"ava_action_list_v2.2_for_activitynet_2019.pbtxt",
                                         "ava_action_list_v2.1_for_activitynet_2018.pbtxt",
                                         "ava_action_list_v2.2_for_activitynet_2019.pbtxt.txt",
@@ -192,11 +194,29 @@ static int read_maps(const char *folder, struct named *named, struct err *e)
     return n;
 }
 
+/* -- actions without a name -- */
+
+static const char unnamed[] = "action ";
+
+void ava_files_action_name(char *name, int64_t id)
+{
+    snprintf(name, AVA_ACTION_NAME_BYTES, "%s%lld", unnamed, (long long)id);
+}
+
+int64_t ava_files_action_id(const char *name)
+{
+    size_t len = strlen(unnamed);
+    int64_t id;
+    bool known =
+        strncmp(name, unnamed, len) == 0 && num_i64(name + len, 1, INT32_MAX, &id, NULL) == 0;
+    return known ? id : 0;
+}
+
 static struct json *new_action(size_t id)
 {
-    char name[24];
+    char name[AVA_ACTION_NAME_BYTES];
     struct json *action = json_new_object();
-    snprintf(name, sizeof name, "action %zu", id);
+    ava_files_action_name(name, (int64_t)id);
     json_add(action, "id", json_new_i64((int64_t)id));
     json_add(action, "name", json_new_str(name));
     return action;

@@ -26,6 +26,11 @@ int ava_files_read_detections(const char *path, struct key_frames *k, struct err
  */
 int ava_files_read_actions(const char *folder, struct video_list *out, struct err *e);
 
+/* What an action is called that no label map names, "action 12". */
+enum { AVA_ACTION_NAME_BYTES = 32 };
+void ava_files_action_name(char *name, int64_t id); /* [AVA_ACTION_NAME_BYTES] */
+int64_t ava_files_action_id(const char *name);      /* 0: it has another name */
+
 /* --video-start, where it was given, into the list's settings. */
 int ava_files_note_start(const struct import_options *options, struct video_list *out,
                          struct err *e);

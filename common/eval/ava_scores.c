@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/num.h"
+#include "common/datasets/ava_files.h"
 #include "common/store/embeddings.h"
 
 struct scores {
@@ -18,16 +18,11 @@ struct scores {
 /* By name, or by the number of an "action N" of an index that had no label map. */
 static int64_t id_of(const struct ava_labels *labels, const char *name)
 {
-    static const char by_number[] = "action ";
-    int64_t id;
+    int64_t id = ava_files_action_id(name);
     for (size_t k = 0; k < labels->n; k++)
         if (strcmp(labels->classes[k].name, name) == 0)
             return labels->classes[k].id;
-    if (strncmp(name, by_number, strlen(by_number)) == 0 &&
-        num_i64(name + strlen(by_number), 1, AVA_MAX_ID, &id, NULL) == 0 &&
-        ava_labels_find(labels, id) >= 0)
-        return id;
-    return 0;
+    return ava_labels_find(labels, id) >= 0 ? id : 0;
 }
 
 static int match_classes(struct scores *s, const struct ava_labels *labels, struct err *e)

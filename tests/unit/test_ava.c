@@ -4,6 +4,7 @@
 
 #include "common/base/json.h"
 #include "common/base/rng.h"
+#include "common/datasets/ava_files.h"
 #include "common/eval/ava.h"
 #include "common/eval/ava_heap.h"
 #include "common/eval/ava_score.h"
@@ -63,6 +64,19 @@ static void test_labels(void **state)
         int n = snprintf(text, sizeof text, "  name: \"a\"\n  id: %s\n", bad[i]);
         check_bad_labels(text, (size_t)n, "line 2: class id: expected an integer from 1 to 65535");
     }
+}
+
+/* What no map names is found again by the number in its name. */
+static void test_unnamed(void **state)
+{
+    static const char *const others[] = {"sit", "action", "action ", "action 0", "action 16x"};
+    char name[AVA_ACTION_NAME_BYTES];
+    (void)state;
+    ava_files_action_name(name, 16);
+    assert_string_equal(name, "action 16");
+    assert_int_equal(ava_files_action_id(name), 16);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(ava_files_action_id(others[i]), 0);
 }
 
 /* -- rows -- */
@@ -462,7 +476,7 @@ int main(void)
         cmocka_unit_test(test_rules),        cmocka_unit_test(test_counts),
         cmocka_unit_test(test_shared_boxes), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_heap),         cmocka_unit_test(test_heap_order),
-        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_golden),       cmocka_unit_test(test_unnamed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
