@@ -5,9 +5,10 @@
 #     make -f pipelines/vidsitu.mk VIDEOS=DIR ANNOTATIONS=vidsitu_annotations OUT=DIR
 #     make -f pipelines/vidsitu.mk PRESET=smoke
 #
-# Videos are put on 30 frames a second (FPS). The classifier is trained on random crops, each event in one of VIEWS an epoch,
-# as the paper's appendix has it, and tested on the square in the centre. Every setting of benchmark.mk can be given too. A figure of the table is the accuracy in verbs that at least two of an
-# event's annotators gave (the paper's); seed-S/METHOD/*.json has the official "any of ten" and the recall beside it.
+# Videos are put on 30 frames a second; `FPS=` keeps their own rate, and so what an OUT has that was made at it. The classifier
+# is trained on random crops, each event in one of VIEWS an epoch, as the paper's appendix has it, and tested on the square in
+# the centre. Every setting of benchmark.mk can be given too. A figure of the table is the accuracy in verbs that at least two
+# of an event's annotators gave (the paper's); seed-S/METHOD/*.json has the official "any of ten" and the recall beside it.
 
 experiment := vidsitu
 here := $(dir $(lastword $(MAKEFILE_LIST)))
