@@ -309,7 +309,8 @@ static struct json *settings_json(const struct extractor *x)
     json_add(j, "form", json_new_str(extract_form_names[x->form]));
     json_add(j, "type", json_new_str(x->half ? "float16" : "float32"));
     json_add(j, "precision", json_new_str(nn_compute_name(o->dtype, o->tf32)));
-    json_add(j, "batch", json_new_i64((int64_t)x->batch));
+    if (o->batch) /* by default it is the device's, and several may share the work */
+        json_add(j, "batch", json_new_i64((int64_t)o->batch));
     if (o->samples)
         json_add(j, "epoch", json_new_i64((int64_t)o->epoch));
     else
@@ -708,12 +709,12 @@ static int loop(struct extractor *x, struct err *e)
         rc = one_batch(x, batch, e);
     if (put_late(x, rc < 0 ? &second : e) < 0 && rc >= 0) /* also of a run that fails */
         return ERR_FAIL;
-    if (rc < 0 && !stop_requested()) /* it fails where convolutions were measured */
-        return rc;
+    if (rc < 0) /* what is measured for convolutions fails where it is stopped */
+        return stop_requested() ? ERR_STOPPED : rc;
     return stop_requested() && x->done < x->n_items
                ? err_code(e, ERR_STOPPED, "after %zu of %zu %s; the same command goes on", x->done,
                           x->n_items, units(x))
-               : rc;
+               : 0;
 }
 
 static void report(const struct extractor *x, double seconds)

@@ -104,6 +104,7 @@ int cuda_conv_new(struct backend *b, const struct conv_desc *desc, struct conv *
     struct conv *c = mem_new(1, sizeof *c, e);
     if (!c)
         return ERR_FAIL;
+    cuda_of(b)->n_convs++;
     c->desc = c->seen = *desc;
     c->is_narrow = conv_is_narrow(desc);
     if (c->is_narrow) {
@@ -128,6 +129,9 @@ int cuda_conv_free(struct backend *b, struct conv *c)
     cuda_release(b, c->bias);
     cuda_release(b, c->bias_sums);
     free(c);
+    /* That of a batch that was too large is not left to the next. */
+    if (--cuda_of(b)->n_convs == 0)
+        cuda_free_scratch(b);
     return 0;
 }
 

@@ -224,6 +224,15 @@ int cuda_reserve(struct backend *b, size_t bytes, struct err *e)
     return rc;
 }
 
+void cuda_free_scratch(struct backend *b)
+{
+    struct cuda_state *s = cuda_of(b);
+    cudaStreamSynchronize(s->stream);
+    cudaFree(s->scratch.memory);
+    s->scratch = (struct cuda_buffer){0};
+    s->n_moves++;
+}
+
 void *cuda_scratch(struct backend *b, size_t bytes)
 {
     struct cuda_state *s = cuda_of(b);

@@ -52,6 +52,7 @@ struct cuda_state {
     cudaStream_t stream;
     struct cuda_buffer scratch;
     bool recording;   /* the stream records: memory must stay where it is */
+    size_t n_convs;   /* that there are: scratch memory goes with the last */
     unsigned n_moves; /* of the scratch memory: what was recorded before one is out of date */
     struct cuda_stage stage[CUDA_N_STAGES];
     unsigned next_stage;
@@ -100,6 +101,7 @@ int cuda_grow_host(struct cuda_buffer *buffer, size_t bytes, struct err *e);
 void *cuda_scratch(struct backend *b, size_t bytes);
 /* So that no call of cuda_scratch for as much has to wait. */
 int cuda_reserve(struct backend *b, size_t bytes, struct err *e);
+void cuda_free_scratch(struct backend *b);
 
 #define OP(name, args) int cuda_##name args;
 #include "kernels/ops.def"

@@ -105,7 +105,8 @@ static void open_step(struct bench *t, char **arg, int argc)
     check(step_set_weights(t->step, &e), &e);
 }
 
-/* Threads as teg-train has them: reading competes with computing. */
+/* As many threads as teg-train's. A batch more than is measured: the last step too has one rendered
+ * beside it. */
 static void open_loader(struct bench *t, const char *frames)
 {
     struct err e = {0};
@@ -113,7 +114,7 @@ static void open_loader(struct bench *t, const char *frames)
     augment_preset(AUGMENT_PRETRAIN, &augment);
     struct random_pairs_options po = {.batch = t->o.batch,
                                       .length = {t->o.length[0], t->o.length[1]},
-                                      .n_batches = WARM_UP + t->n_steps,
+                                      .n_batches = WARM_UP + t->n_steps + 2,
                                       .augment = &augment};
     struct loader_options lo = {.backend = t->b, .clips = {t->o.size, t->o.dtype}};
     check(random_pairs_open(&t->pairs, frames, &po, &e), &e);

@@ -32,7 +32,8 @@ bool emulated_recording(cudaStream_t stream);
  * is. */
 bool emulated_refused(cudaStream_t stream);
 
-/* Around work on a stream: it alone may touch the device's memory. In emulated_runtime.c. */
+/* Around work on a stream, outside of which nobody may touch the device's memory. In
+ * emulated_runtime.c. */
 void emulated_memory_open(void);
 void emulated_memory_close(void);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Devices and memory of the stand-in for the CUDA runtime. Device memory is the host's, but only
- * work on a stream may touch it: for others it is no memory at all, as on a GPU. Behind each block
- * lies a page that nobody may touch.
+ * Devices and memory of the stand-in for the CUDA runtime. Device memory is the host's, but while
+ * no stream is at work nobody may touch it: as on a GPU, it is no memory at all. Behind each block
+ * lie bytes that must stay what they are, and a page that nobody may touch.
  */
 #include <pthread.h>
 #include <sys/mman.h>
@@ -22,10 +22,18 @@ struct block {
 static struct {
     pthread_mutex_t lock;
     struct block *first;
-    int n_open; /* streams that are at work */
+    int n_open;  /* streams that are at work */
+    size_t used; /* bytes of the device */
 } blocks = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Bytes of the device; $EMULATED_MEMORY says how many MiB. A block has three quarters at most. */
+enum { ALIGNMENT = 256, UNWRITTEN = 0x7d };
+
+static size_t aligned_size(size_t n)
+{
+    return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* Bytes of the device; $EMULATED_MEMORY says how many MiB. */
 static size_t total_memory(void)
 {
     const char *mib = getenv("EMULATED_MEMORY");
@@ -66,6 +74,7 @@ static void add(struct block b)
         protect(mine, PROT_NONE);
     mine->next = blocks.first;
     blocks.first = mine;
+    blocks.used += b.pages ? aligned_size(b.bytes) : 0;
     pthread_mutex_unlock(&blocks.lock);
 }
 
@@ -79,6 +88,7 @@ static struct block *take(const void *p)
     struct block *b = *at;
     CHECK(b);
     *at = b->next;
+    blocks.used -= b->pages ? aligned_size(b->bytes) : 0;
     pthread_mutex_unlock(&blocks.lock);
     return b;
 }
@@ -98,6 +108,15 @@ static int owner(const void *p, size_t n)
         }
     pthread_mutex_unlock(&blocks.lock);
     return found;
+}
+
+static size_t available_memory(void)
+{
+    size_t total = total_memory();
+    pthread_mutex_lock(&blocks.lock);
+    size_t used = blocks.used;
+    pthread_mutex_unlock(&blocks.lock);
+    return used < total ? total - used : 0;
 }
 
 cudaError_t cudaGetDeviceCount(int *n)
@@ -121,7 +140,8 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
 
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
-    *available = *total = total_memory();
+    *total = total_memory();
+    *available = available_memory();
     return cudaSuccess;
 }
 
@@ -129,11 +149,11 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
  * it takes to begin at a multiple of 256. */
 cudaError_t cudaMalloc(void **p, size_t n)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), aligned = (n + 255) / 256 * 256;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), aligned = aligned_size(n);
     size_t bytes = (aligned + page - 1) / page * page;
     if (emulated_refused(NULL))
         return cudaErrorStreamCaptureUnsupported;
-    if (n > total_memory() / 4 * 3)
+    if (n > available_memory())
         return cudaErrorMemoryAllocation;
     char *pages =
         mmap(NULL, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -141,7 +161,7 @@ cudaError_t cudaMalloc(void **p, size_t n)
         return cudaErrorMemoryAllocation;
     CHECK(mprotect(pages + bytes, page, PROT_NONE) == 0);
     *p = pages + bytes - aligned;
-    memset(*p, 0x7d, aligned);
+    memset(*p, UNWRITTEN, aligned);
     add((struct block){.memory = *p, .bytes = n, .pages = pages, .page_bytes = bytes});
     return cudaSuccess;
 }
@@ -155,6 +175,9 @@ cudaError_t cudaFree(void *p)
         return cudaSuccess;
     struct block *b = take(p);
     CHECK(b->pages);
+    protect(b, PROT_READ | PROT_WRITE);
+    for (size_t i = b->bytes; i < aligned_size(b->bytes); i++)
+        CHECK(b->memory[i] == UNWRITTEN);
     munmap(b->pages, b->page_bytes + (size_t)sysconf(_SC_PAGESIZE));
     free(b);
     return cudaSuccess;

@@ -5,8 +5,9 @@
  * block's threads as fibers that switch at __syncthreads(). `make emulate` links the operation
  * tests so, with stand-ins for the CUDA runtime, cuBLASLt and cuDNN. It finds wrong indices,
  * missing barriers, waits that are missing between streams and before results are read, and
- * accesses behind buffers and from the wrong side; it says nothing about speed, or about what the
- * real libraries can do.
+ * accesses behind buffers and from the wrong side. It does not find the use of shared memory
+ * that nothing was written to (it holds zeros, or what the block before left), and says nothing
+ * about speed, or about what the real libraries can do.
  */
 #ifndef TEG_TESTS_EMULATOR_EMULATOR_H
 #define TEG_TESTS_EMULATOR_EMULATOR_H
