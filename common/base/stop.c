@@ -1,30 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/stop.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
 static atomic_bool stop_flag;
+static sigset_t awaited;
 
-static void on_signal(int number)
+/* A thread that waits, not a handler: the frame of a handler is written below the stack pointer of
+ * whichever thread is struck, and oneDNN's matrix products point that into the heap. */
+static void *await_signals(void *unused)
 {
-    if (atomic_exchange(&stop_flag, true)) {
-        signal(number, SIG_DFL);
-        raise(number); /* blocked in here: it strikes when the handler returns */
+    (void)unused;
+    for (;;) {
+        int number;
+        if (sigwait(&awaited, &number) == 0 && atomic_exchange(&stop_flag, true)) {
+            pthread_sigmask(SIG_UNBLOCK, &awaited, NULL);
+            raise(number);
+        }
+    }
+    return NULL;
+}
+
+/* Whoever started us with a signal ignored (nohup, a shell's `&`) meant it. */
+static void choose_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM};
+    sigemptyset(&awaited);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction now;
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            sigaddset(&awaited, numbers[i]);
     }
 }
 
 void stop_install(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        struct sigaction before, ours = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-        sigemptyset(&ours.sa_mask);
-        /* Whoever started us with the signal ignored (nohup, a shell's `&`) meant it. */
-        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            sigaction(numbers[i], &ours, NULL);
-    }
+    pthread_t thread;
+    choose_signals();
+    pthread_sigmask(SIG_BLOCK, &awaited, NULL);
+    if (pthread_create(&thread, NULL, await_signals, NULL) == 0)
+        pthread_detach(thread);
+    else
+        pthread_sigmask(SIG_UNBLOCK, &awaited, NULL); /* then the first one kills */
 }
 
 bool stop_requested(void)

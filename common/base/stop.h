@@ -6,7 +6,9 @@
 
 #include <stdbool.h>
 
-void stop_install(void); /* once, from main */
+/* Once, from main, before it starts a thread: those started later have the signals blocked as well,
+ * which a thread of their own waits for. */
+void stop_install(void);
 bool stop_requested(void);
 
 #endif

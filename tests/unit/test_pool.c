@@ -11,7 +11,7 @@
 
 struct run {
     size_t fail_work, fail_emit; /* items that fail; SIZE_MAX none */
-    size_t stop_at;              /* item whose work raises SIGTERM; SIZE_MAX none */
+    size_t stop_at;              /* item whose work sends SIGTERM; SIZE_MAX none */
     size_t n_threads;
     atomic_size_t n_alive;  /* results made and not freed */
     atomic_size_t greatest; /* result count seen ahead of emission */
@@ -24,6 +24,13 @@ static struct run new_run(void)
     return (struct run){.fail_work = SIZE_MAX, .fail_emit = SIZE_MAX, .stop_at = SIZE_MAX};
 }
 
+static void request_stop(void)
+{
+    kill(getpid(), SIGTERM);
+    while (!stop_requested())
+        usleep(100);
+}
+
 static int work(void *user, size_t item, size_t thread, void **result, struct err *e)
 {
     struct run *r = user;
@@ -31,7 +38,7 @@ static int work(void *user, size_t item, size_t thread, void **result, struct er
     r->n_worked++;
     usleep((useconds_t)(item * 7919 % 5) * 100);
     if (item == r->stop_at)
-        raise(SIGTERM);
+        request_stop();
     if (item >= r->fail_work)
         return err_code(e, ERR_NOT_FOUND, "item %zu is bad", item);
     size_t *value = malloc(sizeof *value);
