@@ -15,6 +15,7 @@ import json
 import os
 import pickle
 import pickletools
+import secrets
 import struct
 import sys
 
@@ -302,23 +303,27 @@ def to_plain(data):
 
 # -- files --
 
+def dump(file, value):
+    json.dump(value, file)
+    file.write("\n")
+    file.flush()
+
+
 def write(path, value):
     """The file appears whole or not at all; pipes and devices are written directly."""
-    direct = os.path.exists(path) and not os.path.isfile(path)
-    target = path if direct else path + ".tmp"
-    try:
-        with open(target, "w", encoding="ascii") as file:
-            json.dump(value, file)
-            file.write("\n")
-            file.flush()
-            if not direct:
-                os.fsync(file.fileno())
-        if not direct:
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "w", encoding="ascii") as file:
+            dump(file, value)
+        return
+    target = f"{path}.{secrets.token_hex(4)}.tmp"
+    with open(target, "x", encoding="ascii") as file:
+        try:
+            dump(file, value)
+            os.fsync(file.fileno())
             os.replace(target, path)
-    except BaseException:
-        if not direct and os.path.exists(target):
+        except BaseException:
             os.unlink(target)
-        raise
+            raise
 
 
 def main():

@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/base/temporary.h"
+
+enum { MAX_LINKS = 40 };
 
 /* -- reading -- */
 
@@ -102,40 +107,53 @@ static void file_out_free(struct file_out *f)
     free(f);
 }
 
-/* Resolves links, so that the rename replaces the file and not a link such as /dev/stdout. */
-static int choose_names(struct file_out *f, const char *path, struct err *e)
+/* Link by link, as realpath(3) wants the file to be there. */
+char *file_target(const char *path, struct err *e)
 {
-    struct stat st, itself;
-    bool exists = stat(path, &st) == 0;
-    bool is_link = exists && lstat(path, &itself) == 0 && S_ISLNK(itself.st_mode);
-    if (exists && S_ISDIR(st.st_mode))
-        return err_set(e, "%s: is a folder", path);
-    f->target = is_link ? realpath(path, NULL) : NULL;
-    if (!f->target && !(f->target = mem_strdup(path, e)))
-        return ERR_FAIL;
-    if (exists && !S_ISREG(st.st_mode))
-        return 0;
-    if (asprintf(&f->temporary, "%s.tmp", f->target) < 0) {
-        f->temporary = NULL;
-        return err_set(e, "%s: out of memory", path);
+    char *at = mem_strdup(path, e), to[PATH_MAX];
+    struct stat st;
+    for (int n = 0; at && lstat(at, &st) == 0 && S_ISLNK(st.st_mode); n++) {
+        ssize_t len = n < MAX_LINKS ? readlink(at, to, sizeof to - 1) : -1;
+        if (len < 0) {
+            errno = n < MAX_LINKS ? errno : ELOOP;
+            err_errno(e, "%s", path);
+            free(at);
+            return NULL;
+        }
+        to[len] = '\0';
+        char *folder = path_folder(at);
+        free(at);
+        at = folder ? path_join(folder, to) : NULL;
+        free(folder);
+        if (!at)
+            err_set(e, "%s: out of memory", path);
     }
-    return 0;
+    return at;
 }
 
 int file_out_open(struct file_out **out, const char *path, struct err *e)
 {
+    struct stat st;
+    int fd = -1;
+    bool direct = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+    if (direct && S_ISDIR(st.st_mode))
+        return err_set(e, "%s: is a folder", path);
     struct file_out *f = mem_new(1, sizeof *f, e);
     if (!f)
         return ERR_FAIL;
-    int rc = choose_names(f, path, e);
+    f->target = direct ? mem_strdup(path, e) : file_target(path, e);
+    int rc = f->target ? 0 : ERR_FAIL;
+    if (rc == 0 && !direct)
+        rc = temporary_open(f->target, &f->temporary, &fd, e);
     if (rc == 0) {
-        const char *name = f->temporary ? f->temporary : f->target;
-        f->stream = fopen(name, "we");
+        f->stream = direct ? fopen(path, "we") : fdopen(fd, "w");
         if (!f->stream)
-            rc = err_errno(e, "%s", name);
+            rc = err_errno(e, "%s", path);
     }
     if (rc < 0) {
-        file_out_free(f);
+        if (fd >= 0)
+            close(fd);
+        file_out_abandon(f);
         return rc;
     }
     *out = f;
@@ -208,8 +226,10 @@ int file_out_check(const char *path, struct err *e)
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return access(path, W_OK) < 0 ? err_errno(e, "%s", path) : 0;
     int rc = file_out_open(&f, path, e);
-    if (rc == 0)
+    if (rc == 0) {
+        temporary_sweep(f->target); /* but not its own */
         file_out_abandon(f);
+    }
     return rc;
 }
 
@@ -245,7 +265,7 @@ int file_lock(const char *path, int *out, struct err *e)
 {
     for (;;) {
         struct stat mine, there;
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666), rc = 0;
+        int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666), rc = 0;
         if (fd < 0 || fstat(fd, &mine) < 0)
             rc = err_errno(e, "%s", path);
         else if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)

@@ -17,8 +17,13 @@ bool file_is_folder(const char *path); /* links are followed */
  * never the same. */
 bool file_is_same(const char *a, const char *b);
 
-/* Writes PATH.tmp, syncs, renames over PATH, syncs the folder. Devices and pipes are written
- * directly. */
+/* PATH, or where that is a link, what it leads to in the end, there or yet to be made. Caller
+ * frees.
+ */
+char *file_target(const char *path, struct err *e);
+
+/* Writes a file beside PATH (temporary.h), syncs, renames over PATH, syncs the folder. Links are
+ * followed; devices and pipes are written directly. */
 int file_write(const char *path, const void *data, size_t len, struct err *e);
 
 /* The same for a stream: open, write with stdio, then publish or abandon (either frees `f`). */
@@ -27,7 +32,8 @@ int file_out_open(struct file_out **f, const char *path, struct err *e);
 FILE *file_out_stream(struct file_out *f);
 int file_out_publish(struct file_out *f, struct err *e);
 void file_out_abandon(struct file_out *f); /* removes the temporary; NULL is allowed */
-/* Before long work: whether file_out_open would succeed. Leaves nothing behind. */
+/* Before long work: whether file_out_open would succeed. Leaves nothing behind, and removes what
+ * killed processes left of this file. */
 int file_out_check(const char *path, struct err *e);
 
 /* rename(from, to) after syncing `from`, then syncs the folder. */

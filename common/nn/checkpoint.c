@@ -56,27 +56,22 @@ static int add_number(struct json *j, const char *name, uint64_t n)
 
 /* -- opening -- */
 
-static int check_writable(const char *path, struct err *e)
-{
-    struct file_out *f;
-    if (file_out_open(&f, path, e) < 0)
-        return ERR_FAIL;
-    file_out_abandon(f);
-    return 0;
-}
-
 int checkpoint_open(struct checkpoint *c, struct err *e)
 {
-    char *optimizer = optimizer_path(c, e), *lock_path = beside(c, ".lock", e);
-    int rc = optimizer && lock_path ? file_lock(lock_path, &c->lock, e) : ERR_FAIL;
+    char *optimizer = optimizer_path(c, e), *part = part_path(c, e);
+    char *lock_path = beside(c, ".lock", e);
+    int rc = optimizer && part && lock_path ? file_lock(lock_path, &c->lock, e) : ERR_FAIL;
     if (rc == 0) {
         c->lock_path = lock_path;
         lock_path = NULL;
-        rc = check_writable(c->path, e);
+        rc = file_out_check(c->path, e);
     }
     if (rc == 0)
-        rc = check_writable(optimizer, e);
+        rc = file_out_check(optimizer, e);
+    if (rc == 0)
+        rc = file_out_check(part, e);
     free(optimizer);
+    free(part);
     free(lock_path);
     return rc;
 }

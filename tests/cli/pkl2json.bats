@@ -59,7 +59,9 @@ refused() {
     "$script" python2.pkl -o out.json
     [ "$(cat out.json)" = '["a\u00e9b", "xy", 1]' ]
     [ "$("$script" python2.pkl -o /dev/stdout)" = "$(cat out.json)" ]
-    [ ! -e out.json.tmp ]
+    echo mine >out.json.tmp
+    "$script" python2.pkl -o out.json
+    [[ $(echo out.json*) == "out.json out.json.tmp" && $(cat out.json.tmp) == mine ]]
     "$script" --help | grep -q 'runs nothing of what is in them'
 }
 

@@ -34,6 +34,21 @@ value() {
     "$TEG_BIN/teg-inspect" show metrics.json "$1"
 }
 
+@test "a file named like the output and .tmp is left alone, as an input too" {
+    small
+    mv pred.json metrics.json.tmp
+    cp metrics.json.tmp before
+    evaluate --rules challenge --predictions metrics.json.tmp
+    expect_status 0
+    cmp metrics.json.tmp before
+    [ "$(echo metrics.json*)" = "metrics.json metrics.json.tmp" ]
+    ln -s gt.json out.json.tmp
+    cp gt.json before
+    evaluate --rules challenge --predictions metrics.json.tmp -o out.json
+    expect_status 0
+    cmp gt.json before
+}
+
 @test "wrong usage: status 2 and what is missing" {
     small
     tool teg-gebd-eval

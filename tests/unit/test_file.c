@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <glob.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -50,6 +51,17 @@ static void test_read(void **state)
     buf_release(&b);
 }
 
+/* The folder holds so many files whose names begin so. */
+static void check_files(const char *start, size_t n)
+{
+    char pattern[300];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/%s*", folder, start);
+    int rc = glob(pattern, 0, NULL, &found);
+    assert_int_equal(rc == GLOB_NOMATCH ? 0 : found.gl_pathc, n);
+    globfree(&found);
+}
+
 static void test_write(void **state)
 {
     (void)state;
@@ -61,7 +73,7 @@ static void test_write(void **state)
     check_content(path, "newer");
     support_ok(file_write(path, NULL, 0, &e), &e);
     check_content(path, "");
-    assert_false(file_exists(support_path(folder, "out.json.tmp")));
+    check_files("out.json", 1);
 }
 
 static void test_write_keeps_links(void **state)
@@ -76,6 +88,16 @@ static void test_write_keeps_links(void **state)
     assert_int_equal(lstat(link_path, &st), 0);
     assert_true(S_ISLNK(st.st_mode));
     check_content(support_path(folder, "real"), "new");
+    const char *first = support_path(folder, "first"), *behind = support_path(folder, "behind");
+    assert_int_equal(symlink("first", link_path = support_path(folder, "second")), 0);
+    assert_int_equal(symlink("behind", first), 0);
+    support_ok(file_write(link_path, "made", 4, &e), &e);
+    assert_int_equal(lstat(behind, &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    check_content(first, "made");
+    assert_int_equal(symlink("round", support_path(folder, "round")), 0);
+    support_failed(file_write(support_path(folder, "round"), "x", 1, &e), &e,
+                   "round: Too many levels of symbolic links");
     support_ok(file_write("/dev/null", "new", 3, &e), &e);
     assert_int_equal(stat("/dev/null", &st), 0);
     assert_true(S_ISCHR(st.st_mode));
@@ -87,8 +109,7 @@ static void test_write_fails(void **state)
     struct err e = {0};
     support_failed(file_write("/dev/full", "x", 1, &e), &e, "/dev/full: No space left on device");
     support_failed(file_write(folder, "x", 1, &e), &e, "is a folder");
-    support_failed(file_write(support_path(folder, "no/such"), "x", 1, &e), &e,
-                   "no/such.tmp: No such");
+    support_failed(file_write(support_path(folder, "no/such"), "x", 1, &e), &e, "no/such: No such");
 }
 
 /* A write that runs out of room (here: a file size limit) leaves the old file and no temporary. */
@@ -111,7 +132,7 @@ static void test_write_is_whole(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     check_content(path, "old");
-    assert_false(file_exists(support_path(folder, "model.tmp")));
+    check_files("model", 1);
 }
 
 static void test_out(void **state)
@@ -129,7 +150,7 @@ static void test_out(void **state)
     fprintf(file_out_stream(f), "never seen");
     file_out_abandon(f);
     check_content(path, "42\n");
-    assert_false(file_exists(support_path(folder, "stream.tmp")));
+    check_files("stream", 1);
     file_out_abandon(NULL);
 }
 
@@ -143,10 +164,29 @@ static void test_out_check(void **state)
     support_write(path, "old", 3);
     support_ok(file_out_check(path, &e), &e);
     check_content(path, "old");
-    assert_false(file_exists(support_path(folder, "checked.tmp")));
+    check_files("checked", 1);
     support_ok(file_out_check("/dev/null", &e), &e);
     support_failed(file_out_check(folder, &e), &e, "is a folder");
-    support_failed(file_out_check(support_path(folder, "no/such"), &e), &e, "no/such.tmp: No such");
+    support_failed(file_out_check(support_path(folder, "no/such"), &e), &e, "no/such: No such");
+}
+
+/* Files of names like those under way are not touched, nor what links of such names lead to. */
+static void test_out_spares_others(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *path = support_path(folder, "mine"), *other = support_path(folder, "mine.tmp");
+    const char *link_path = support_path(folder, "linked.tmp");
+    support_write(other, "precious", 8);
+    assert_int_equal(symlink("mine.tmp", link_path), 0);
+    support_ok(file_out_check(path, &e), &e);
+    support_ok(file_write(path, "new", 3, &e), &e);
+    support_ok(file_out_check(support_path(folder, "linked"), &e), &e);
+    support_ok(file_write(support_path(folder, "linked"), "new", 3, &e), &e);
+    check_content(other, "precious");
+    check_content(link_path, "precious");
+    check_files("mine", 2);
+    check_files("linked", 2);
 }
 
 static void test_publish(void **state)
@@ -176,6 +216,8 @@ static void test_lock(void **state)
     close(second);
     support_ok(file_lock(path, &first, &e), &e);
     close(first);
+    assert_int_equal(symlink("lock", support_path(folder, "led")), 0);
+    support_failed(file_lock(support_path(folder, "led"), &first, &e), &e, "symbolic link");
     support_failed(file_lock(support_path(folder, "none/lock"), &first, &e), &e, "No such file");
 }
 
@@ -244,6 +286,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_write_is_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_out_check, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_out_spares_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_publish, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
