@@ -116,7 +116,8 @@ struct store_writer;
  * Opens PATH.part, new or to be resumed. Fails where PATH exists already (unless force), also where
  * a shard of it is to be written, which nobody would read then; where the .part was begun with
  * another spec (the first difference is named) or from another origin, or where another process is
- * writing it.
+ * writing it. Where PATH is a link, what it leads to is written; a folder, device or pipe is
+ * refused.
  */
 int store_create(struct store_writer **w, const char *path, const struct store_spec *spec,
                  struct err *e);

@@ -81,6 +81,17 @@ static int read_header(const unsigned char *page, struct header *h, struct err *
                : err_set(e, "damaged: pages of %zu bytes", n);
 }
 
+bool pages_are_none(int fd)
+{
+    unsigned char start[META_END];
+    struct header h;
+    struct stat st;
+    return fstat(fd, &st) == 0 &&
+           (st.st_size == 0 ||
+            (pread(fd, start, sizeof start, 0) == sizeof start &&
+             read_header(start, &h, NULL) == 0 && (size_t)st.st_size < 2 * h.page_bytes));
+}
+
 /* The newer of the two headers, as LMDB picks it. */
 static int check_header(struct check *c, struct err *e)
 {

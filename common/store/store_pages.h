@@ -24,4 +24,8 @@ enum { PAGES_MAX_AT_OPEN = 4096 };
 /* `file_bytes`: size of the file, a map of which holds all of it. Errors do not name the file. */
 int pages_check(const char *path, enum pages_depth depth, size_t *file_bytes, struct err *e);
 
+/* Whether the file is empty, or ends before LMDB's second header: the disk was full when it was
+ * begun, and nothing is in it. */
+bool pages_are_none(int fd);
+
 #endif

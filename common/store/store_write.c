@@ -205,12 +205,9 @@ static int take_over(struct store_writer *w, const struct blob *text, struct err
 /* 1: taken over; 0: there is nothing in it; < 0: it cannot be gone on with. */
 static int resume(struct store_writer *w, struct err *e)
 {
-    struct stat st;
     struct blob text;
     size_t file_bytes;
-    if (fstat(w->lock, &st) < 0)
-        return err_errno(e, "%s", w->part);
-    if (st.st_size == 0)
+    if (pages_are_none(w->lock))
         return 0;
     if (pages_check(w->part, PAGES_TREE, &file_bytes, e) < 0)
         return err_add(e, "%s: remove it or give --force", w->part);
@@ -260,6 +257,19 @@ static void writer_free(struct store_writer *w)
     free(w);
 }
 
+/* Where the store will be: links lead there, and nothing but a regular file is ever replaced. */
+static char *find_place(const char *path, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+        return file_target(path, e);
+    if (S_ISDIR(st.st_mode))
+        err_set(e, "%s: is a folder", path);
+    else
+        err_set(e, "%s: is a device or a pipe, which cannot become a store", path);
+    return NULL;
+}
+
 static int prepare(struct store_writer *w, const char *path, const struct store_spec *spec,
                    struct err *e)
 {
@@ -267,8 +277,10 @@ static int prepare(struct store_writer *w, const char *path, const struct store_
     w->lock = -1;
     w->force = spec->force;
     w->origin = spec->origin;
-    if (!(w->path = shard_path(&spec->shard, path, e)) ||
-        buf_printf(&part, e, "%s.part", w->path) < 0)
+    char *given = shard_path(&spec->shard, path, e);
+    w->path = given ? find_place(given, e) : NULL;
+    free(given);
+    if (!w->path || buf_printf(&part, e, "%s.part", w->path) < 0)
         return ERR_FAIL;
     w->part = (char *)part.data;
     if (w->origin && buf_printf(&origin, e, "%s.origin", w->part) < 0)

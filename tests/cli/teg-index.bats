@@ -182,6 +182,26 @@ find_video() {
     [ "$(records index.lmdb path | wc -l)" -eq 6 ]
 }
 
+@test "an index is written where links lead; folders and pipes are refused before the work" {
+    mkdir -p far folder
+    mkfifo pipe
+    ln -sf far/real.lmdb link.lmdb
+    ln -sf pipe piped
+    for i in 1 2; do # the second time there is one
+        tool teg-index --videos videos --force -o link.lmdb
+        expect_status 0
+        [[ -L link.lmdb && -f far/real.lmdb && ! -e far/real.lmdb.part ]]
+    done
+    tool teg-index -q --videos videos --force -o folder
+    expect_error 1 "folder: is a folder"
+    [ ! -e folder.part ]
+    for name in pipe piped; do
+        tool teg-index -q --videos videos --force -o $name
+        expect_error 1 "$name: is a device or a pipe"
+        [[ -p pipe && ! -e pipe.part ]]
+    done
+}
+
 @test "a killed run goes on and ends with the same bytes" {
     mkdir many
     for i in $(seq 400); do

@@ -310,6 +310,62 @@ static void test_bad_part(void **state)
     support_ok(store_publish(w, 0, &e), &e);
 }
 
+/* The disk was full when LMDB wrote its two headers: a page or less of them is there. */
+static void test_part_without_headers(void **state)
+{
+    (void)state;
+    static const off_t lengths[] = {4096, 8191, 600};
+    struct err e = {0};
+    struct store_writer *w;
+    const char *path = support_path(folder, "a.lmdb"), *part = support_path(folder, "a.lmdb.part");
+    struct store_spec spec = store_support_spec();
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        support_ok(store_create(&w, path, &spec, &e), &e);
+        store_abandon(w);
+        assert_int_equal(truncate(part, lengths[i]), 0);
+        support_ok(store_create(&w, path, &spec, &e), &e);
+        assert_false(store_resumed(w));
+        store_abandon(w);
+    }
+    store_support_make(path, 5);
+    support_ok(store_verify(path, &e), &e);
+}
+
+/* A store is written where links lead, and replaces regular files only. */
+static void test_place(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct store_writer *w;
+    struct stat st;
+    struct store_spec spec = store_support_spec();
+    spec.force = true;
+    char link_path[300], real[300], pipe[300];
+    snprintf(link_path, sizeof link_path, "%s/link.lmdb", folder);
+    snprintf(real, sizeof real, "%s/far/real.lmdb", folder);
+    snprintf(pipe, sizeof pipe, "%s/pipe", folder);
+    assert_int_equal(mkdir(support_path(folder, "far"), 0700), 0);
+    assert_int_equal(symlink("far/real.lmdb", link_path), 0);
+    for (int round = 0; round < 2; round++) { /* first nothing is there */
+        support_ok(store_create(&w, link_path, &spec, &e), &e);
+        assert_true(file_exists(support_path(folder, "far/real.lmdb.part")));
+        support_ok(store_publish(w, 0, &e), &e);
+        assert_int_equal(lstat(link_path, &st), 0);
+        assert_true(S_ISLNK(st.st_mode));
+        assert_int_equal(lstat(real, &st), 0);
+        assert_true(S_ISREG(st.st_mode));
+    }
+    support_failed(store_create(&w, folder, &spec, &e), &e, "is a folder");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(unlink(link_path), 0);
+    assert_int_equal(symlink("pipe", link_path), 0);
+    support_failed(store_create(&w, pipe, &spec, &e), &e, "pipe: is a device or a pipe");
+    support_failed(store_create(&w, link_path, &spec, &e), &e, "link.lmdb: is a device or a pipe");
+    spec.force = false;
+    support_failed(store_create(&w, pipe, &spec, &e), &e, "pipe: is a device or a pipe");
+    assert_false(file_exists(support_path(folder, "pipe.part")));
+}
+
 /* -- refusals of the reader -- */
 
 static void test_refusals(void **state)
@@ -467,6 +523,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_spec, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_finished, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_part, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_part_without_headers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_foreign, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_check_input, set_up, tear_down),
