@@ -38,5 +38,7 @@ char *mem_strdup(const char *text, struct err *e);
 /* Bytes that this process may use: the machine's memory, or its cgroup's limit where that is less.
  */
 size_t mem_limit(void);
+/* ERR_SHORTAGE where so many bytes more could not be had now. */
+int mem_check(size_t bytes, struct err *e);
 
 #endif

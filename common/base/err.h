@@ -23,6 +23,7 @@ enum err_code {
     ERR_STOPPED = -2,   /* the user asked to stop (SIGINT, SIGTERM); nothing is lost */
     ERR_NOT_FOUND = -3, /* the key, file or member does not exist */
     ERR_SYSTEM = -4,    /* the system does not give a file out; another try may succeed */
+    ERR_SHORTAGE = -5,  /* files or memory have run out, whatever the file; the same holds */
 };
 
 struct err {

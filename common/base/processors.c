@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/base/buf.h"
@@ -84,6 +85,16 @@ size_t pool_n_processors(void)
     size_t n = affinity();
     apply_cgroups(apply_quota, &n);
     return n ? n : 1;
+}
+
+int mem_check(size_t bytes, struct err *e)
+{
+    void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED)
+        return err_code(e, ERR_SHORTAGE, "out of memory (%zu MiB more are not to be had)",
+                        bytes >> 20);
+    munmap(block, bytes);
+    return 0;
 }
 
 size_t mem_limit(void)

@@ -220,6 +220,11 @@ static bool hardware_failed(const struct decoder *d, int rc)
     return reader_on_hardware(d->reader) && (rc < 0 || reader_n_damaged(d->reader) > 0);
 }
 
+static bool is_no_fault(int rc)
+{
+    return rc == ERR_SYSTEM || rc == ERR_SHORTAGE;
+}
+
 /* Without the device where it does not open with it. */
 static int open_reader(struct decoder *d, struct err *why)
 {
@@ -227,7 +232,7 @@ static int open_reader(struct decoder *d, struct err *why)
                                      .hardware = d->hardware};
     struct err without;
     int rc = reader_open(&d->reader, d->request->path, &options, why);
-    if (rc == 0 || rc == ERR_SYSTEM || !d->hardware)
+    if (rc == 0 || is_no_fault(rc) || !d->hardware)
         return rc;
     options.hardware = NULL;
     rc = reader_open(&d->reader, d->request->path, &options, &without);
@@ -247,7 +252,7 @@ static int open_file(struct decoder *d, struct err *e)
         return 0;
     }
     int rc = open_reader(d, &why);
-    if (rc == ERR_SYSTEM)
+    if (is_no_fault(rc))
         return err_code(e, rc, "%s: %s", d->request->path, why.text);
     if (rc < 0) {
         end(d, why.text);
@@ -311,13 +316,26 @@ static bool take_last(struct decoder *d, AVFrame *frame, struct frame_range *ran
     return stored;
 }
 
+/* All frames are given: 0 where that is what the file has. */
+static int check_memory(const struct decoder *d, struct err *e)
+{
+    if (d->info.ok || d->request->bad)
+        return 0;
+    bool seen = d->width > 0;
+    int rc = reader_check_memory(seen ? d->width : d->request->width,
+                                 seen ? d->height : d->request->height, e);
+    return rc < 0 ? err_add_code(e, rc, "%s: %s", d->request->path, d->info.reason) : 0;
+}
+
 int decoder_next(struct decoder *d, struct AVFrame *frame, struct frame_range *range, struct err *e)
 {
     while (!d->ended) {
         struct err why = {0};
         int rc = d->reader ? 1 : open_file(d, e);
-        if (rc <= 0)
+        if (rc < 0)
             return rc;
+        if (rc == 0)
+            break;
         rc = reader_next(d->reader, d->incoming, &why);
         if (hardware_failed(d, rc)) {
             leave_hardware(d, rc < 0 ? why.text : reader_damage(d->reader));
@@ -328,5 +346,5 @@ int decoder_next(struct decoder *d, struct AVFrame *frame, struct frame_range *r
         if (stored)
             return 1;
     }
-    return 0;
+    return check_memory(d, e);
 }

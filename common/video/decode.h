@@ -56,8 +56,8 @@ int decoder_new(struct decoder **d, const struct decode_request *request,
                 const struct decode_settings *settings, struct err *e);
 void decoder_free(struct decoder *d); /* NULL allowed */
 
-/* 1 a frame, 0 the end; ERR_SYSTEM where the file is not given out, which says nothing on what is
- * in it. */
+/* 1 a frame, 0 the end; ERR_SYSTEM where the file is not given out, ERR_SHORTAGE where memory or
+ * files have run out: both say nothing on what is in it. */
 int decoder_next(struct decoder *d, struct AVFrame *frame, struct frame_range *range,
                  struct err *e);
 

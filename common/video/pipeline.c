@@ -11,6 +11,7 @@
 #include "common/base/stop.h"
 #include "common/video/convert.h"
 #include "common/video/nv12.h"
+#include "common/video/reader.h"
 
 enum slot_state { SLOT_RAW, SLOT_BUSY, SLOT_PACKED, SLOT_FAILED };
 
@@ -223,6 +224,9 @@ static int pack_one(struct worker *w, struct slot *s, struct err *e)
     if (buf_reserve(&w->picture, nv12_bytes(info->width, info->height), e) < 0)
         return ERR_FAIL;
     if (converter_run(w->converter, s->frame, &target, w->picture.data, &why) < 0) {
+        int rc = reader_check_memory(info->width, info->height, e);
+        if (rc < 0)
+            return err_add_code(e, rc, "%s: %s", w->p->job->videos[s->lane->video].path, why.text);
         s->failure = mem_strdup(why.text, e);
         finish_slot(w->p, s, &value);
         return s->failure ? 0 : ERR_FAIL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/video/reader.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <string.h>
@@ -139,6 +140,20 @@ static int find_info(struct reader *r, struct err *e)
     return rc < 0 ? avlog_fail(e, rc, "cannot read the streams") : 0;
 }
 
+static bool is_shortage(int number)
+{
+    return number == EMFILE || number == ENFILE || number == ENOMEM;
+}
+
+int reader_check_memory(int width, int height, struct err *e)
+{
+    /* A decoder holds 16 pictures, of two bytes a pixel or so; the rest is for all else. */
+    size_t pixels = 0, rest = (size_t)64 << 20;
+    if (check_size(width, height, NULL) == 0)
+        pixels = (size_t)width * (size_t)height;
+    return mem_check(rest + 32 * pixels, e);
+}
+
 /* What FFmpeg would wait for, or has many words for; a byte is read, so that what fails afterwards
  * is the file's fault. */
 static int check_file(const char *path, struct err *e)
@@ -149,12 +164,13 @@ static int check_file(const char *path, struct err *e)
         return err_set(e, "not a regular file");
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, &byte, 1);
+    int number = errno;
     if (n < 0)
         err_errno(e, "cannot be opened");
     if (fd >= 0)
         close(fd);
     if (n < 0)
-        return ERR_SYSTEM;
+        return is_shortage(number) ? ERR_SHORTAGE : ERR_SYSTEM;
     return n == 0 ? err_set(e, "empty file") : 0;
 }
 
@@ -174,9 +190,12 @@ static int open_file(struct reader *r, const char *path, struct err *e)
     int rc = avformat_open_input(&r->format, (const char *)url.data, NULL, &options);
     av_dict_free(&options);
     buf_release(&url);
-    if (rc < 0)
-        return out_of_time(r) ? fail_slow(r, e) : avlog_fail(e, rc, "cannot be opened");
-    return 0;
+    if (rc == 0)
+        return 0;
+    if (out_of_time(r))
+        return fail_slow(r, e);
+    avlog_fail(e, rc, "cannot be opened");
+    return rc == AVERROR(EMFILE) || rc == AVERROR(ENFILE) ? ERR_SHORTAGE : ERR_FAIL;
 }
 
 /* -- what the headers say -- */

@@ -44,7 +44,7 @@ struct reader_info {
 };
 
 struct reader;
-/* ERR_SYSTEM where the file is not there or not given out. */
+/* ERR_SYSTEM where the file is not there or not given out, ERR_SHORTAGE where no file would be. */
 int reader_open(struct reader **r, const char *path, const struct reader_options *options,
                 struct err *e);
 void reader_close(struct reader *r); /* NULL allowed */
@@ -55,6 +55,13 @@ const struct reader_info *reader_info(const struct reader *r);
 int reader_next(struct reader *r, struct AVFrame *frame, struct err *e);
 /* How long a frame says that it lasts, in timestamp units; 0 unknown. */
 int64_t reader_duration(const struct AVFrame *frame);
+
+/*
+ * After a failure, with the reader closed: ERR_SHORTAGE where there is no memory for decoding
+ * pictures of this size (0 x 0: not known), so that nothing can be said on the file. FFmpeg has
+ * many words for that, and asks for impossible amounts in broken files: memory itself is asked.
+ */
+int reader_check_memory(int width, int height, struct err *e);
 
 /* Reads through what is left of the file without decoding. */
 int reader_skip(struct reader *r, struct err *e);

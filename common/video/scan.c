@@ -125,19 +125,14 @@ static int add_reason(struct video *v, struct err *e, const char *text)
     return 0;
 }
 
-static int add_notes(struct video *v, const struct reader *r, struct err *e)
+static int add_damage(struct video *v, const struct reader *r, struct err *e)
 {
     struct err note;
     int64_t n = reader_n_damaged(r);
-    if (n) {
-        err_set(&note, "damaged packets or frames: %lld, first: %s", (long long)n,
-                reader_damage(r));
-        if (add_reason(v, e, note.text) < 0)
-            return ERR_FAIL;
-    }
-    if (v->ok && reader_info(r)->mirrored)
-        return add_reason(v, e, "shown mirrored by players, stored as it is");
-    return 0;
+    if (!n)
+        return 0;
+    err_set(&note, "damaged packets or frames: %lld, first: %s", (long long)n, reader_damage(r));
+    return add_reason(v, e, note.text);
 }
 
 /* Decodes the first frame, or all; `n_decoded` counts. What ends it early becomes the reason. */
@@ -188,7 +183,16 @@ static int scan_opened(struct video *v, struct reader *r, const struct scan_opti
         int64_t *times = reader_times(r, &n);
         scan_rate(v, info, times, n);
     }
-    return add_notes(v, r, e);
+    return add_damage(v, r, e);
+}
+
+/* Whether what was found is the file's own: 0 where it is good, or memory was not short. */
+static int check_memory(const struct video *v, const struct reader_info *info, struct err *e)
+{
+    if (v->ok && !v->reason)
+        return 0;
+    int rc = reader_check_memory(info->width, info->height, e);
+    return rc < 0 && v->reason ? err_add_code(e, rc, "%s", v->reason) : rc;
 }
 
 int scan_video(struct video *v, const char *path, const struct scan_options *options, struct err *e)
@@ -196,10 +200,21 @@ int scan_video(struct video *v, const char *path, const struct scan_options *opt
     struct err why = {0};
     struct reader *r = NULL;
     struct reader_options o = {.time_limit = options->time_limit};
+    struct reader_info info = {0};
     v->ok = false;
-    if (reader_open(&r, path, &o, &why) < 0)
-        return add_reason(v, e, why.text);
-    int rc = scan_opened(v, r, options, e);
-    reader_close(r);
-    return rc;
+    int rc = reader_open(&r, path, &o, &why);
+    if (rc == ERR_SHORTAGE)
+        return err_code(e, rc, "%s: %s", path, why.text);
+    if (rc < 0) {
+        rc = add_reason(v, e, why.text);
+    } else {
+        info = *reader_info(r);
+        rc = scan_opened(v, r, options, e);
+        reader_close(r);
+    }
+    if (rc == 0)
+        rc = check_memory(v, &info, e);
+    if (rc == 0 && v->ok && info.mirrored)
+        rc = add_reason(v, e, "shown mirrored by players, stored as it is");
+    return rc < 0 ? err_add_code(e, rc, "%s", path) : 0;
 }

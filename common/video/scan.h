@@ -21,7 +21,7 @@ struct scan_options {
  * Fills width, height, rotation, fps, n_frames, duration, codec, variable_rate, verified, ok and
  * reason of `v` from the file at `path`. A file that gives no frame is not an error: ok is false
  * and `reason` says why. One that gives some but is damaged stays ok, with a reason. Negative only
- * when memory is exhausted.
+ * when memory or files are exhausted, which says nothing on this one.
  *
  * The rate is constant where every timestamp lies within half a frame of it. Otherwise
  * variable_rate is set and fps is the rate to resample at: the container's finest one where that is

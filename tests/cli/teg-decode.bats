@@ -199,6 +199,19 @@ set_matrix() {
     expect_status 0
 }
 
+@test "a shortage of files ends the run, and makes no video bad" {
+    local n n_refused=0 status
+    for n in {3..30}; do
+        status=0
+        rm -f few.lmdb*
+        (ulimit -n $n && exec "$TEG_BIN/teg-decode" -q --index "$index" --max-bad 8 -o few.lmdb) 2>err || status=$?
+        [[ $status != 0 ]] || break
+        n_refused=$((n_refused + $(grep -c 'error: .*mp4: cannot be opened: Too many open files' err || true)))
+    done
+    [[ $status = 0 && $n_refused -gt 0 ]]
+    "$TEG_BIN/teg-inspect" diff few.lmdb "$whole"
+}
+
 @test "videos that failed are tried again with --force" {
     cp -r "$BATS_FILE_TMPDIR/data/videos" .
     tool teg-index --videos videos -o index.lmdb

@@ -117,6 +117,23 @@ find_video() {
     expect_status 0
 }
 
+@test "a shortage of files ends the run, whatever file is next, and makes no video bad" {
+    "$TEG_BIN/teg-index" -q --videos videos -o whole.lmdb
+    local n n_refused=0 status
+    for n in {3..30}; do
+        status=0
+        rm -f few.lmdb*
+        (ulimit -n $n && exec "$TEG_BIN/teg-index" -q --videos videos -o few.lmdb) 2>err || status=$?
+        if [ $status = 0 ]; then
+            cmp few.lmdb whole.lmdb
+            break
+        fi
+        [ ! -e few.lmdb ]
+        n_refused=$((n_refused + $(grep -c 'error: .*mp4: cannot be opened: Too many open files' err || true)))
+    done
+    [[ $status = 0 && $n_refused -gt 0 ]]
+}
+
 @test "wrong usage" {
     for arguments in "" "--videos videos" "-o x.lmdb" "--format nothing --videos videos -o x.lmdb" \
         "--format list --videos videos -o x.lmdb" "--max-bad -1 --videos videos -o x.lmdb" \

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "common/base/buf.h"
 #include "common/video/scan.h"
 #include "tests/unit/support.h"
 
@@ -121,6 +125,52 @@ static void test_too_few(void **state)
     expect(&v, 30, 1, false);
 }
 
+/* Leaves this process so many bytes more than it has. */
+static void limit_memory(size_t bytes)
+{
+    size_t n_pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f || fscanf(f, "%zu", &n_pages) != 1)
+        _exit(7);
+    fclose(f);
+    rlim_t limit = n_pages * (size_t)sysconf(_SC_PAGESIZE) + bytes;
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){limit, limit}) < 0)
+        _exit(8);
+}
+
+/* A file is bad only where memory for a good one was there; how large it says it is does not count.
+ */
+static void test_short_of_memory(void **state)
+{
+    (void)state;
+    char folder[256];
+    struct err e = {0};
+    struct video v = {0};
+    const struct scan_options o = {0};
+    support_make_folder(folder, sizeof folder);
+    const char *path = support_path(folder, "words.mp4");
+    support_write(path, "these are words, and no video", 29);
+    support_ok(scan_video(&v, path, &o, &e), &e);
+    assert_false(v.ok);
+    assert_non_null(v.reason);
+    video_release(&v);
+    support_ok(reader_check_memory(0, 0, &e), &e);
+    support_ok(reader_check_memory(1 << 30, 1 << 30, &e), &e);
+    assert_int_equal(mem_check((size_t)1 << 60, &e), ERR_SHORTAGE);
+    pid_t child = fork();
+    if (child == 0) {
+        limit_memory((size_t)48 << 20);
+        int rc = scan_video(&(struct video){0}, path, &o, &e);
+        bool right = rc == ERR_SHORTAGE && strstr(e.text, "words.mp4: ") &&
+                     strstr(e.text, "64 MiB more are not to be had");
+        _exit(right ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    support_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +180,7 @@ int main(void)
         cmocka_unit_test(test_variable),
         cmocka_unit_test(test_breaks_do_not_count),
         cmocka_unit_test(test_too_few),
+        cmocka_unit_test(test_short_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
