@@ -361,8 +361,12 @@ static int collect_files(const char *root, const char *except, struct path_list 
     for (FTSENT *entry; rc == 0 && (errno = 0, entry = fts_read(tree));) {
         const char *below = entry->fts_path + root_len;
         below += strspn(below, "/");
+        bool hidden = entry->fts_level > 0 && entry->fts_name[0] == '.';
         bool regular = entry->fts_info == FTS_F && S_ISREG(entry->fts_statp->st_mode);
-        if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS) {
+        if (hidden) {
+            fts_set(tree, entry, FTS_SKIP);
+        } else if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR ||
+                   entry->fts_info == FTS_NS) {
             errno = entry->fts_errno;
             rc = err_errno(e, "%s", entry->fts_path);
         } else if (entry->fts_level == 0 && entry->fts_info != FTS_D && entry->fts_info != FTS_DP) {

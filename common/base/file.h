@@ -60,9 +60,10 @@ char *path_relative(const char *path, const char *folder, struct err *e);
 
 /*
  * Visits the regular files below `root` in byte order of their relative paths; links are followed.
- * A link that leads nowhere is visited as well: whoever opens it reports it. The folder `except`
- * (NULL for none) is not entered from `root`, by whichever path. A negative return of `fn` ends the
- * walk.
+ * A link that leads nowhere is visited as well: whoever opens it reports it. Hidden files and
+ * folders, those whose name begins with a dot, are left out, but for `root` itself. The folder
+ * `except` (NULL for none) is not entered from `root`, by whichever path. A negative return of `fn`
+ * ends the walk.
  */
 typedef int file_visit_fn(void *user, const char *relative_path, struct err *e);
 int file_walk(const char *root, const char *except, file_visit_fn *fn, void *user, struct err *e);

@@ -70,6 +70,23 @@ find_video() {
     [[ $stderr == *"nowhere: No such file"* ]]
 }
 
+@test "hidden files and folders are not looked at, unless listed" {
+    tool teg-index --videos videos -o without.lmdb
+    a=$(find_video train-00000)
+    mkdir -p videos/.hid/deep
+    cp "$a" videos/.hid/deep/x.mp4
+    cp "$a" videos/.hidden.mp4
+    cp "$a" "${a%/*}/._x.mp4"
+    : >videos/.DS_Store
+    tool teg-index --videos videos -o with.lmdb
+    expect_status 0
+    cmp with.lmdb without.lmdb
+    printf '.hidden.mp4,x\n' >list.csv
+    tool teg-index --format list --annotations list.csv --videos videos -o list.lmdb
+    expect_status 0
+    [[ $stderr == *"videos: 1 listed, 1 found"* ]]
+}
+
 @test "annotations carry events" {
     tool teg-index --format annotations --annotations annotations.jsonl --videos videos -o index.lmdb
     expect_status 0

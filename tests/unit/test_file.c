@@ -253,6 +253,8 @@ static void test_walk(void **state)
     support_write(support_path(folder, "a/z"), "", 0);
     support_write(support_path(folder, "a.b"), "", 0); /* '.' sorts before '/' */
     support_write(support_path(folder, "B"), "", 0);
+    assert_int_equal(mkdir(support_path(folder, ".hid"), 0), 0); /* not even opened */
+    support_write(support_path(folder, "a/.z"), "", 0);
     assert_int_equal(symlink("..", support_path(folder, "a/up")), 0);
     assert_int_equal(symlink("nowhere", support_path(folder, "lost")), 0);
     assert_int_equal(symlink("a", support_path(folder, "c")), 0);
@@ -270,6 +272,11 @@ static void test_walk(void **state)
     seen[0] = '\0';
     assert_int_equal(file_walk(folder, NULL, remember, seen, &e), ERR_STOPPED);
     assert_string_equal(seen, "B\na.b\na/z\nc/z\nlost\n");
+    assert_int_equal(chmod(support_path(folder, ".hid"), 0700), 0);
+    support_write(support_path(folder, ".hid/seen"), "", 0);
+    seen[0] = '\0';
+    support_ok(file_walk(support_path(folder, ".hid"), NULL, remember, seen, &e), &e);
+    assert_string_equal(seen, "seen\n");
     support_failed(file_walk(support_path(folder, "none"), NULL, remember, seen, &e), &e,
                    "none: No such");
     support_failed(file_walk(support_path(folder, "B"), NULL, remember, seen, &e), &e,
