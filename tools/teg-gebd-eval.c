@@ -12,16 +12,6 @@ static const char *const outputs[] = {"per-video", "plot-output", NULL};
 
 enum work { WORK_EVALUATE, WORK_PREPARE, WORK_DETECT };
 
-struct request {
-    enum work work;
-    struct gebd_options eval;
-    bool rules_given, unit_given;
-    enum report_form print;
-    const char *raw;        /* annotations to prepare */
-    const char *embeddings; /* to detect in */
-    struct detect_options detect;
-};
-
 enum {
     KEY_ANNOTATIONS = 256,
     KEY_PREDICTIONS,
@@ -44,7 +34,44 @@ enum {
     KEY_SCENE,
     KEY_SMOOTH,
     KEY_SCALE,
-    KEY_FORCE
+    KEY_FORCE,
+    N_KEYS = KEY_FORCE + 1 - KEY_ANNOTATIONS
+};
+
+struct request {
+    enum work work;
+    struct gebd_options eval;
+    bool given[N_KEYS];
+    enum report_form print;
+    const char *raw;        /* annotations to prepare */
+    const char *embeddings; /* to detect in */
+    struct detect_options detect;
+};
+
+/* Works that an option means something to: bits of work_number; 0: to all. */
+enum { EVALUATION = 1, PREPARE = 2, SHOTS = 4, PA = 8, SCORES = 16 };
+static const unsigned works[N_KEYS] = {
+    [KEY_ANNOTATIONS - KEY_ANNOTATIONS] = EVALUATION | SCORES,
+    [KEY_PREDICTIONS - KEY_ANNOTATIONS] = EVALUATION,
+    [KEY_SCORES - KEY_ANNOTATIONS] = EVALUATION | SCORES,
+    [KEY_RULES - KEY_ANNOTATIONS] = EVALUATION,
+    [KEY_PER_VIDEO - KEY_ANNOTATIONS] = EVALUATION,
+    [KEY_DISTANCE - KEY_ANNOTATIONS] = EVALUATION,
+    [KEY_PRINT - KEY_ANNOTATIONS] = EVALUATION,
+    [KEY_UNIT - KEY_ANNOTATIONS] = EVALUATION,
+    [KEY_DOWNSAMPLE - KEY_ANNOTATIONS] = EVALUATION,
+    [KEY_GROUPING - KEY_ANNOTATIONS] = EVALUATION | SCORES,
+    [KEY_THRESHOLD - KEY_ANNOTATIONS] = EVALUATION | SCORES,
+    [KEY_PLOT - KEY_ANNOTATIONS] = EVALUATION,
+    [KEY_PLOT_OUTPUT - KEY_ANNOTATIONS] = EVALUATION,
+    [KEY_FRAMES - KEY_ANNOTATIONS] = EVALUATION | SHOTS,
+    [KEY_PREPARE - KEY_ANNOTATIONS] = PREPARE,
+    [KEY_DETECT - KEY_ANNOTATIONS] = SHOTS | PA | SCORES,
+    [KEY_EMBEDDINGS - KEY_ANNOTATIONS] = PA,
+    [KEY_SHOT - KEY_ANNOTATIONS] = SHOTS,
+    [KEY_SCENE - KEY_ANNOTATIONS] = SHOTS,
+    [KEY_SMOOTH - KEY_ANNOTATIONS] = PA,
+    [KEY_SCALE - KEY_ANNOTATIONS] = PA,
 };
 
 static const struct argp_option options[] = {
@@ -173,14 +200,32 @@ static int parse_detect(struct request *r, int key, char *arg, struct argp_state
     return 1;
 }
 
-/* What another work than an evaluation would pass over in silence. */
-static void check_other(const struct request *r, struct argp_state *state)
+static bool is_given(const struct request *r, int key)
 {
-    const struct gebd_options *o = &r->eval;
-    if (o->predictions || r->rules_given || r->unit_given || o->plot || o->plot_id || o->per_video)
-        argp_error(state, "--%s excludes an evaluation",
-                   r->work == WORK_PREPARE ? "prepare" : "detect");
-    if (!o->out)
+    return r->given[key - KEY_ANNOTATIONS];
+}
+
+static unsigned work_number(const struct request *r)
+{
+    return r->work == WORK_DETECT ? WORK_DETECT + (unsigned)r->detect.method : r->work;
+}
+
+/* What this work would pass over in silence. */
+static void check_works(const struct request *r, struct argp_state *state)
+{
+    const char *const *methods = detect_method_names;
+    for (const struct argp_option *o = options; o->name || o->doc; o++) {
+        unsigned of = o->key >= KEY_ANNOTATIONS ? works[o->key - KEY_ANNOTATIONS] : 0;
+        if (!of || of & 1U << work_number(r) || !is_given(r, o->key))
+            continue;
+        if (r->work == WORK_EVALUATE)
+            argp_error(state, "--%s needs --detect %s", o->name, methods[of & PA ? 1 : 0]);
+        if (r->work == WORK_PREPARE)
+            argp_error(state, "--%s means nothing with --prepare", o->name);
+        argp_error(state, "--%s means nothing with --detect %s", o->name,
+                   methods[r->detect.method]);
+    }
+    if (!r->eval.out && r->work != WORK_EVALUATE)
         argp_error(state, "-o FILE is missing");
 }
 
@@ -193,10 +238,6 @@ static void check_detect(struct request *r, struct argp_state *state)
     if (!d->input)
         argp_error(state, "--detect %s needs %s", detect_method_names[d->method],
                    needed[d->method]);
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-        if (inputs[i] && i != d->method)
-            argp_error(state, "--detect %s does not read %s", detect_method_names[d->method],
-                       needed[i]);
     d->out = r->eval.out;
     d->force = r->eval.force;
     d->grouping = r->eval.grouping;
@@ -209,7 +250,7 @@ static void check_evaluation(struct request *r, struct argp_state *state)
     struct gebd_options *o = &r->eval;
     const char *missing = !o->annotations                 ? "--annotations FILE"
                           : !o->predictions && !o->scores ? "--predictions FILE or --scores FILE"
-                          : !r->rules_given               ? "--rules challenge|notebook"
+                          : !is_given(r, KEY_RULES)       ? "--rules challenge|notebook"
                           : !o->out                       ? "-o FILE"
                           : o->plot_id && !o->plot        ? "--plot-output FILE"
                           : o->plot && !o->plot_id        ? "--plot ID"
@@ -218,13 +259,11 @@ static void check_evaluation(struct request *r, struct argp_state *state)
         argp_error(state, "%s is missing", missing);
     if (o->predictions && o->scores)
         argp_error(state, "--predictions and --scores exclude each other");
-    if (o->scores && r->unit_given)
+    if (o->scores && is_given(r, KEY_UNIT))
         argp_error(state, "--unit: scores have times of their own");
-    if (r->embeddings)
-        argp_error(state, "--embeddings needs --detect pa");
     if (o->frames && !o->plot)
         argp_error(state, "--frames needs --plot");
-    if (!r->unit_given)
+    if (!is_given(r, KEY_UNIT))
         o->unit = o->rules == GEBD_CHALLENGE ? GEBD_SECONDS : GEBD_FRAMES;
 }
 
@@ -232,16 +271,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct request *r = state->input;
     struct gebd_options *o = &r->eval;
+    if (key >= KEY_ANNOTATIONS && key < KEY_ANNOTATIONS + N_KEYS)
+        r->given[key - KEY_ANNOTATIONS] = true;
     if (parse_files(r, key, arg) || parse_detect(r, key, arg, state))
         return 0;
     switch (key) {
     case KEY_RULES:
         o->rules = (enum gebd_rules)cli_choice(state, "rules", arg, gebd_rules_names);
-        r->rules_given = true;
         break;
     case KEY_UNIT:
         o->unit = (enum gebd_unit)cli_choice(state, "unit", arg, gebd_unit_names);
-        r->unit_given = true;
         break;
     case KEY_DISTANCE:
         o->threshold = parse_distance(state, arg);
@@ -262,10 +301,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "unexpected argument '%s'", arg);
         break;
     case ARGP_KEY_END:
+        check_works(r, state);
         if (r->work == WORK_EVALUATE)
             check_evaluation(r, state);
-        else
-            check_other(r, state);
         if (r->work == WORK_DETECT)
             check_detect(r, state);
         break;

@@ -71,6 +71,10 @@ value() {
     expect_error 2 "--embeddings needs --detect pa"
     evaluate --rules challenge --scores s.json --unit seconds
     expect_error 2 "--unit: scores have times of their own"
+    for option in --shot-threshold:shots --min-scene:shots --smooth:pa --scale:pa; do
+        challenge "${option%:*}" 3
+        expect_error 2 "${option%:*} needs --detect ${option#*:}"
+    done
     challenge --distance 0.07
     expect_error 2 "--distance: expected 0.05, 0.1, 0.15 ... 0.5, got '0.07'"
     for wrong in --rules=house --unit=minutes --downsample=0 --grouping=mine --score-threshold=2 --print=all more; do
@@ -237,14 +241,21 @@ assert len(peer) == 4 and all(ours[name] == peer[name] for name in peer)'
     expect_status 2
     detect shots
     expect_error 2 "--detect shots needs --frames"
-    detect pa --frames frames.lmdb
+    detect pa
     expect_error 2 "--detect pa needs --embeddings"
-    detect shots --frames frames.lmdb --scores s.json
-    expect_error 2 "--detect shots does not read --scores"
+    detect pa --frames frames.lmdb
+    expect_error 2 "--frames means nothing with --detect pa"
+    detect scores --scores s.json --prepare raw.json
+    expect_error 2 "means nothing with --prepare"
     detect scores --scores s.json --rules challenge
-    expect_error 2 "--detect excludes an evaluation"
+    expect_error 2 "--rules means nothing with --detect scores"
     tool teg-gebd-eval --detect shots --frames frames.lmdb
     expect_error 2 "-o FILE is missing"
+    for wrong in --annotations=gt.json --predictions=pred.json --distance=0.1 --print=none --grouping=paper --smooth=3 \
+        --embeddings=e.lmdb --scores=s.json; do
+        detect shots --frames frames.lmdb "$wrong"
+        expect_error 2 "${wrong%=*} means nothing with --detect shots"
+    done
     for wrong in --shot-threshold=-1 --min-scene=x --smooth=0 --scale=nan; do
         detect shots --frames frames.lmdb "$wrong"
         expect_status 2
@@ -316,7 +327,14 @@ eval_leaves() {
     tool teg-gebd-eval --prepare raw.json
     expect_error 2 "-o FILE is missing"
     challenge --prepare raw.json
-    expect_error 2 "--prepare excludes an evaluation"
+    expect_error 2 "--annotations means nothing with --prepare"
+    for option in --annotations=none --predictions=none --scores=none --frames=none --embeddings=none --rules=challenge \
+        --distance=0.1 --print=none --unit=frames --downsample=2 --grouping=paper --score-threshold=0.6 --plot=a \
+        --plot-output=a.png --per-video=a --shot-threshold=3 --min-scene=3 --smooth=3 --scale=3 --detect=pa; do
+        tool teg-gebd-eval --prepare raw.json "$option" -o again.json
+        expect_status 2
+        [[ $stderr == *" means nothing with --"* && ! -e again.json ]]
+    done
     echo '{}' >raw.json
     tool teg-gebd-eval -q --prepare raw.json -o gt.json
     [ "$(cat gt.json)" = '{}' ]
