@@ -47,7 +47,7 @@ static const struct argp_option options[] = {
 static void check_complete(const struct request *r, struct argp_state *state)
 {
     const struct ava_options *o = &r->ava;
-    const char *missing = !o->predictions && !o->scores ? "--predictions FILE"
+    const char *missing = !o->predictions && !o->scores ? "--predictions FILE or --scores STORE"
                           : !o->n_annotations           ? "--annotations FILE"
                           : !o->labels                  ? "--labels FILE"
                           : !r->rules_given             ? "--rules slowfast|activitynet"

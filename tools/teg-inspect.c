@@ -44,7 +44,7 @@ struct request {
     const struct command *command;
     struct inspect inspect;
     struct preview_options preview;
-    bool for_preview; /* one of its options was given */
+    bool for_ls, for_show, for_preview; /* one of their options was given */
 };
 
 enum { KEY_ALL = 256, KEY_NPY, KEY_PNG };
@@ -93,6 +93,8 @@ static void check_complete(const struct request *r, struct argp_state *state)
 {
     const struct inspect *i = &r->inspect;
     bool exports = r->command && r->command->run == inspect_export;
+    bool lists = r->command && r->command->run == inspect_ls;
+    bool shows = r->command && r->command->run == inspect_show;
     if (!r->command)
         argp_error(state, "a command is missing");
     else if (!i->path || (r->command->n_files > 1 && !i->other))
@@ -107,6 +109,10 @@ static void check_complete(const struct request *r, struct argp_state *state)
         argp_error(state, "export: --npy or --png is missing");
     else if (!exports && (i->npy || i->png))
         argp_error(state, "--npy and --png belong to export");
+    else if (!lists && r->for_ls)
+        argp_error(state, "-l belongs to ls");
+    else if (!shows && r->for_show)
+        argp_error(state, "--all belongs to show");
 }
 
 static error_t parse_preview(int key, char *arg, struct argp_state *state)
@@ -147,8 +153,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct request *r = state->input;
     switch (key) {
     case 'l':
+        r->for_ls = r->inspect.all = true;
+        return 0;
     case KEY_ALL:
-        r->inspect.all = true;
+        r->for_show = r->inspect.all = true;
         return 0;
     case KEY_NPY:
         r->inspect.npy = arg;

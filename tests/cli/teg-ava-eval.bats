@@ -31,7 +31,7 @@ refused() {
 
 @test "wrong usage: status 2 and what is missing" {
     local given=(--predictions det.csv --annotations gt.csv --labels map.pbtxt --rules slowfast -o metrics.json) k
-    local names=("--predictions FILE" "--annotations FILE" "--labels FILE" "--rules slowfast|activitynet" "-o FILE")
+    local names=("--predictions FILE or --scores STORE" "--annotations FILE" "--labels FILE" "--rules slowfast|activitynet" "-o FILE")
     for k in 0 1 2 3 4; do
         tool teg-ava-eval "${given[@]:0:2 * k}" "${given[@]:2 * k + 2}"
         expect_error 2 "${names[k]} is missing"

@@ -49,6 +49,10 @@ preview a b c -o d|unexpected argument 'c'
 preview a -o b --aggregate 2|--aggregate: "2" is not KS,KL
 preview a -o b --png c|--npy and --png belong to export
 ls a --epoch 3|ls: an option of preview was given
+ls --all a|--all belongs to show
+verify --all a|--all belongs to show
+show -l a b|-l belongs to ls
+diff -l a b|-l belongs to ls
 ls --deep a|unrecognized option '--deep'
 END
 }

@@ -28,6 +28,10 @@ none() {
     mandoc -Tlint -Wwarning tools/*.1 | none "mandoc"
 }
 
+@test "man pages show the quotes of their examples" {
+    grep -nE '^\.[A-Z].* "' tools/*.1 | none "mdoc eats a quote at the start of a word, write \(dq"
+}
+
 @test "man pages and --help have the same options" {
     command -v mandoc >/dev/null || skip "mandoc is not installed"
     local tool
