@@ -143,8 +143,10 @@ int file_out_open(struct file_out **out, const char *path, struct err *e)
         return ERR_FAIL;
     f->target = direct ? mem_strdup(path, e) : file_target(path, e);
     int rc = f->target ? 0 : ERR_FAIL;
-    if (rc == 0 && !direct)
+    if (rc == 0 && !direct) {
+        temporary_sweep(f->target);
         rc = temporary_open(f->target, &f->temporary, &fd, e);
+    }
     if (rc == 0) {
         f->stream = direct ? fopen(path, "we") : fdopen(fd, "w");
         if (!f->stream)
@@ -226,10 +228,8 @@ int file_out_check(const char *path, struct err *e)
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return access(path, W_OK) < 0 ? err_errno(e, "%s", path) : 0;
     int rc = file_out_open(&f, path, e);
-    if (rc == 0) {
-        temporary_sweep(f->target); /* but not its own */
+    if (rc == 0)
         file_out_abandon(f);
-    }
     return rc;
 }
 
