@@ -6,13 +6,10 @@
 
 #include "common/base/buf.h"
 #include "common/base/stop.h"
-#include "common/nn/classifier.h"
 #include "common/nn/clip_boxes.h"
-#include "common/nn/nn_device.h"
-#include "common/nn/encoder.h"
+#include "common/nn/clip_network.h"
 #include "common/nn/loader.h"
-#include "common/nn/localizer.h"
-#include "common/nn/memory.h"
+#include "common/nn/nn_device.h"
 #include "common/sampling/sampling.h"
 #include "common/store/embeddings.h"
 #include "common/store/index.h"
@@ -47,13 +44,8 @@ struct extractor {
     size_t requested;      /* rows handed to the loader */
     size_t done, resumed;  /* items written, and written by earlier runs */
     size_t first_of_video; /* first item of the video that is being written */
-    struct encoder *encoder;
-    struct classifier *classifier; /* behind the encoder, for logits of clips */
-    struct localizer *localizer;   /* of people */
-    float *places, *device_places; /* [batch, boxes, 4] */
-    size_t encoder_n, encoder_length;
-    size_t longest; /* clips that there was room for, before convolutions were measured */
-    size_t batch;   /* clips at a time */
+    struct clip_network *network;
+    size_t batch; /* clips at a time */
     struct loader *loader;
     struct {
         float *values; /* NULL: none */
@@ -446,23 +438,10 @@ static void time_mean(const float *dense, size_t steps, size_t channels, float *
     }
 }
 
-/* Numbers that the network gives of an item. */
-static size_t item_values(const struct extractor *x)
-{
-    return x->form == FORM_LOGITS ? x->desc.n_classes
-                                  : encoder_steps(x->encoder) * x->model->backbone.desc.c_out;
-}
-
-/* Numbers that the network gives of a clip; of people there are as many places in each. */
-static size_t clip_values(const struct extractor *x)
-{
-    return item_values(x) * (x->boxes ? clip_boxes_most(x->boxes) : 1);
-}
-
 /* Writes the features [T', C] or scores of item x->done. */
 static int put_item(struct extractor *x, const float *values, struct err *e)
 {
-    size_t steps = encoder_steps(x->encoder), channels = x->model->backbone.desc.c_out;
+    size_t steps = clip_network_steps(x->network), channels = x->model->backbone.desc.c_out;
     struct embedding clip = {{0, channels, x->half}, values};
     uint32_t video = item_video(x, x->done);
     while (item_video(x, x->first_of_video) != video)
@@ -490,7 +469,8 @@ static size_t place_of(const struct extractor *x, size_t first)
     size_t number = 0; /* of the person in the clip */
     while (x->done > number && x->items[x->done - number - 1].row == item->row)
         number++;
-    return (item->row - first) * clip_values(x) + number * item_values(x);
+    return (item->row - first) * clip_network_clip_values(x->network) +
+           number * clip_network_item_values(x->network);
 }
 
 /* Writes what is new of a batch of n rows that begin at `first`. */
@@ -518,76 +498,6 @@ static int next_batch(void *user, struct clip_request *request, struct err *e)
     return request->n_rows > 0;
 }
 
-/* Behind the new encoder. */
-static int classifier_for(struct extractor *x, size_t n, struct err *e)
-{
-    struct classifier_options o = {.n = n, .steps = encoder_steps(x->encoder)};
-    if (x->form != FORM_LOGITS)
-        return 0;
-    if (classifier_new(&x->classifier, x->model, &o, e) < 0)
-        return ERR_FAIL;
-    return classifier_set_weights(x->classifier, e);
-}
-
-static void free_places(struct extractor *x)
-{
-    if (x->device_places)
-        x->backend->ops->release(x->backend, x->device_places);
-    free(x->places);
-    x->places = x->device_places = NULL;
-}
-
-static int localizer_for(struct extractor *x, size_t n, struct err *e)
-{
-    struct localizer_options o = {.n = n, .boxes = clip_boxes_most(x->boxes), .dtype = x->o->dtype};
-    encoder_map(x->encoder, o.map);
-    free_places(x);
-    size_t n_values = n * o.boxes * 4;
-    x->places = mem_new(n_values, sizeof *x->places, e);
-    if (!x->places ||
-        backend_alloc(x->backend, &x->device_places, n_values * sizeof *x->places, e) < 0)
-        return ERR_FAIL;
-    if (localizer_new(&x->localizer, x->model, &o, e) < 0)
-        return ERR_FAIL;
-    return localizer_set_weights(x->localizer, e);
-}
-
-/* What comes behind the encoder. */
-static int head_for(struct extractor *x, size_t n, struct err *e)
-{
-    return x->boxes ? localizer_for(x, n, e) : classifier_for(x, n, e);
-}
-
-static void free_network(struct extractor *x)
-{
-    classifier_free(x->classifier);
-    localizer_free(x->localizer);
-    encoder_free(x->encoder);
-    x->classifier = NULL;
-    x->localizer = NULL;
-    x->encoder = NULL;
-}
-
-static int new_encoder(struct extractor *x, size_t n, size_t length, struct err *e)
-{
-    struct encoder_options o = {
-        .n = n, .length = length, .size = x->crop_size, .dtype = x->o->dtype};
-    free_network(x);
-    if (encoder_new(&x->encoder, x->model, &o, e) < 0)
-        return ERR_FAIL;
-    size_t pixels = length * o.size * o.size * 3 * dtype_bytes(o.dtype); /* twice: the loader's */
-    return memory_check(x->backend, encoder_activation_bytes(x->encoder) + 2 * n * pixels,
-                        "a smaller --batch or --crop-size", e);
-}
-
-/* Clips of a network that one of n is for: where convolutions are measured, every batch has as
- * many, however few of them matter. */
-static size_t network_batch(const struct extractor *x, size_t n)
-{
-    size_t most = x->batch < x->n_rows ? x->batch : x->n_rows;
-    return x->backend->measures ? most : n;
-}
-
 /* Writes the batch before, while the device may be computing the next. */
 static int put_late(struct extractor *x, struct err *e)
 {
@@ -600,76 +510,16 @@ static int put_late(struct extractor *x, struct err *e)
     return rc;
 }
 
-static int encoder_for(struct extractor *x, size_t n, size_t length, struct err *e)
-{
-    struct backend *b = x->backend;
-    n = network_batch(x, n);
-    if (x->encoder && x->encoder_n == n && x->encoder_length == length)
-        return 0;
-    if (put_late(x, e) < 0) /* its form is the old encoder's */
-        return ERR_FAIL;
-    x->encoder_n = n;
-    x->encoder_length = length;
-    b->sizing = b->measures && length > x->longest;
-    int rc = b->sizing ? new_encoder(x, n, length, e) : 0;
-    b->sizing = false;
-    x->longest = length > x->longest ? length : x->longest;
-    if (rc < 0 || new_encoder(x, n, length, e) < 0)
-        return ERR_FAIL;
-    nn_device_tell(b, x->o->ui);
-    if (encoder_set_weights(x->encoder, e) < 0 || head_for(x, n, e) < 0)
-        return ERR_FAIL;
-    ui_progress_text(x->o->ui, "%s", ""); /* nothing is measured any more */
-    return 0;
-}
-
-/* Scores of the people of a batch, in the device's memory. */
-static const float *people_output(struct extractor *x, const struct clip_batch *batch,
-                                  struct err *e)
-{
-    size_t most = clip_boxes_most(x->boxes), map[3];
-    size_t bytes = x->encoder_n * most * 4 * sizeof *x->places;
-    memset(x->places, 0, bytes);
-    for (size_t i = 0; i < batch->n; i++) {
-        const struct sample *row = &batch->rows[CLIP_SINGLE][i];
-        const struct sample_box *box;
-        size_t n = clip_boxes_of(x->boxes, row, &box);
-        for (size_t k = 0; k < n; k++)
-            clip_boxes_in_crop(x->boxes, row, &box[k], x->places + (i * most + k) * 4);
-    }
-    struct backend *b = x->backend;
-    if (b->ops->post(b, x->device_places, x->places, bytes, e) < 0)
-        return NULL;
-    return localizer_forward(x->localizer, encoder_map(x->encoder, map), x->device_places, NULL,
-                             e) < 0
-               ? NULL
-               : localizer_logits(x->localizer);
-}
-
-/* What the network gives of the batch, in the device's memory. */
-static const float *network_output(struct extractor *x, const struct clip_batch *batch,
-                                   struct err *e)
-{
-    if (encoder_for(x, batch->n, batch->length[CLIP_SINGLE], e) < 0 ||
-        encoder_forward(x->encoder, batch->pixels[CLIP_SINGLE], NORM_RUNNING, e) < 0)
-        return NULL;
-    const float *features = encoder_features(x->encoder);
-    if (x->form != FORM_LOGITS)
-        return features;
-    if (x->boxes)
-        return people_output(x, batch, e);
-    return classifier_forward(x->classifier, features, NULL, e) < 0
-               ? NULL
-               : classifier_logits(x->classifier);
-}
-
 static int one_batch(struct extractor *x, const struct clip_batch *batch, struct err *e)
 {
     struct backend *b = x->backend;
-    const float *output = network_output(x, batch, e);
+    if (!clip_network_fits(x->network, batch) && /* what is late has the old network's form */
+        (put_late(x, e) < 0 || clip_network_fit(x->network, batch, e) < 0))
+        return ERR_FAIL;
+    const float *output = clip_network_forward(x->network, batch, e);
     if (!output || put_late(x, e) < 0)
         return ERR_FAIL;
-    size_t n_values = batch->n * clip_values(x);
+    size_t n_values = batch->n * clip_network_clip_values(x->network);
     float *values = mem_new(n_values, sizeof *values, e);
     if (!values)
         return ERR_FAIL;
@@ -684,6 +534,17 @@ static int one_batch(struct extractor *x, const struct clip_batch *batch, struct
     return 0;
 }
 
+static int start_network(struct extractor *x, struct err *e)
+{
+    struct clip_network_options o = {.model = x->model,
+                                     .boxes = x->boxes,
+                                     .crop_size = x->crop_size,
+                                     .dtype = x->o->dtype,
+                                     .most = x->batch < x->n_rows ? x->batch : x->n_rows,
+                                     .ui = x->o->ui};
+    return clip_network_new(&x->network, &o, e);
+}
+
 static int start_loader(struct extractor *x, struct err *e)
 {
     struct loader_options o = {.frames = x->frames,
@@ -692,7 +553,7 @@ static int start_loader(struct extractor *x, struct err *e)
                                    x->samples ? samples_n_videos(x->samples) : x->plan.n_videos,
                                .origin = x->o->samples ? x->o->samples : "plan",
                                .backend = x->backend,
-                               .room = network_batch(x, 1),
+                               .room = clip_network_room(x->network, 1),
                                .clips = {.crop_size = x->crop_size, .dtype = x->o->dtype},
                                .source = next_batch,
                                .user = x};
@@ -704,7 +565,9 @@ static int loop(struct extractor *x, struct err *e)
 {
     const struct clip_batch *batch;
     struct err second = {0};
-    int rc = start_loader(x, e);
+    int rc = start_network(x, e);
+    if (rc == 0)
+        rc = start_loader(x, e);
     while (rc >= 0 && !stop_requested() && (rc = loader_next(x->loader, &batch, e)) > 0)
         rc = one_batch(x, batch, e);
     if (put_late(x, rc < 0 ? &second : e) < 0 && rc >= 0) /* also of a run that fails */
@@ -752,7 +615,7 @@ static int extract(struct extractor *x, struct err *e)
 static void extractor_release(struct extractor *x)
 {
     loader_free(x->loader);
-    free_network(x);
+    clip_network_free(x->network);
     clip_boxes_free(x->boxes);
     store_abandon(x->writer);
     codec_free(x->codec);
@@ -761,7 +624,6 @@ static void extractor_release(struct extractor *x)
     free(x->pooled);
     free(x->rows);
     free(x->items);
-    free_places(x);
     plan_release(&x->plan);
     index_close(x->index);
     samples_close(x->samples);
