@@ -131,11 +131,22 @@ char *file_target(const char *path, struct err *e)
     return at;
 }
 
+/* What /dev/stdout may lead to: an open file that was removed, or never had a name. Its link names
+ * something that is not it. */
+static bool is_nameless(const char *path, const struct stat *st)
+{
+    struct stat at;
+    char *target = file_target(path, NULL);
+    bool found = target && lstat(target, &at) == 0 && is_same_place(&at, st);
+    free(target);
+    return !found;
+}
+
 int file_out_open(struct file_out **out, const char *path, struct err *e)
 {
     struct stat st;
     int fd = -1;
-    bool direct = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+    bool direct = stat(path, &st) == 0 && (!S_ISREG(st.st_mode) || is_nameless(path, &st));
     if (direct && S_ISDIR(st.st_mode))
         return err_set(e, "%s: is a folder", path);
     struct file_out *f = mem_new(1, sizeof *f, e);
@@ -143,10 +154,8 @@ int file_out_open(struct file_out **out, const char *path, struct err *e)
         return ERR_FAIL;
     f->target = direct ? mem_strdup(path, e) : file_target(path, e);
     int rc = f->target ? 0 : ERR_FAIL;
-    if (rc == 0 && !direct) {
-        temporary_sweep(f->target);
+    if (rc == 0 && !direct)
         rc = temporary_open(f->target, &f->temporary, &fd, e);
-    }
     if (rc == 0) {
         f->stream = direct ? fopen(path, "we") : fdopen(fd, "w");
         if (!f->stream)
@@ -228,8 +237,10 @@ int file_out_check(const char *path, struct err *e)
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
         return access(path, W_OK) < 0 ? err_errno(e, "%s", path) : 0;
     int rc = file_out_open(&f, path, e);
-    if (rc == 0)
+    if (rc == 0) {
+        temporary_sweep(f->target); /* but not its own */
         file_out_abandon(f);
+    }
     return rc;
 }
 

@@ -32,7 +32,8 @@ int file_out_open(struct file_out **f, const char *path, struct err *e);
 FILE *file_out_stream(struct file_out *f);
 int file_out_publish(struct file_out *f, struct err *e);
 void file_out_abandon(struct file_out *f); /* removes the temporary; NULL is allowed */
-/* Before long work: whether file_out_open would succeed. Leaves nothing behind. */
+/* Before long work: whether file_out_open would succeed. Leaves nothing behind, and removes what
+ * killed processes left of this file. */
 int file_out_check(const char *path, struct err *e);
 
 /* rename(from, to) after syncing `from`, then syncs the folder. */

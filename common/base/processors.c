@@ -91,7 +91,9 @@ int mem_check(size_t bytes, struct err *e)
 {
     void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED)
-        return err_code(e, ERR_SHORTAGE, "out of memory (%zu MiB more are not to be had)",
+        return err_code(e, ERR_SHORTAGE,
+                        "out of memory (%zu MiB more are not to be had; see ulimit -v; fewer "
+                        "--threads need less)",
                         bytes >> 20);
     munmap(block, bytes);
     return 0;

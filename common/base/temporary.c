@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stddef.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,13 @@
 
 static const char mark[] = ".teg-", ending[] = ".tmp";
 enum { N_DIGITS = 8 };
+
+/* Characters of a file's name that its temporary begins with: names have NAME_MAX at most. */
+static size_t kept_of(const char *base)
+{
+    size_t len = strlen(base), most = NAME_MAX - (sizeof mark - 1) - N_DIGITS - (sizeof ending - 1);
+    return len < most ? len : most;
+}
 
 /* 1: opened; 0: the name is taken, or a sweep took the file before it was locked. */
 static int try_name(const char *path, int *fd)
@@ -39,7 +48,9 @@ int temporary_open(const char *target, char **path, int *fd, struct err *e)
         char *name;
         if (getentropy(&number, sizeof number) < 0)
             return err_errno(e, "%s", target);
-        if (asprintf(&name, "%s%s%0*" PRIx32 "%s", target, mark, N_DIGITS, number, ending) < 0)
+        int len = (int)(path_base(target) - target + (ptrdiff_t)kept_of(path_base(target)));
+        if (asprintf(&name, "%.*s%s%0*" PRIx32 "%s", len, target, mark, N_DIGITS, number, ending) <
+            0)
             return err_set(e, "%s: out of memory", target);
         int rc = try_name(name, fd);
         if (rc == 1) {
@@ -54,7 +65,7 @@ int temporary_open(const char *target, char **path, int *fd, struct err *e)
 
 static bool is_of(const char *name, const char *base)
 {
-    size_t base_len = strlen(base), mark_len = sizeof mark - 1;
+    size_t base_len = kept_of(base), mark_len = sizeof mark - 1;
     if (strncmp(name, base, base_len) != 0 || strncmp(name + base_len, mark, mark_len) != 0)
         return false;
     const char *digits = name + base_len + mark_len;

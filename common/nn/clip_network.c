@@ -130,11 +130,15 @@ int clip_network_fit(struct clip_network *n, const struct clip_batch *batch, str
     int rc = b->sizing ? new_encoder(n, e) : 0;
     b->sizing = false;
     n->longest = n->length > n->longest ? n->length : n->longest;
-    if (rc < 0 || new_encoder(n, e) < 0)
+    if (rc < 0 || new_encoder(n, e) < 0) {
+        free_layers(n);
         return ERR_FAIL;
+    }
     nn_device_tell(b, n->o.ui);
-    if (encoder_set_weights(n->encoder, e) < 0 || new_head(n, e) < 0)
+    if (encoder_set_weights(n->encoder, e) < 0 || new_head(n, e) < 0) {
+        free_layers(n);
         return ERR_FAIL;
+    }
     ui_progress_text(n->o.ui, "%s", ""); /* nothing is measured any more */
     return 0;
 }

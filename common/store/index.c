@@ -491,8 +491,10 @@ const struct store *index_store(const struct index *x)
 char *index_root(const struct index *x)
 {
     const char *root = json_str(json_member(store_meta(x->store)->settings, "root"));
-    char *folder = path_folder(store_path(x->store));
+    char *place = file_target(store_path(x->store), NULL);
+    char *folder = place ? path_folder(place) : NULL;
     char *path = folder ? path_join(folder, root ? root : ".") : NULL;
+    free(place);
     free(folder);
     return path;
 }

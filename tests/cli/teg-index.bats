@@ -226,6 +226,10 @@ find_video() {
         expect_status 0
         [[ -L link.lmdb && -f far/real.lmdb && ! -e far/real.lmdb.part ]]
     done
+    for name in link.lmdb far/real.lmdb; do # videos are found from where it is
+        tool teg-decode -q --index $name --short-side 32 --force -o frames.lmdb
+        expect_status 0
+    done
     tool teg-index -q --videos videos --force -o folder
     expect_error 1 "folder: is a folder"
     [ ! -e folder.part ]

@@ -46,11 +46,26 @@ static void first_signal(void)
     _exit(0);
 }
 
+/* One that comes with the first is the same request. */
+static void twin_signals(void)
+{
+    const struct timespec while_taken = {.tv_nsec = 300000000};
+    stop_install();
+    send(SIGTERM);
+    send(SIGINT);
+    send(SIGTERM);
+    await_request();
+    nanosleep(&while_taken, NULL);
+    _exit(0);
+}
+
 static void second_signal(void)
 {
+    const struct timespec later = {.tv_nsec = 400000000};
     stop_install();
     send(SIGTERM);
     await_request();
+    nanosleep(&later, NULL);
     send(SIGINT);
     for (;;)
         pause();
@@ -99,6 +114,7 @@ static void test_stop(void **state)
     int status = in_child(second_signal);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGINT);
+    assert_int_equal(in_child(twin_signals), 0);
     assert_int_equal(in_child(threads_are_spared), 0);
     assert_int_equal(in_child(ignored_signal), 0);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -57,6 +58,42 @@ static void test_names(void **state)
 }
 
 /* What a killed writer left goes with the next one; all that has another name stays. */
+/* A name as long as may be has room for one, which a sweep knows. */
+static void test_long_names(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char name[256] = {0}, *path;
+    int fd;
+    memset(name, 'n', 255);
+    const char *target = support_path(folder, name);
+    support_ok(file_write(target, "x", 1, &e), &e);
+    support_ok(temporary_open(target, &path, &fd, &e), &e);
+    close(fd);
+    assert_true(file_exists(path));
+    temporary_sweep(target);
+    assert_false(file_exists(path));
+    free(path);
+}
+
+/* An open file without a name, as /dev/stdout may be one, is written itself. */
+static void test_nameless(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char path[64], got[4] = {0};
+    int fd = open(folder, O_TMPFILE | O_RDWR, 0600);
+    if (fd < 0)
+        skip();
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    support_ok(file_write(path, "yes", 3, &e), &e);
+    assert_int_equal(pread(fd, got, 3, 0), 3);
+    assert_string_equal(got, "yes");
+    close(fd);
+    assert_int_equal(rmdir(folder), 0); /* nothing lies there */
+    assert_int_equal(mkdir(folder, 0777), 0);
+}
+
 static void test_sweep(void **state)
 {
     (void)state;
@@ -94,6 +131,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_long_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nameless, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sweep, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
