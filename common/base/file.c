@@ -131,6 +131,15 @@ char *file_target(const char *path, struct err *e)
     return at;
 }
 
+char *file_target_folder(const char *path, struct err *e)
+{
+    char *target = file_target(path, e), *folder = target ? path_folder(target) : NULL;
+    if (target && !folder)
+        err_set(e, "%s: out of memory", path);
+    free(target);
+    return folder;
+}
+
 /* What /dev/stdout may lead to: an open file that was removed, or never had a name. Its link names
  * something that is not it. */
 static bool is_nameless(const char *path, const struct stat *st)

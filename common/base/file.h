@@ -21,6 +21,8 @@ bool file_is_same(const char *a, const char *b);
  * frees.
  */
 char *file_target(const char *path, struct err *e);
+/* The folder in which that lies. Caller frees. */
+char *file_target_folder(const char *path, struct err *e);
 
 /* Writes a file beside PATH (temporary.h), syncs, renames over PATH, syncs the folder. Links are
  * followed; devices and pipes are written directly. */

@@ -130,9 +130,8 @@ static struct json *new_settings(const struct build *b, struct err *e)
 {
     const struct index_options *o = b->options;
     struct json *j = json_new_object();
-    char *place = file_target(o->output, e), *folder = place ? path_folder(place) : NULL;
+    char *folder = file_target_folder(o->output, e);
     char *root = folder ? path_relative(o->import.videos, folder, e) : NULL;
-    free(place);
     free(folder);
     if (!root || !j || json_add(j, "format", json_new_str(o->importer->name)) < 0 ||
         json_add(j, "root", json_new_str(root)) < 0 ||

@@ -115,6 +115,14 @@ static int new_head(struct clip_network *n, struct err *e)
     return n->o.boxes ? new_localizer(n, e) : new_classifier(n, e);
 }
 
+static int new_layers(struct clip_network *n, struct err *e)
+{
+    if (new_encoder(n, e) < 0)
+        return ERR_FAIL;
+    nn_device_tell(n->backend, n->o.ui);
+    return encoder_set_weights(n->encoder, e) < 0 ? ERR_FAIL : new_head(n, e);
+}
+
 bool clip_network_fits(const struct clip_network *n, const struct clip_batch *batch)
 {
     return n->encoder && n->n == clip_network_room(n, batch->n) &&
@@ -130,17 +138,13 @@ int clip_network_fit(struct clip_network *n, const struct clip_batch *batch, str
     int rc = b->sizing ? new_encoder(n, e) : 0;
     b->sizing = false;
     n->longest = n->length > n->longest ? n->length : n->longest;
-    if (rc < 0 || new_encoder(n, e) < 0) {
+    if (rc == 0)
+        rc = new_layers(n, e);
+    if (rc == 0)
+        ui_progress_text(n->o.ui, "%s", ""); /* nothing is measured any more */
+    else
         free_layers(n);
-        return ERR_FAIL;
-    }
-    nn_device_tell(b, n->o.ui);
-    if (encoder_set_weights(n->encoder, e) < 0 || new_head(n, e) < 0) {
-        free_layers(n);
-        return ERR_FAIL;
-    }
-    ui_progress_text(n->o.ui, "%s", ""); /* nothing is measured any more */
-    return 0;
+    return rc;
 }
 
 /* -- running -- */

@@ -491,10 +491,8 @@ const struct store *index_store(const struct index *x)
 char *index_root(const struct index *x)
 {
     const char *root = json_str(json_member(store_meta(x->store)->settings, "root"));
-    char *place = file_target(store_path(x->store), NULL);
-    char *folder = place ? path_folder(place) : NULL;
+    char *folder = file_target_folder(store_path(x->store), NULL);
     char *path = folder ? path_join(folder, root ? root : ".") : NULL;
-    free(place);
     free(folder);
     return path;
 }

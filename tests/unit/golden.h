@@ -28,9 +28,9 @@ static inline void golden_each_folder(const char *name, void (*check)(const char
 {
     const char *root = golden_path(name);
     int n_done = 0;
-    DIR *folder = opendir(root);
-    assert_non_null(folder);
-    for (struct dirent *entry; (entry = readdir(folder));) {
+    DIR *list = opendir(root);
+    assert_non_null(list);
+    for (struct dirent *entry; (entry = readdir(list));) {
         char path[1024];
         snprintf(path, sizeof path, "%s/%s/expected.json", root, entry->d_name);
         if (!file_exists(path))
@@ -39,7 +39,7 @@ static inline void golden_each_folder(const char *name, void (*check)(const char
         check(path, user);
         n_done++;
     }
-    closedir(folder);
+    closedir(list);
     assert_true(n_done > 0);
     print_message("# %d cases of %s\n", n_done, root);
 }

@@ -6,7 +6,7 @@
 #include "common/base/cli.h"
 #include "common/base/file.h"
 #include "common/base/version.h"
-#include "tests/unit/support.h"
+#include "tests/unit/folder_support.h"
 
 /* A small tool as they all are; --fail chooses how its one library call ends. */
 struct request {
@@ -80,22 +80,6 @@ static int tool_main(int argc, char **argv)
     else if (r.fail == 3)
         rc = err_code(&e, ERR_STOPPED, "repeat with --resume");
     return cli_finish(&cli, rc, &e);
-}
-
-static char folder[256];
-
-static int set_up(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
 }
 
 static void redirect(int fd, const char *path)

@@ -6,24 +6,8 @@
 #include "common/base/json.h"
 #include "common/eval/detect.h"
 #include "common/store/embeddings.h"
+#include "tests/unit/folder_support.h"
 #include "tests/unit/oracle_file.h"
-#include "tests/unit/support.h"
-
-static char folder[512];
-
-static int set_up(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
-}
 
 /* -- colours and cuts -- */
 

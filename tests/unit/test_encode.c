@@ -5,25 +5,9 @@
 #include "common/video/decode.h"
 #include "common/video/encode.h"
 #include "common/video/nv12.h"
-#include "tests/unit/support.h"
+#include "tests/unit/folder_support.h"
 
 enum { WIDTH = 32, HEIGHT = 24, BYTES = WIDTH * HEIGHT * 3 / 2, N_FRAMES = 20 };
-
-static char folder[256];
-
-static int set_up(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
-}
 
 static struct encode_options options(enum encode_codec codec)
 {

@@ -5,24 +5,8 @@
 #include "common/eval/gebd_file.h"
 #include "common/eval/gebd_scores.h"
 #include "common/store/embeddings.h"
+#include "tests/unit/folder_support.h"
 #include "tests/unit/golden.h"
-#include "tests/unit/support.h"
-
-static char folder[512];
-
-static int set_up(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
-}
 
 static struct json *parse(const char *text)
 {

@@ -10,23 +10,7 @@
 #include "common/store/index.h"
 #include "common/store/safetensors.h"
 #include "tests/unit/clip_support.h"
-#include "tests/unit/support.h"
-
-static char folder[256];
-
-static int set_up(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
-}
+#include "tests/unit/folder_support.h"
 
 /* -- the files that are looked at -- */
 

@@ -2,23 +2,7 @@
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "common/store/safetensors.h"
-#include "tests/unit/support.h"
-
-static char folder[256];
-
-static int set_up(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
-}
+#include "tests/unit/folder_support.h"
 
 static const float weights[6] = {0, 1, 2.5f, -3, 1e-30f, 5};
 static const uint16_t halves[4] = {0x3f80, 0x4000, 0xbf80, 0};

@@ -6,24 +6,8 @@
 
 #include "common/base/file.h"
 #include "common/store/index.h"
+#include "tests/unit/folder_support.h"
 #include "tests/unit/store_support.h"
-#include "tests/unit/support.h"
-
-static char folder[256];
-
-static int set_up(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
-}
 
 /* -- writing and reading -- */
 

@@ -7,25 +7,9 @@
 #include "common/datasets/importer.h"
 #include "common/datasets/synth_files.h"
 #include "common/datasets/video_files.h"
-#include "tests/unit/support.h"
+#include "tests/unit/folder_support.h"
 
 enum { N_VIDEOS = 24 };
-
-static char folder[256];
-
-static int set_up(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
-}
 
 /* A data set that was written, and what its importer makes of it. */
 struct set {

@@ -6,23 +6,7 @@
 #include "common/base/buf.h"
 #include "common/base/file.h"
 #include "common/base/ui.h"
-#include "tests/unit/support.h"
-
-static char folder[256];
-
-static int set_up(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
-}
+#include "tests/unit/folder_support.h"
 
 /* Runs `body` in a child whose stderr goes to a file; returns the text in `out`, NUL-terminated. */
 static void capture(void (*body)(void), struct buf *out)
