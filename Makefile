@@ -23,6 +23,7 @@ V ?=##                     1: show the whole commands
 SUITES ?=##                test suites to run (all): unit ops fuzz schema style cli e2e
 TIERS ?= build test##      package lists that `make deps` installs: build test optional
 CUDA ?= auto##             1: stop when CUDA is not found, 0: build without it
+MPI ?= auto##              0: build without it
 CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(or $(shell command -v nvcc),/usr/local/cuda/bin/nvcc))##  CUDA toolkit
 CUDA_ARCHS ?= 80 90 100##  GPU generations to compile for, the last one also as PTX
 
@@ -54,18 +55,22 @@ lib.cmocka   := libcmocka-dev    -lcmocka     stdarg.h,stddef.h,stdint.h,setjmp.
 lib.cudart   := CUDA-toolkit     -Wl,-lcudart_static,-ldl,-lrt,-lpthread  cuda_runtime_api.h  cudaMalloc  CUDART_VERSION/1000 CUDART_VERSION%1000/10
 lib.cublaslt := CUDA-toolkit     -lcublasLt   cublasLt.h              cublasLtMatmul           CUBLAS_VER_MAJOR CUBLAS_VER_MINOR CUBLAS_VER_PATCH
 lib.cudnn    := cuDNN-9          -lcudnn      cudnn.h                 cudnnBackendExecute      CUDNN_MAJOR CUDNN_MINOR CUDNN_PATCHLEVEL
+lib.mpi      := libopenmpi-dev   -lmpi        mpi.h                   MPI_Init_thread          MPI_VERSION MPI_SUBVERSION
+lib.nccl     := NCCL             -lnccl       nccl.h                  ncclAllReduce            NCCL_MAJOR NCCL_MINOR NCCL_PATCH
 
 required := argp openmp lmdb zstd json-c csv png xxhash onednn avformat avcodec swscale avutil
 cuda_libs := cudart cublaslt cudnn
-optional := cmocka $(cuda_libs)
+optional := cmocka mpi $(cuda_libs) nccl
 without.cmocka := no unit tests
+without.mpi := training by one process only
+without.nccl := training on one GPU only
 $(foreach l,$(cuda_libs) nvcc,$(eval without.$l := no GPU))
 
 # What Debian and Ubuntu call it all. `make demo` needs the first list, `make test` the second too.
 packages_build := gcc $(foreach l,$(filter-out openmp,$(required)),$(firstword $(lib.$l)))
 packages_test := libcmocka-dev bats mandoc lmdb-utils zstd jq
 packages_demo := gnuplot-nox
-packages_optional := clang-format shellcheck ffmpeg python3 $(packages_demo)
+packages_optional := libopenmpi-dev openmpi-bin clang-format shellcheck ffmpeg python3 $(packages_demo)
 
 # ---- Probes -----------------------------------------------------------------------------------------
 
@@ -101,13 +106,16 @@ endef
 ifneq ($(filter-out $(bare_goals),$(goals)),)
 flags.cuda := -isystem $(CUDA_HOME)/include
 ldflags.cuda := -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64
-$(foreach l,$(cuda_libs),$(eval flags.$l := $(flags.cuda))$(eval ldflags.$l := $(ldflags.cuda)))
+$(foreach l,$(cuda_libs) nccl,$(eval flags.$l := $(flags.cuda))$(eval ldflags.$l := $(ldflags.cuda)))
+mpi_show := $(shell mpicc -show 2>/dev/null)
+flags.mpi := $(patsubst -I%,-isystem %,$(filter -I%,$(mpi_show)))
+ldflags.mpi := $(filter -L% -Wl$(comma)%,$(mpi_show))
 
 wanted := $(required) $(if $(filter $(test_goals),$(goals)),cmocka)
 wanted_programs := $(CC) $(if $(filter $(test_goals),$(goals)),bats mandoc jq)
 results := $(patsubst %,$(probes)/%.mk,$(required) $(optional))
 
-$(eval $(call stamp,$(probes)/settings,$(CC) $(EXTRA_CFLAGS) $(EXTRA_LDFLAGS) $(CUDA_HOME) $(CPATH) $(LIBRARY_PATH)))
+$(eval $(call stamp,$(probes)/settings,$(CC) $(EXTRA_CFLAGS) $(EXTRA_LDFLAGS) $(CUDA_HOME) $(mpi_show) $(CPATH) $(LIBRARY_PATH)))
 
 $(results): $(probes)/%.mk: Makefile $(probes)/settings
 	@{ printf '#include <%s>\n' stdio.h $(call headers,$*); \
@@ -150,14 +158,17 @@ endif
 
 has_cuda := $(and $(NVCC),$(shell command -v g++),$(have.cudart),$(have.cublaslt),$(have.cudnn))
 with_cuda := $(if $(filter-out 0,$(CUDA)),$(if $(has_cuda),$(if $(wildcard kernels/cuda/*.cu),1)))
+with_mpi := $(if $(filter-out 0,$(MPI)),$(if $(have.mpi),1))
+with_nccl := $(and $(with_cuda),$(with_mpi),$(have.nccl))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Wno-psabi -Wno-format-truncation
 CPPFLAGS := -I. -D_GNU_SOURCE -include common/base/banned.h \
-    -DTEG_CUDA=$(or $(with_cuda),0) $(if $(with_cuda),$(flags.cuda))
+    -DTEG_CUDA=$(or $(with_cuda),0) -DTEG_MPI=$(or $(with_mpi),0) -DTEG_NCCL=$(if $(with_nccl),1,0) \
+    $(if $(with_cuda),$(flags.cuda)) $(if $(with_mpi),$(flags.mpi))
 CFLAGS := -std=c11 $(OPT) -ffp-contract=off -fno-math-errno $(WARNINGS) $(EXTRA_CFLAGS)
-LDFLAGS := -Wl,--as-needed -fopenmp $(if $(with_cuda),$(ldflags.cuda)) $(EXTRA_LDFLAGS)
-# cuDNN and cuBLASLt are loaded when a GPU is opened: what is built here runs where they are absent.
-LDLIBS := $(foreach l,$(required) $(if $(with_cuda),cudart),$(call link,$l)) \
+LDFLAGS := -Wl,--as-needed -fopenmp $(if $(with_cuda),$(ldflags.cuda)) $(if $(with_mpi),$(ldflags.mpi)) $(EXTRA_LDFLAGS)
+# cuDNN, cuBLASLt and NCCL are loaded when a GPU is opened: what is built here runs where they are absent.
+LDLIBS := $(foreach l,$(required) $(if $(with_cuda),cudart) $(if $(with_mpi),mpi),$(call link,$l)) \
     $(if $(with_cuda),-lstdc++) -lm -lpthread -ldl
 GENCODE := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$a,code=sm_$a) \
     -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
@@ -257,16 +268,18 @@ gpu-pack: $(tools:%=$(BUILD)/%) $(gpu_tests:%.c=$(BUILD)/%) $(bench_bin) $(helpe
 emulated := $(BUILD)/emulated
 major = $(firstword $(subst ., ,$(have.$1)))
 emulated_kernels := $(if $(with_cuda),$(patsubst %.cu,$(emulated)/%.o,$(wildcard kernels/cuda/*.cu)) $(emulated)/tests/emulator/emulator.o)
-emulated_libs := $(if $(with_cuda),$(emulated)/libcudnn.so.$(call major,cudnn) $(emulated)/libcublasLt.so.$(call major,cublaslt))
+emulated_libs := $(if $(with_cuda),$(emulated)/libcudnn.so.$(call major,cudnn) $(emulated)/libcublasLt.so.$(call major,cublaslt)) \
+    $(if $(with_nccl),$(emulated)/libnccl.so.$(call major,nccl))
 emulated_runtime := $(BUILD)/tests/emulator/emulated_runtime.o $(BUILD)/tests/emulator/emulated_stream.o
 emulated_tests := $(if $(with_cuda),$(filter-out %/test_backbone,$(gpu_tests:%.c=$(emulated)/%)))
+emulated_helpers := $(if $(with_nccl),$(emulated)/tests/unit/helper_processes)
 EMULATED_CXXFLAGS = -std=c++17 -O2 -g -ffp-contract=off -Wall -I. -Itests/emulator/include $(flags.cuda) $(EXTRA_CFLAGS)
 
 # Tools whose GPU is the processor; the others beside them are the usual ones.
 emulated_tools := $(if $(with_cuda),$(emulated)/teg-train $(emulated)/teg-extract)
 emulated_links := $(filter-out $(emulated_tools),$(tools:%=$(emulated)/%))
 
-emulate: $(emulated_tests) $(emulated_libs) $(emulated_tools) $(emulated_links) ## the tests of kernels for GPUs, run on the processor
+emulate: $(emulated_tests) $(emulated_helpers) $(emulated_libs) $(emulated_tools) $(emulated_links) ## the tests of kernels for GPUs, run on the processor
 	@[ "$(with_cuda)" ] || { echo 'make: the emulator needs the CUDA toolkit, see `make info`' >&2; exit 1; }
 	@tests/emulator/run $(emulated) $(emulated_tests)
 
@@ -289,6 +302,10 @@ $(emulated)/libcudnn.so.%: tests/emulator/emulated_dnn.c $(BUILD)/flags
 $(emulated)/libcublasLt.so.%: tests/emulator/emulated_blas.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -o $@
+
+$(emulated)/libnccl.so.%: tests/emulator/emulated_nccl.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< $(ldflags.mpi) $(call link,mpi) -o $@
 
 $(emulated)/tests/%: $(BUILD)/tests/%.o $(emulated_kernels) $(emulated_runtime) $(BUILD)/libtest.a $(BUILD)/libteg.a $(BUILD)/flags.link
 	@mkdir -p $(@D)

@@ -61,7 +61,10 @@ int backend_open(struct backend **out, const struct backend_options *options, st
     struct backend *b = mem_new(1, sizeof *b, e);
     if (!b)
         return ERR_FAIL;
-    b->n_threads = options->n_threads ? options->n_threads : pool_n_processors();
+    b->processes = options->processes;
+    b->n_threads = options->n_threads ? options->n_threads
+                   : b->processes     ? b->processes->n_threads
+                                      : pool_n_processors();
     int rc = cpu ? 0 : open_gpu(b, options, cuda, e);
     if (rc == 0)
         rc = cpu_open(b, e);

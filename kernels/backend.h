@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "kernels/processes.h"
 #include "kernels/tensor.h"
 
 #ifdef __cplusplus
@@ -51,7 +52,8 @@ struct backend {
     /* Set by the caller for a while: conv_new measures nothing, and gives what takes memory but
      * cannot be run. So a run that has no room is found out at once. */
     bool sizing;
-    void *state;     /* of the implementation */
+    const struct processes *processes; /* NULL: one */
+    void *state;                       /* of the implementation */
     struct err note; /* for the user, "" for none: why a GPU that is there is not used, or slow */
 };
 
@@ -74,6 +76,9 @@ struct backend_options {
      */
     int (*measuring)(void *user, size_t n_before, struct err *e);
     void *user;
+    /* Those that compute together, each with its own backend; the processors of the default are
+     * then this one's part, "auto" and "cuda" its own GPU. NULL: one. */
+    const struct processes *processes;
     bool tf32; /* products of float32 may round their factors to 10 bits, where the device can */
 };
 
@@ -230,7 +235,7 @@ struct norm_grad_finish_args {
     double count;
     const double *sums; /* [2, C]: sum g, sum g * (c - mean) */
     const float *gamma, *inv_std;
-    float *d_gamma, *d_beta; /* accumulated */
+    float *d_gamma, *d_beta; /* accumulated; NULL: not wanted */
     bool frozen;             /* statistics were constants (inference mode): b = k = 0 */
     float *a, *b, *k;        /* [C] out: dc = a * g + b * (c - mean) + k */
 };

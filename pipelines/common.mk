@@ -37,6 +37,8 @@ SHARDS ?= 1##                 files that frames, and embeddings, are written to
 DEVICE ?= auto##              auto, cpu or cuda
 DECODER ?= cpu##              what decodes the videos: cpu or cuda
 PRECISION ?= f32##            f32, bf16 or tf32
+PROCESSES ?= 1##              that train a model together, with a GPU each (LAUNCHER starts them)
+LAUNCHER ?= mpirun -n $(PROCESSES)##  what starts several of them; on several machines with their names
 RECOMPUTE ?=##                1: training keeps less in memory and computes it again
 MAX_BAD ?= 0##                videos that may be missing or broken
 AUGMENT ?= paper##            of the pre-training: paper, or gentle for small pictures and few steps
@@ -81,6 +83,10 @@ $(call want_path,OUT,$(call given,OUT))
 $(call want_values,$(MAKEFILE_LIST))
 $(call want_paths,BIN)
 run = $(BIN)/teg-$1$(addprefix $() --threads ,$(if $(shard),$(share),$(THREADS)))
+ifneq ($(shell [[ '$(PROCESSES)' =~ ^[1-9][0-9]{0,3}$$ ]] && echo right),right)
+$(error PROCESSES=$(PROCESSES): want a number from 1 to 9999)
+endif
+launch = $(if $(filter-out 1,$(PROCESSES)),$(LAUNCHER) )
 device := --device $(DEVICE) --precision $(PRECISION)
 
 # How many may be bad decides whether a stage succeeds, not what it writes.
@@ -175,7 +181,7 @@ $(drawn): %: $(clips) %.settings | $(BIN)/teg-sample
 # --force replaces an earlier model; a checkpoint of the same run is gone on from all the same.
 folder = $(patsubst $(OUT)/%/,%,$(dir $@))
 $(foreach m,$(trained),$(call model_file,$m)): %: $$(call draw_file,$$(folder)) $$(call init_file,$$(folder)) $(frames) %.settings | $(all_plans:%=$(OUT)/plans/%.lmdb) $(BIN)/teg-train
-	$(call run,train) --frames $(OUT)/frames.lmdb --samples $<$(addprefix $() --init ,$(call init_file,$(folder))) $(options)$(if $(filter-out 0,$(RECOMPUTE)), --recompute) \
+	$(launch)$(call run,train) --frames $(OUT)/frames.lmdb --samples $<$(addprefix $() --init ,$(call init_file,$(folder))) $(options)$(if $(filter-out 0,$(RECOMPUTE)), --recompute) \
 	    --log $(@D)/train.jsonl --force -o $@
 
 $(foreach m,$(taken),$(call model_file,$m)): %: $$(call taken_file,$$(folder)) %.settings

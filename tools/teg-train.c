@@ -379,5 +379,5 @@ int main(int argc, char **argv)
     r.o.ui = cli.ui;
     struct err e = {0};
     int rc = train_run(&r.o, &e);
-    return cli_finish(&cli, rc, &e);
+    return cli_finish(&cli, rc, *e.text ? &e : NULL); /* of several processes one speaks */
 }

@@ -163,15 +163,20 @@ static int plan_rows(const struct loader *l, struct slot *s, size_t n_rows, stru
     return 0;
 }
 
-static void plan_items(struct slot *s, size_t n_rows)
+static void plan_items(const struct loader *l, struct slot *s, size_t n_rows)
 {
+    const struct share *share = &l->options.share;
+    size_t n_roles = s->batch.n_roles;
     s->n_items = 0;
     for (size_t from = 0, to; from < n_rows; from = to) {
         const struct sample *first = &s->rows[from];
         for (to = from + 1; to < n_rows && to - from < MAX_ITEM_ROWS; to++)
-            if (s->batch.n_roles == 2 ? to - from == 2 : !same_clip(first, &s->rows[to]))
+            if (n_roles == 2 ? to - from == 2
+                             : !same_clip(first, &s->rows[to]) ||
+                                   share_has(share, to) != share_has(share, from))
                 break;
-        s->items[s->n_items++] = (struct item){from, to};
+        if (share_has(share, from / n_roles))
+            s->items[s->n_items++] = (struct item){from, to};
     }
     s->next_item = s->n_done = 0;
     s->bad_item = s->n_items;
@@ -182,6 +187,7 @@ static int slot_allocate(struct loader *l, struct slot *s, struct err *e)
 {
     struct backend *b = l->options.backend;
     size_t n = s->batch.n > l->options.room ? s->batch.n : l->options.room;
+    n = share_count(&l->options.share, n);
     for (size_t role = 0; role < s->batch.n_roles; role++) {
         size_t bytes = n * clips_bytes(&l->options.clips, s->batch.length[role]);
         if (bytes > s->pixels_bytes[role]) {
@@ -210,7 +216,7 @@ static int plan_slot(struct loader *l, struct slot *s, const struct clip_request
     s->batch.first_row = r->first_row;
     if ((rc = plan_rows(l, s, r->n_rows, e)) < 0 || (rc = slot_allocate(l, s, e)) < 0)
         return rc;
-    plan_items(s, r->n_rows);
+    plan_items(l, s, r->n_rows);
     return 0;
 }
 
@@ -242,7 +248,8 @@ static int do_item(struct worker *w, const struct slot *s, const struct item *it
     struct loader *l = w->loader;
     for (size_t i = item->from; i < item->to; i++) {
         const struct sample *row = &s->rows[i];
-        size_t role = role_of(row), at = i / s->batch.n_roles;
+        size_t role = role_of(row);
+        size_t at = share_place(&l->options.share, i / s->batch.n_roles);
         char *out =
             (char *)s->batch.pixels[role] + at * clips_bytes(&l->options.clips, row->length);
         if (clips_read(w->clips, (size_t)l->video[row->video], row, out, e) < 0)

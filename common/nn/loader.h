@@ -22,6 +22,7 @@
 
 #include "common/base/err.h"
 #include "common/nn/clips.h"
+#include "common/nn/share.h"
 #include "common/store/frames.h"
 #include "common/store/samples.h"
 #include "kernels/backend.h"
@@ -34,8 +35,8 @@ struct clip_batch {
     size_t n;                                /* examples */
     size_t n_roles;                          /* 2: a long and a short clip each; 1: single clips */
     size_t length[CLIP_N_ROLES];             /* frames T of a clip */
-    void *pixels[CLIP_N_ROLES];              /* device memory [n, T, S, S, 3] */
-    const struct sample *rows[CLIP_N_ROLES]; /* [n], in the order of the table */
+    void *pixels[CLIP_N_ROLES];              /* device memory [n, T, S, S, 3]; of the share */
+    const struct sample *rows[CLIP_N_ROLES]; /* [n], in the order of the table; of all */
     double waited;                           /* seconds that loader_next waited for it */
 };
 
@@ -60,7 +61,9 @@ struct loader_options {
     const char *origin; /* where the rows come from, for errors: a path; borrowed */
     struct backend *backend;
     struct clips_options clips;
-    size_t room;      /* examples that `pixels` are for at least, so that more than n can be read */
+    struct share
+        share;   /* what this process reads of each batch; then all are of whole micro-batches */
+    size_t room; /* examples that `pixels` are for at least, so that more than n can be read */
     size_t n_threads; /* 0: the backend's; half of them where reading competes with computing */
     size_t
         n_ahead; /* batches prepared beside the one in use; 0: 1. Memory is (n_ahead + 1) batches */

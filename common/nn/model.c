@@ -219,6 +219,8 @@ int model_begin_grads(struct model *m, struct err *e)
 int model_end_grads(struct model *m, struct err *e)
 {
     struct backend *b = m->backend;
+    if (b->processes && b->ops->all_reduce(b, m->grads, REDUCE_F32, m->n_values, e) < 0)
+        return ERR_FAIL;
     return b->ops->all_finite(b, m->grads, m->n_values, m->not_finite) < 0
                ? err_set(e, "looking through the gradients failed")
                : 0;
@@ -229,6 +231,15 @@ int model_update(struct model *m, struct err *e)
     struct backend *b = m->backend;
     struct optimizer_args a = {m->params, m->grads, m->velocity, m->lr, m->not_finite};
     return b->ops->optimizer_step(b, m->optimizer, &a) < 0 ? err_set(e, "the optimiser failed") : 0;
+}
+
+int model_broadcast(struct model *m, struct err *e)
+{
+    struct backend *b = m->backend;
+    if (b->ops->broadcast(b, m->params, m->n_values * sizeof *m->params, e) < 0 ||
+        b->ops->broadcast(b, m->velocity, m->n_values * sizeof *m->velocity, e) < 0)
+        return ERR_FAIL;
+    return b->ops->broadcast(b, m->stats, m->n_stats * sizeof *m->stats, e);
 }
 
 int model_find_head(const struct model *m, const char *name)

@@ -98,13 +98,17 @@ int model_find_head(const struct model *m, const char *name); /* -1 where absent
  */
 int model_make_trainable(struct model *m, const struct optimizer_desc *how, struct err *e);
 /*
- * A step: its rate is posted, the gradients are zeroed, added to, looked through, and used; where
- * one is not finite, nothing is changed. All but the first may be recorded.
+ * A step: its rate is posted, the gradients are zeroed, added to, added up over the processes,
+ * looked through, and used; where one is not finite, nothing is changed. All but the first may be
+ * recorded.
  */
 int model_post_lr(struct model *m, double lr, struct err *e);
 int model_begin_grads(struct model *m, struct err *e);
 int model_end_grads(struct model *m, struct err *e);
 int model_update(struct model *m, struct err *e);
+
+/* Parameters, velocities and statistics become those of process 0; of several processes. */
+int model_broadcast(struct model *m, struct err *e);
 
 /* Trainable parameters of the backbone alone. */
 size_t model_n_backbone_values(const struct model *m);

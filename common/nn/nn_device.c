@@ -47,7 +47,9 @@ int nn_device_open(struct backend **b, const struct backend_options *options, co
     struct buf plans = {0}, cache = {0};
     o.measuring = tell_measuring;
     o.user = ui;
-    int rc = buf_printf(&plans, e, "%s.plans", out);
+    size_t rank = processes_rank(options->processes);
+    int rc = rank == 0 ? buf_printf(&plans, e, "%s.plans", out)
+                       : buf_printf(&plans, e, "%s.%zu.plans", out, rank);
     if (rc == 0)
         rc = cache_folder(&cache, e);
     o.plan_file = (char *)plans.data;

@@ -82,24 +82,29 @@ static struct norm_grad_args grad_args(const struct pass *p, int i, void *const 
     return args;
 }
 
-/* Channel constants of the gradient of a normalisation. */
-static int finish_grad(struct pass *p, int i)
+/* Channel constants of the gradient of a normalisation. Where the sums are those of all processes,
+ * one of these adds them to the gradients of scale and shift, which are added up in the end. */
+static int finish_grad(struct pass *p, int i, struct err *e)
 {
     const struct unit *u = pass_unit(p, i);
     const struct unit_offsets *at = &p->net->at[i];
     struct unit_plan *q = &p->unit[i];
     struct model *m = p->model;
+    bool frozen = p->mode == NORM_RUNNING;
+    bool mine = frozen || processes_rank(m->backend->processes) == 0;
     struct norm_grad_finish_args finish = {.channels = u->c_out,
-                                           .count = (double)q->conv_rows,
+                                           .count = pass_norm_rows(p, i),
                                            .sums = q->grad_sums,
                                            .gamma = m->params + at->gamma,
                                            .inv_std = q->inv_std,
-                                           .d_gamma = m->grads + at->gamma,
-                                           .d_beta = m->grads + at->beta,
-                                           .frozen = p->mode == NORM_RUNNING,
+                                           .d_gamma = mine ? m->grads + at->gamma : NULL,
+                                           .d_beta = mine ? m->grads + at->beta : NULL,
+                                           .frozen = frozen,
                                            .a = q->a,
                                            .b = q->b,
                                            .k = q->k};
+    if (pass_sum_over_processes(p, i, q->grad_sums, e) < 0)
+        return ERR_FAIL;
     return m->backend->ops->norm_grad_finish(m->backend, &finish);
 }
 
@@ -242,7 +247,7 @@ static int unit_backward(struct pass *p, int i, struct unit_grad *to, struct err
         grad_push(p, u->residual, dy[0]);
     to->made = false;
     to->make = apply_args(p, i, dy[0], masked, to->dc);
-    return finish_grad(p, i);
+    return finish_grad(p, i, e);
 }
 
 /* What unit_backward took, and nobody else has. */

@@ -2,14 +2,22 @@
 /* A network forward. */
 #include "common/nn/pass_parts.h"
 
-static int finish_norm(struct pass *p, int i)
+int pass_sum_over_processes(const struct pass *p, int i, double *sums, struct err *e)
+{
+    struct backend *b = p->model->backend;
+    if (!b->processes || p->mode == NORM_RUNNING)
+        return 0;
+    return b->ops->all_reduce(b, sums, REDUCE_F64, 2 * pass_unit(p, i)->c_out, e);
+}
+
+static int finish_norm(struct pass *p, int i, struct err *e)
 {
     const struct unit *u = pass_unit(p, i);
     const struct unit_offsets *at = &p->net->at[i];
     struct unit_plan *q = &p->unit[i];
     struct model *m = p->model;
     struct norm_finish_args args = {.channels = u->c_out,
-                                    .count = (double)q->conv_rows,
+                                    .count = pass_norm_rows(p, i),
                                     .sums = p->mode == NORM_RUNNING ? NULL : q->sums,
                                     .gamma = m->params + at->gamma,
                                     .beta = m->params + at->beta,
@@ -22,7 +30,10 @@ static int finish_norm(struct pass *p, int i)
                                     .inv_std = q->inv_std,
                                     .scale = q->scale,
                                     .shift = q->shift};
-    return m->backend->ops->norm_finish(m->backend, &args);
+    if (pass_sum_over_processes(p, i, q->sums, e) < 0)
+        return ERR_FAIL;
+    return m->backend->ops->norm_finish(m->backend, &args) < 0 ? err_set(e, "not enough memory")
+                                                               : 0;
 }
 
 /* How a unit's output is made; x is the network's input. */
@@ -92,7 +103,9 @@ static int unit_forward(struct pass *p, int i, const void *x, bool again, struct
     }
     if (b->ops->conv_forward(b, q->conv, &args, e) < 0)
         return err_add(e, "%s", u->conv_name);
-    if (norm && ((!again && finish_norm(p, i) < 0) || (made && apply_norm(p, i, x) < 0)))
+    if (norm && !again && finish_norm(p, i, e) < 0)
+        return err_add(e, "%s", u->norm_name);
+    if (norm && made && apply_norm(p, i, x) < 0)
         return err_set(e, "%s: not enough memory", u->norm_name);
     return 0;
 }

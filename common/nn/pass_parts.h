@@ -51,6 +51,15 @@ static inline const struct unit *pass_unit(const struct pass *p, int i)
     return &p->net->desc.unit[i];
 }
 
+/* What the sums of a normalisation are over: the rows of all processes. */
+static inline double pass_norm_rows(const struct pass *p, int i)
+{
+    return (double)p->unit[i].conv_rows * (double)processes_n(p->model->backend->processes);
+}
+
+/* Sums [2, c_out] of unit i over the rows of this process become those of all. */
+int pass_sum_over_processes(const struct pass *p, int i, double *sums, struct err *e);
+
 /* With `recompute`: the inside of the block that ends with unit `last`, from what it read. */
 int pass_compute_again(struct pass *p, int last, const void *x, struct err *e);
 

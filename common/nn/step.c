@@ -6,20 +6,24 @@
 
 #include "common/base/buf.h"
 #include "common/nn/finite.h"
+#include "common/nn/share.h"
 
 struct step {
     struct model *model;
     struct step_options o;
+    struct share share;
+    size_t n;    /* examples of a micro-batch that are this process's */
+    bool cached; /* the projected steps of the batch are put together from several parts */
     struct encoder *encoder[N_ROLES];
     struct loss *loss;
-    float *z[N_ROLES][MODEL_MAX_HEADS]; /* [batch, T', D] where there are several micro-batches */
+    float *z[N_ROLES][MODEL_MAX_HEADS]; /* [batch, T', D] where cached */
 };
 
 static int new_roles(struct step *s, struct err *e)
 {
     struct model *m = s->model;
     for (int r = 0; r < N_ROLES; r++) {
-        struct encoder_options o = {.n = s->o.micro_batch,
+        struct encoder_options o = {.n = s->n,
                                     .length = s->o.length[r],
                                     .size = s->o.size,
                                     .dtype = s->o.dtype,
@@ -30,7 +34,7 @@ static int new_roles(struct step *s, struct err *e)
         if (encoder_new(&s->encoder[r], m, &o, e) < 0)
             return ERR_FAIL;
         size_t floats = s->o.batch * encoder_steps(s->encoder[r]) * m->desc.head_dim;
-        for (int h = 0; h < m->desc.n_heads && s->o.micro_batch < s->o.batch; h++)
+        for (int h = 0; h < m->desc.n_heads && s->cached; h++)
             if (backend_alloc(m->backend, &s->z[r][h], floats * sizeof(float), e) < 0)
                 return ERR_FAIL;
     }
@@ -43,11 +47,17 @@ int step_new(struct step **out, struct model *m, const struct objective *o,
     if (options->micro_batch == 0 || options->batch % options->micro_batch != 0)
         return err_set(e, "micro-batch %zu does not divide batch %zu", options->micro_batch,
                        options->batch);
+    if (options->micro_batch % processes_n(m->backend->processes) != 0)
+        return err_set(e, "%zu processes do not divide micro-batch %zu",
+                       processes_n(m->backend->processes), options->micro_batch);
     struct step *s = mem_new(1, sizeof *s, e);
     if (!s)
         return ERR_FAIL;
     s->model = m;
     s->o = *options;
+    s->share = share_of(m->backend->processes, options->micro_batch);
+    s->n = share_count(&s->share, options->micro_batch);
+    s->cached = options->micro_batch < options->batch || s->share.n > 1;
     int rc = new_roles(s, e);
     if (rc == 0) {
         struct loss_shape shape = {options->batch, encoder_steps(s->encoder[ROLE_SHORT]),
@@ -83,11 +93,11 @@ int step_set_weights(struct step *s, struct err *e)
     return 0;
 }
 
-/* Pixels of micro-batch i. */
+/* Pixels of this process's part of micro-batch i. */
 static const void *slice(const struct step *s, const struct step_input *in, int role, size_t i)
 {
     size_t clip = s->o.length[role] * s->o.size * s->o.size * 3 * dtype_bytes(s->o.dtype);
-    return (const char *)in->pixels[role] + i * s->o.micro_batch * clip;
+    return (const char *)in->pixels[role] + i * s->n * clip;
 }
 
 static int forward(struct step *s, const struct step_input *in, size_t i, enum norm_mode mode,
@@ -104,25 +114,29 @@ static int backward(struct step *s, const struct step_input *in, size_t i, struc
     const struct model *m = s->model;
     for (int r = 0; r < N_ROLES; r++) {
         float *dz[MODEL_MAX_HEADS] = {NULL};
-        size_t per_micro = s->o.micro_batch * encoder_steps(s->encoder[r]) * m->desc.head_dim;
+        size_t first = share_example(&s->share, i * s->n);
+        size_t at = first * encoder_steps(s->encoder[r]) * m->desc.head_dim;
         for (int h = 0; h < m->desc.n_heads; h++)
-            dz[h] =
-                (r == ROLE_SHORT ? loss_grad_short : loss_grad_long)(s->loss, h) + i * per_micro;
+            dz[h] = (r == ROLE_SHORT ? loss_grad_short : loss_grad_long)(s->loss, h) + at;
         if (encoder_backward(s->encoder[r], slice(s, in, r, i), dz, e) < 0)
             return ERR_FAIL;
     }
     return 0;
 }
 
-/* Keeps the projected steps of micro-batch i. */
-static int keep_projected(struct step *s, size_t i)
+/* Keeps the projected steps of micro-batch i, of all processes. */
+static int keep_projected(struct step *s, size_t i, struct err *e)
 {
     struct backend *b = s->model->backend;
     for (int r = 0; r < N_ROLES; r++)
         for (int h = 0; h < s->model->desc.n_heads; h++) {
-            size_t n = s->o.micro_batch * encoder_steps(s->encoder[r]) * s->model->desc.head_dim;
-            if (b->ops->convert(b, s->z[r][h] + i * n, DTYPE_F32,
-                                encoder_projected(s->encoder[r], h), DTYPE_F32, n) < 0)
+            size_t floats = encoder_steps(s->encoder[r]) * s->model->desc.head_dim;
+            float *to = s->z[r][h] + i * s->o.micro_batch * floats;
+            const float *from = encoder_projected(s->encoder[r], h);
+            int rc = s->share.n > 1
+                         ? b->ops->all_gather(b, to, from, s->n * floats, e)
+                         : b->ops->convert(b, to, DTYPE_F32, from, DTYPE_F32, s->n * floats);
+            if (rc < 0)
                 return ERR_FAIL;
         }
     return 0;
@@ -131,11 +145,11 @@ static int keep_projected(struct step *s, size_t i)
 /* What the loss reads. */
 static struct loss_input projected(const struct step *s)
 {
-    bool cached = s->o.micro_batch < s->o.batch;
     struct loss_input in = {0};
     for (int h = 0; h < s->model->desc.n_heads; h++) {
-        in.z_short[h] = cached ? s->z[ROLE_SHORT][h] : encoder_projected(s->encoder[ROLE_SHORT], h);
-        in.z_long[h] = cached ? s->z[ROLE_LONG][h] : encoder_projected(s->encoder[ROLE_LONG], h);
+        in.z_short[h] =
+            s->cached ? s->z[ROLE_SHORT][h] : encoder_projected(s->encoder[ROLE_SHORT], h);
+        in.z_long[h] = s->cached ? s->z[ROLE_LONG][h] : encoder_projected(s->encoder[ROLE_LONG], h);
     }
     return in;
 }
@@ -154,9 +168,10 @@ int step_compute(struct step *s, const struct step_input *in, struct err *e)
     if (model_begin_grads(s->model, e) < 0)
         return ERR_FAIL;
     for (size_t i = 0; i < n_micro && n_micro > 1; i++)
-        if (forward(s, in, i, quiet, e) < 0 || keep_projected(s, i) < 0)
+        if (forward(s, in, i, quiet, e) < 0 || keep_projected(s, i, e) < 0)
             return ERR_FAIL;
-    if (n_micro == 1 && forward(s, in, 0, update, e) < 0)
+    if (n_micro == 1 &&
+        (forward(s, in, 0, update, e) < 0 || (s->cached && keep_projected(s, 0, e) < 0)))
         return ERR_FAIL;
     if (loss_run(s->loss, &li, e) < 0)
         return ERR_FAIL;

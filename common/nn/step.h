@@ -6,6 +6,9 @@
  * activations, for the embeddings; then micro-batch by micro-batch forward and backward with the
  * cached embedding gradients. The gradient is that of the whole batch (batch statistics are those
  * of the micro-batches).
+ *
+ * Several processes compute their share (share.h) of each micro-batch: statistics, embeddings and
+ * gradients are those of all of them.
  */
 #ifndef TEG_NN_STEP_H
 #define TEG_NN_STEP_H
@@ -16,7 +19,7 @@
 enum { ROLE_LONG = SAMPLE_LONG, ROLE_SHORT = SAMPLE_SHORT, N_ROLES = 2 };
 
 struct step_options {
-    size_t batch, micro_batch; /* micro_batch divides batch */
+    size_t batch, micro_batch; /* of all processes; these divide micro_batch, and it batch */
     size_t length[N_ROLES];    /* frames of a clip, by role */
     size_t size;               /* pixels of a side */
     enum dtype dtype;
@@ -25,8 +28,8 @@ struct step_options {
 };
 
 struct step_input {
-    const void *pixels[N_ROLES];        /* [batch, length, size, size, 3] of dtype */
-    const struct sample *rows[N_ROLES]; /* [batch], host memory */
+    const void *pixels[N_ROLES];        /* [the share of batch, length, size, size, 3] of dtype */
+    const struct sample *rows[N_ROLES]; /* [batch], host memory; of all processes */
 };
 
 struct step;
@@ -49,7 +52,7 @@ int step_run(struct step *s, const struct step_input *in, double *total, struct 
 const struct loss_part *step_parts(const struct step *s); /* of the last result */
 
 double step_flops(const struct step *s); /* 2 * multiply-adds of the convolutions, forward and
-                                            backward, once each */
+                                            backward, once each; of this process */
 size_t step_activation_bytes(const struct step *s);
 
 #endif

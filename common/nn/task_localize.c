@@ -5,6 +5,7 @@
 
 #include "common/base/buf.h"
 #include "common/nn/clip_boxes.h"
+#include "common/nn/share.h"
 #include "common/nn/task.h"
 #include "common/nn/tune_step.h"
 #include "common/store/safetensors.h"
@@ -13,11 +14,11 @@
 struct localizing {
     struct clip_boxes *boxes;
     struct tune_step *step;
-    size_t n_places;  /* of the batch */
-    float *box;       /* [n_places, 4] */
-    uint8_t *target;  /* [n_places, n_classes] */
-    float *weight;    /* [n_places] */
-    uint64_t n_shown; /* boxes of the last step */
+    struct share share;
+    size_t per_clip, n_places; /* of the share of the batch */
+    float *box;                /* [n_places, 4] */
+    uint8_t *target;           /* [n_places, n_classes] */
+    float *weight;             /* [n_places] */
 };
 
 static int begin(struct task_run *r, struct err *e)
@@ -91,7 +92,9 @@ static int open_step(struct task_run *r, struct err *e)
                              .frozen_norm = r->o->frozen_norm,
                              .dropout = r->o->dropout,
                              .seed = r->o->seed};
-    if (new_places(x, o.batch * o.boxes, r->desc.n_classes, e) < 0)
+    x->share = share_of(r->model->backend->processes, o.micro_batch);
+    x->per_clip = o.boxes;
+    if (new_places(x, share_count(&x->share, o.batch) * o.boxes, r->desc.n_classes, e) < 0)
         return ERR_FAIL;
     return tune_step_new(&x->step, r->model, &o, e);
 }
@@ -112,7 +115,6 @@ static void place_boxes(struct localizing *x, const struct sample *row, size_t f
         if (!clip_boxes_in_crop(x->boxes, row, &box[i], x->box + 4 * place))
             continue;
         x->weight[place] = 1.0f;
-        x->n_shown++;
         for (size_t k = 0; k < n_classes; k++)
             x->target[place * n_classes + k] = sample_box_has(&box[i], k);
     }
@@ -128,13 +130,14 @@ static struct tune_input input_of(const struct localizing *x, const struct task_
 static int post(struct task_run *r, const struct task_step *in, struct err *e)
 {
     struct localizing *x = r->step;
-    size_t n_classes = r->desc.n_classes, per_clip = x->n_places / r->o->batch;
+    size_t n_classes = r->desc.n_classes;
     memset(x->box, 0, 4 * x->n_places * sizeof *x->box);
     memset(x->weight, 0, x->n_places * sizeof *x->weight);
     memset(x->target, 0, x->n_places * n_classes);
-    x->n_shown = 0;
-    for (size_t i = 0; i < r->o->batch; i++)
-        place_boxes(x, &in->batch->rows[CLIP_SINGLE][i], i * per_clip, n_classes);
+    for (size_t i = 0; i < x->n_places / x->per_clip; i++) {
+        size_t example = share_example(&x->share, i);
+        place_boxes(x, &in->batch->rows[CLIP_SINGLE][example], i * x->per_clip, n_classes);
+    }
     struct tune_input ti = input_of(x, in);
     return tune_step_post(x->step, &ti, e);
 }
@@ -153,7 +156,7 @@ static int result(struct task_run *r, struct task_result *out, struct err *e)
     if (tune_step_result(x->step, &tr, e) < 0)
         return ERR_FAIL;
     out->loss = tr.loss;
-    out->value[0] = (double)x->n_shown / (double)r->o->batch;
+    out->value[0] = tr.n_people / (double)r->o->batch;
     return 0;
 }
 

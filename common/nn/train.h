@@ -4,6 +4,10 @@
  * weights. Steps are numbered from 0; step s is batch s % steps_per_epoch of epoch s /
  * steps_per_epoch of the samples store, the examples left over at an epoch's end are not used.
  * Interrupted at any moment, the same call goes on.
+ *
+ * Several processes (kernels/processes.h) train together, each on its share of every batch: the
+ * result is that of one but for the rounding, and one may go on where several stopped. Process 0
+ * alone writes, and speaks: in the others a failure may leave `e` empty.
  */
 #ifndef TEG_NN_TRAIN_H
 #define TEG_NN_TRAIN_H

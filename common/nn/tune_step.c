@@ -8,6 +8,7 @@
 #include "common/nn/classifier.h"
 #include "common/nn/finite.h"
 #include "common/nn/localizer.h"
+#include "common/nn/share.h"
 
 /* What the loss is computed from, on the host and on the device. */
 struct labels {
@@ -19,27 +20,29 @@ struct labels {
 struct tune_step {
     struct model *model;
     struct tune_options o;
+    struct share share;
+    size_t n; /* examples of a micro-batch that are this process's */
     struct encoder *encoder;
     struct classifier *classifier; /* of clips */
     struct localizer *localizer;   /* of people, in its place */
-    size_t n_places;               /* clips of the batch, or places for boxes */
-    size_t target_bytes;           /* of a place */
+    size_t per_clip, n_places; /* places of a clip, where none is for boxes itself; of the share */
+    size_t target_bytes;       /* of a place */
     struct labels host, device;
+    double n_people; /* of the batch */
     uint64_t *first; /* [1], device memory: the first place's number within the run */
     double *sums;    /* [micro-batches, XENT_SUMS], device memory; of people the first alone */
 };
 
 static int new_classifier(struct tune_step *s, struct err *e)
 {
-    struct classifier_options o = {
-        .n = s->o.micro_batch, .steps = encoder_steps(s->encoder), .keep = true};
+    struct classifier_options o = {.n = s->n, .steps = encoder_steps(s->encoder), .keep = true};
     return classifier_new(&s->classifier, s->model, &o, e);
 }
 
 static int new_localizer(struct tune_step *s, struct err *e)
 {
     struct localizer_options o = {
-        .n = s->o.micro_batch, .boxes = s->o.boxes, .dtype = s->o.dtype, .keep = true};
+        .n = s->n, .boxes = s->o.boxes, .dtype = s->o.dtype, .keep = true};
     encoder_map(s->encoder, o.map);
     return localizer_new(&s->localizer, s->model, &o, e);
 }
@@ -48,7 +51,8 @@ static int new_labels(struct tune_step *s, struct err *e)
 {
     struct backend *b = s->model->backend;
     size_t n_micro = s->o.batch / s->o.micro_batch;
-    s->n_places = s->o.batch * (s->o.boxes ? s->o.boxes : 1);
+    s->per_clip = s->o.boxes ? s->o.boxes : 1;
+    s->n_places = share_count(&s->share, s->o.batch) * s->per_clip;
     s->target_bytes = s->o.boxes ? s->model->desc.n_classes : sizeof(int32_t);
     s->host.target = mem_new(s->n_places, s->target_bytes, e);
     s->host.weight = mem_new(s->n_places, sizeof *s->host.weight, e);
@@ -64,7 +68,7 @@ static int new_labels(struct tune_step *s, struct err *e)
 
 static int new_parts(struct tune_step *s, struct err *e)
 {
-    struct encoder_options eo = {.n = s->o.micro_batch,
+    struct encoder_options eo = {.n = s->n,
                                  .length = s->o.length,
                                  .size = s->o.size,
                                  .dtype = s->o.dtype,
@@ -80,11 +84,16 @@ int tune_step_new(struct tune_step **out, struct model *m, const struct tune_opt
 {
     if (o->micro_batch == 0 || o->batch % o->micro_batch != 0)
         return err_set(e, "micro-batch %zu does not divide batch %zu", o->micro_batch, o->batch);
+    if (o->micro_batch % processes_n(m->backend->processes) != 0)
+        return err_set(e, "%zu processes do not divide micro-batch %zu",
+                       processes_n(m->backend->processes), o->micro_batch);
     struct tune_step *s = mem_new(1, sizeof *s, e);
     if (!s)
         return ERR_FAIL;
     s->model = m;
     s->o = *o;
+    s->share = share_of(m->backend->processes, o->micro_batch);
+    s->n = share_count(&s->share, o->micro_batch);
     if (new_parts(s, e) < 0) {
         tune_step_free(s);
         return ERR_FAIL;
@@ -123,9 +132,10 @@ static int post_clips(struct tune_step *s, const struct tune_input *in, struct e
 {
     int32_t *target = s->host.target;
     size_t n_classes = s->model->desc.n_classes;
-    for (size_t i = 0; i < s->o.batch; i++) {
-        target[i] = in->rows[i].target;
-        s->host.weight[i] = in->rows[i].weight;
+    for (size_t i = 0; i < s->n_places; i++) {
+        const struct sample *row = &in->rows[share_example(&s->share, i)];
+        target[i] = row->target;
+        s->host.weight[i] = row->weight;
         if (target[i] < 0 || (size_t)target[i] >= n_classes)
             return err_set(e, "a target is not one of the %zu classes", n_classes);
     }
@@ -136,10 +146,13 @@ static int post_clips(struct tune_step *s, const struct tune_input *in, struct e
 static int post_people(struct tune_step *s, const struct tune_input *in, struct err *e)
 {
     struct backend *b = s->model->backend;
-    double n = 0.0;
+    const struct processes *p = b->processes;
+    s->n_people = 0.0;
     for (size_t i = 0; i < s->n_places; i++)
-        n += (double)in->people.weight[i];
-    n *= (double)s->model->desc.n_classes;
+        s->n_people += (double)in->people.weight[i];
+    if (p && p->sum(p, &s->n_people, REDUCE_F64, 1, e) < 0)
+        return ERR_FAIL;
+    double n = s->n_people * (double)s->model->desc.n_classes;
     for (size_t i = 0; i < s->n_places; i++)
         s->host.weight[i] = n > 0.0 ? (float)((double)in->people.weight[i] / n) : 0.0f;
     return b->ops->post(b, s->device.box, in->people.box, 4 * s->n_places * sizeof *s->device.box,
@@ -150,7 +163,7 @@ int tune_step_post(struct tune_step *s, const struct tune_input *in, struct err 
 {
     struct backend *b = s->model->backend;
     const void *target = s->localizer ? in->people.target : s->host.target;
-    uint64_t first = in->number * s->n_places;
+    uint64_t first = in->number * s->o.batch * s->per_clip;
     if ((s->localizer ? post_people(s, in, e) : post_clips(s, in, e)) < 0 ||
         b->ops->post(b, s->device.target, target, s->n_places * s->target_bytes, e) < 0 ||
         b->ops->post(b, s->device.weight, s->host.weight, s->n_places * sizeof *s->host.weight, e) <
@@ -164,13 +177,14 @@ int tune_step_post(struct tune_step *s, const struct tune_input *in, struct err 
 /* One micro-batch. */
 struct micro {
     const void *pixels;
-    size_t place; /* its first */
+    size_t place;  /* its first */
+    uint64_t item; /* the same among those of all processes */
     double *sums;
 };
 
 static struct classifier_dropout dropout_of(const struct tune_step *s, const struct micro *m)
 {
-    return (struct classifier_dropout){s->o.dropout, s->o.seed, m->place, s->first};
+    return (struct classifier_dropout){s->o.dropout, s->o.seed, m->item, s->first};
 }
 
 /* The logits become their gradient. */
@@ -178,7 +192,7 @@ static int clip_loss(struct tune_step *s, const struct micro *m, struct err *e)
 {
     struct backend *b = s->model->backend;
     float *logits = classifier_logits(s->classifier);
-    struct softmax_xent_args a = {.rows = s->o.micro_batch,
+    struct softmax_xent_args a = {.rows = s->n,
                                   .classes = s->model->desc.n_classes,
                                   .logits = logits,
                                   .target = (const int32_t *)s->device.target + m->place,
@@ -205,7 +219,7 @@ static int people_loss(struct tune_step *s, const struct micro *m, struct err *e
     struct backend *b = s->model->backend;
     float *logits = localizer_logits(s->localizer);
     const uint8_t *target = s->device.target;
-    struct sigmoid_xent_args a = {.rows = s->o.micro_batch * s->o.boxes,
+    struct sigmoid_xent_args a = {.rows = s->n * s->o.boxes,
                                   .classes = s->model->desc.n_classes,
                                   .logits = logits,
                                   .target = target + m->place * s->target_bytes,
@@ -237,13 +251,17 @@ int tune_step_compute(struct tune_step *s, const struct tune_input *in, struct e
     if (model_begin_grads(s->model, e) < 0)
         return ERR_FAIL;
     for (size_t i = 0; i < n_micro; i++) {
-        struct micro m = {.pixels = (const char *)in->pixels + i * s->o.micro_batch * clip,
-                          .place = i * (s->n_places / n_micro),
+        struct micro m = {.pixels = (const char *)in->pixels + i * s->n * clip,
+                          .place = i * s->n * s->per_clip,
+                          .item = share_example(&s->share, i * s->n) * s->per_clip,
                           .sums = s->sums + i * XENT_SUMS};
         if (encoder_forward(s->encoder, m.pixels, mode, e) < 0 ||
             (s->localizer ? run_people(s, &m, e) : run_clips(s, &m, e)) < 0)
             return ERR_FAIL;
     }
+    struct backend *b = s->model->backend;
+    if (b->processes && b->ops->all_reduce(b, s->sums, REDUCE_F64, n_micro * XENT_SUMS, e) < 0)
+        return ERR_FAIL;
     return model_end_grads(s->model, e);
 }
 
@@ -253,7 +271,7 @@ int tune_step_compute(struct tune_step *s, const struct tune_input *in, struct e
 static int not_finite(const struct tune_step *s, struct err *e)
 {
     const struct model *m = s->model;
-    size_t n = s->o.micro_batch * encoder_steps(s->encoder) * m->backbone.desc.c_out;
+    size_t n = s->n * encoder_steps(s->encoder) * m->backbone.desc.c_out;
     if (finite_params(m, e) < 0)
         return ERR_FAIL;
     return err_set(e, "the loss is not finite%s",
@@ -266,7 +284,7 @@ int tune_step_result(struct tune_step *s, struct tune_result *out, struct err *e
     struct backend *b = s->model->backend;
     size_t n_micro = s->o.batch / s->o.micro_batch;
     double *sums = mem_new(n_micro * XENT_SUMS, sizeof *sums, e), n = (double)s->o.batch;
-    *out = (struct tune_result){0};
+    *out = (struct tune_result){.n_people = s->n_people};
     int rc =
         sums ? b->ops->download(b, sums, s->sums, n_micro * XENT_SUMS * sizeof *sums, e) : ERR_FAIL;
     for (size_t i = 0; i < n_micro && rc == 0; i++) {

@@ -21,7 +21,7 @@
 #include "common/store/samples.h"
 
 struct tune_options {
-    size_t batch, micro_batch; /* micro_batch divides batch */
+    size_t batch, micro_batch; /* of all processes; these divide micro_batch, and it batch */
     size_t length;             /* frames of a clip */
     size_t size;               /* pixels of a side */
     enum dtype dtype;
@@ -32,15 +32,15 @@ struct tune_options {
     size_t boxes;     /* places for boxes in a clip, where people are looked at; else 0 */
 };
 
-/* All in host memory; read by tune_step_post. */
+/* All in host memory; read by tune_step_post. Of the share of the batch that is this process's. */
 struct tune_people {
-    const float *box;      /* [batch, boxes, 4], as in localizer.h */
-    const uint8_t *target; /* [batch, boxes, n_classes]: 0 or 1 */
-    const float *weight;   /* [batch, boxes]: 1, or 0 where the place is empty */
+    const float *box;      /* [share, boxes, 4], as in localizer.h */
+    const uint8_t *target; /* [share, boxes, n_classes]: 0 or 1 */
+    const float *weight;   /* [share, boxes]: 1, or 0 where the place is empty */
 };
 
 struct tune_input {
-    const void *pixels;        /* [batch, length, size, size, 3] of dtype */
+    const void *pixels;        /* [share of batch, length, size, size, 3] of dtype */
     const struct sample *rows; /* [batch], host memory; targets below model->desc.n_classes */
     uint64_t number;           /* of the step within the run */
     struct tune_people people; /* instead of rows, where there are boxes */
@@ -49,6 +49,7 @@ struct tune_input {
 struct tune_result {
     double loss;     /* mean over the batch, weighted; 0 where there is no box in it */
     double accuracy; /* share of the clips whose best class is the target, after dropout */
+    double n_people; /* boxes of the batch */
 };
 
 struct tune_step;

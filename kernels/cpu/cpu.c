@@ -28,7 +28,7 @@ int cpu_open(struct backend *b, struct err *e)
     omp_set_num_threads((int)b->n_threads);
     b->ops = &cpu_ops;
     b->name = "cpu";
-    b->memory = mem_limit();
+    b->memory = mem_limit() / (b->processes ? b->processes->n_local : 1);
     b->state = s;
     return 0;
 }

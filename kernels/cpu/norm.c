@@ -419,8 +419,10 @@ int cpu_norm_grad_finish(struct backend *b, const struct norm_grad_finish_args *
     for (size_t c = 0; c < a->channels; c++) {
         double sum_g = a->sums[c], inv_std = (double)a->inv_std[c];
         double sum_gx = a->sums[a->channels + c] * inv_std; /* of g * normalised c */
-        a->d_beta[c] += (float)sum_g;
-        a->d_gamma[c] += (float)sum_gx;
+        if (a->d_gamma) {
+            a->d_beta[c] += (float)sum_g;
+            a->d_gamma[c] += (float)sum_gx;
+        }
         double scale = (double)a->gamma[c] * inv_std;
         double slope = a->frozen ? 0.0 : -scale * inv_std * sum_gx / a->count;
         a->a[c] = (float)scale;

@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "kernels/cuda/backend_cuda.h"
+#include "kernels/cuda/nccl.h"
 #include "kernels/cuda/conv_plan.h"
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/lanes.h"
@@ -46,8 +47,10 @@ bool cuda_has_device(void)
     return rc == cudaSuccess ? n > 0 : rc == cudaErrorInsufficientDriver && has_driver();
 }
 
-static int choose_device(struct cuda_state *s, struct cudaDeviceProp *device, struct err *e)
+static int choose_device(struct backend *b, struct cudaDeviceProp *device, struct err *e)
 {
+    struct cuda_state *s = cuda_of(b);
+    const struct processes *p = b->processes;
     int n = 0;
     cudaError_t rc = cudaGetDeviceCount(&n);
     if (rc == cudaErrorInsufficientDriver) /* also where there is none */
@@ -57,7 +60,13 @@ static int choose_device(struct cuda_state *s, struct cudaDeviceProp *device, st
     if (rc != cudaSuccess || n == 0)
         return err_set(e, "device cuda: %s; use --device cpu",
                        rc == cudaSuccess ? "no GPU was found" : cudaGetErrorString(rc));
-    s->device = 0;
+    if (p && p->local_rank >= (size_t)n)
+        return err_set(e,
+                       "device cuda: %zu processes on this machine want a GPU each, there are %d: "
+                       "start as many as "
+                       "there are GPUs, or use --device cpu",
+                       p->n_local, n);
+    s->device = p ? (int)p->local_rank : 0;
     rc = cudaSetDevice(s->device);
     if (rc == cudaSuccess)
         rc = cudaGetDeviceProperties(device, s->device);
@@ -97,7 +106,7 @@ int cuda_open(struct backend *b, const struct backend_options *options, struct e
     s->measuring = options->measuring;
     s->user = options->user;
     int rc = 0;
-    if (choose_device(s, &device, e) < 0 || open_memory(b, e) < 0 ||
+    if (choose_device(b, &device, e) < 0 || open_memory(b, e) < 0 ||
         vendor_open(&s->vendor, s->stream, e) < 0)
         rc = ERR_NOT_FOUND;
     if (rc == 0)
@@ -124,6 +133,7 @@ void cuda_close(struct backend *b)
         cudaStreamSynchronize(s->stream);
     conv_plans_free(b);
     gemm_cache_free(b);
+    collective_close(s->collective);
     lanes_free(s->lanes);
     vendor_close(s->vendor);
     plan_file_close(s->plan_file);

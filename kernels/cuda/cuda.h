@@ -44,6 +44,7 @@ struct plan_file;
 struct plan_cache;
 struct conv_plan;
 struct gemm_cache;
+struct collective;
 struct render_lanes;
 
 struct cuda_state {
@@ -67,6 +68,7 @@ struct cuda_state {
     struct conv_plan *conv_plans; /* each pass that was asked for, once */
     struct gemm_cache *gemms;
     struct render_lanes *lanes;
+    struct collective *collective; /* NULL until processes did something together */
 };
 
 static inline struct cuda_state *cuda_of(struct backend *b)

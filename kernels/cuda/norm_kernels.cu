@@ -254,8 +254,10 @@ __global__ void norm_grad_finish_kernel(struct norm_grad_finish_args a)
         return;
     double sum_g = a.sums[c], inv_std = (double)a.inv_std[c];
     double sum_gx = a.sums[a.channels + c] * inv_std; /* of g * normalised c */
-    a.d_beta[c] += (float)sum_g;
-    a.d_gamma[c] += (float)sum_gx;
+    if (a.d_gamma) {
+        a.d_beta[c] += (float)sum_g;
+        a.d_gamma[c] += (float)sum_gx;
+    }
     double scale = (double)a.gamma[c] * inv_std;
     a.a[c] = (float)scale;
     a.b[c] = (float)(a.frozen ? 0.0 : -scale * inv_std * sum_gx / a.count);

@@ -8,22 +8,10 @@
 
 #include "common/base/buf.h"
 
-#define VENDOR_NAME(name)       #name,
-#define VENDOR_TEXT(n)          VENDOR_TEXT_OF(n)
-#define VENDOR_TEXT_OF(n)       #n
-#define VENDOR_FILE(name, part) "lib" name ".so." VENDOR_TEXT(part)
-
 static const char *const dnn_names[] = {VENDOR_DNN(VENDOR_NAME)};
 static const char *const blas_names[] = {VENDOR_BLAS(VENDOR_NAME)};
 
-struct library {
-    const char *file;
-    const char *const *names;
-    size_t n_names;
-    void *functions; /* a struct of as many pointers */
-};
-
-static int load(void **handle, const struct library *l, struct err *e)
+int vendor_load(void **handle, const struct vendor_library *l, struct err *e)
 {
     *handle = dlopen(l->file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!*handle)
@@ -66,16 +54,16 @@ static int make_handles(struct vendor *v, cudaStream_t stream, struct err *e)
 
 static int load_dnn(struct vendor *v, struct err *e)
 {
-    const struct library dnn = {VENDOR_FILE("cudnn", CUDNN_MAJOR), dnn_names,
-                                sizeof dnn_names / sizeof dnn_names[0], &v->dnn};
-    return load(&v->dnn_library, &dnn, e);
+    const struct vendor_library dnn = {VENDOR_FILE("cudnn", CUDNN_MAJOR), dnn_names,
+                                       sizeof dnn_names / sizeof dnn_names[0], &v->dnn};
+    return vendor_load(&v->dnn_library, &dnn, e);
 }
 
 static int load_blas(struct vendor *v, struct err *e)
 {
-    const struct library blas = {VENDOR_FILE("cublasLt", CUBLAS_VER_MAJOR), blas_names,
-                                 sizeof blas_names / sizeof blas_names[0], &v->blas};
-    return load(&v->blas_library, &blas, e);
+    const struct vendor_library blas = {VENDOR_FILE("cublasLt", CUBLAS_VER_MAJOR), blas_names,
+                                        sizeof blas_names / sizeof blas_names[0], &v->blas};
+    return vendor_load(&v->blas_library, &blas, e);
 }
 
 static int describe(struct vendor *v, const char *json, struct err *e)

@@ -54,7 +54,21 @@
 #define CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP      ((cudnnBackendAttributeName_t)407)
 #endif
 
-#define VENDOR_MEMBER(name) __typeof__(&name) name;
+#define VENDOR_MEMBER(name)     __typeof__(&name) name;
+#define VENDOR_NAME(name)       #name,
+#define VENDOR_TEXT(n)          VENDOR_TEXT_OF(n)
+#define VENDOR_TEXT_OF(n)       #n
+#define VENDOR_FILE(name, part) "lib" name ".so." VENDOR_TEXT(part)
+
+struct vendor_library {
+    const char *file;
+    const char *const *names;
+    size_t n_names;
+    void *functions; /* a struct of as many pointers */
+};
+
+/* Stays loaded. The error names what is missing, and what helps. */
+int vendor_load(void **handle, const struct vendor_library *l, struct err *e);
 
 struct vendor {
     void *dnn_library, *blas_library;

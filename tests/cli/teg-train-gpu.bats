@@ -177,3 +177,29 @@ overlay() {
     overlay cpu cuda 1 2 1e-3
     overlay cpu cuda $((steps / 4)) $((steps / 2)) 0.1
 }
+
+@test "processes with a GPU each: what one computes, the same bits twice" {
+    [ "${EMULATED:-}" ] || [ "$(nvidia-smi -L | wc -l)" -ge 2 ] || skip "takes two GPUs"
+    need_program mpirun
+    export EMULATED_GPUS=2 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_hwloc_base_binding_policy=none
+    run --separate-stderr mpirun -n 2 "$TEG_BIN/tests/unit/helper_processes" cuda
+    [[ $stderr != *"no MPI"* && $stderr != *"NCCL"* ]] || skip "built without MPI and NCCL"
+    expect_status 0
+    [ "${#lines[@]}" -eq 8 ]
+    trained one --device cuda --micro-batch $((batch / 2))
+    run --separate-stderr mpirun -n 2 "$TEG_BIN/teg-train" "${small[@]}" --device cuda --micro-batch $((batch / 2)) --log a.jsonl \
+        -o a.safetensors
+    expect_status 0
+    [[ $stderr != *"could not be recorded"* ]]
+    overlay one a 1 2 1e-4
+    [ "$(echo a.*)" = "a.jsonl a.optimizer.safetensors a.safetensors a.safetensors.1.plans a.safetensors.plans" ]
+    for rank in '' .1; do
+        cp a.safetensors$rank.plans b.safetensors$rank.plans
+    done
+    mpirun -n 2 "$TEG_BIN/teg-train" -q "${small[@]}" --device cuda --micro-batch $((batch / 2)) -o b.safetensors
+    cmp a.safetensors b.safetensors
+    run --separate-stderr mpirun -n 3 --oversubscribe "$TEG_BIN/teg-train" "${small[@]}" --batch 6 --device cuda -o c.safetensors
+    [ "$status" -ne 0 ]
+    [[ $stderr == *"process 2: device cuda: 3 processes on this machine want a GPU each, there are 2: "* ]] ||
+        [ "$(nvidia-smi -L | wc -l)" -gt 2 ]
+}

@@ -271,6 +271,18 @@ folder() {
     expect_status 0
 }
 
+@test "several processes train a model, and do nothing else" {
+    demo -n OUT="$BATS_TEST_TMPDIR/new" PROCESSES=4
+    expect_status 0
+    grep -qE '^mpirun -n 4 [^ ]*/teg-train ' <<<"$output"
+    ! grep -vE '^mpirun -n 4 [^ ]*/teg-train ' <<<"$output" | grep -E 'mpirun|^[^ ]*/teg-train '
+    demo -n OUT="$BATS_TEST_TMPDIR/new" PROCESSES=4 LAUNCHER='srun -n 4'
+    grep -qE '^srun -n 4 [^ ]*/teg-train ' <<<"$output"
+    demo -n OUT="$BATS_TEST_TMPDIR/new" PROCESSES=two
+    expect_status 2
+    [[ $stderr == *"PROCESSES=two: want a number from 1 to 9999"* ]]
+}
+
 # Names that are refused could do worse than fail: what follows a ; is a command of its own.
 @test "paths: what the shell, patterns or targets would take for more than a name is refused" {
     local mark=$BATS_TEST_TMPDIR/mark code

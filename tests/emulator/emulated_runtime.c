@@ -119,15 +119,19 @@ static size_t available_memory(void)
     return used < total ? total - used : 0;
 }
 
+/* One, or as many as $EMULATED_GPUS says; processes do not share them. */
 cudaError_t cudaGetDeviceCount(int *n)
 {
-    *n = 1;
+    const char *text = getenv("EMULATED_GPUS");
+    *n = text ? (int)strtol(text, NULL, 10) : 1;
     return cudaSuccess;
 }
 
 cudaError_t cudaSetDevice(int device)
 {
-    return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+    int n;
+    cudaGetDeviceCount(&n);
+    return device < n ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
