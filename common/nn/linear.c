@@ -9,7 +9,7 @@ int linear_layer_new(struct linear_layer *l, struct model *m, const struct linea
     const struct unit *unit = &at->net->desc.unit[at->unit];
     struct pass_options o = {.n = at->rows,
                              .in = {1, 1, 1},
-                             .dtype = DTYPE_F32,
+                             .dtype = at->dtype,
                              .keep = at->keep,
                              .input_grad = at->keep};
     *l = (struct linear_layer){0};
@@ -33,18 +33,18 @@ int linear_layer_set_weights(struct linear_layer *l, struct err *e)
     return pass_set_weights(l->pass, e);
 }
 
-float *linear_layer_forward(struct linear_layer *l, const float *x, struct err *e)
+void *linear_layer_forward(struct linear_layer *l, const void *x, struct err *e)
 {
     return pass_forward(l->pass, x, NORM_RUNNING, e) < 0 ? NULL : linear_layer_output(l);
 }
 
-float *linear_layer_output(const struct linear_layer *l)
+void *linear_layer_output(const struct linear_layer *l)
 {
     size_t out[3];
     return pass_output(l->pass, out);
 }
 
-int linear_layer_backward(struct linear_layer *l, const float *x, const float *dy, float *dx,
+int linear_layer_backward(struct linear_layer *l, const void *x, const void *dy, void *dx,
                           struct err *e)
 {
     return pass_backward(l->pass, x, dy, dx, e);

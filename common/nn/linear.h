@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One linear layer of a model, run by itself: y = W x + b over rows, in float32, and back.
+ * One linear layer of a model, run by itself: y = W x + b over rows, and back.
  *
  *     linear_layer_new(&l, model, &(struct linear_layer_at){&model->decoder, 3, rows, true}, &e);
  *     linear_layer_set_weights(&l, &e);              after every change of the parameters
@@ -22,7 +22,8 @@ struct linear_layer_at {
     const struct net *net;
     int unit;
     size_t rows;
-    bool keep; /* for a backward pass */
+    bool keep;        /* for a backward pass */
+    enum dtype dtype; /* of all numbers but the gradients of weights */
 };
 
 int linear_layer_new(struct linear_layer *l, struct model *m, const struct linear_layer_at *at,
@@ -31,10 +32,10 @@ void linear_layer_release(struct linear_layer *l); /* also one of zeros */
 int linear_layer_set_weights(struct linear_layer *l, struct err *e);
 
 /* x [rows, c_in] to [rows, c_out], which is overwritten by the next forward. NULL: failed. */
-float *linear_layer_forward(struct linear_layer *l, const float *x, struct err *e);
-float *linear_layer_output(const struct linear_layer *l);
+void *linear_layer_forward(struct linear_layer *l, const void *x, struct err *e);
+void *linear_layer_output(const struct linear_layer *l);
 /* dx [rows, c_in] or NULL. */
-int linear_layer_backward(struct linear_layer *l, const float *x, const float *dy, float *dx,
+int linear_layer_backward(struct linear_layer *l, const void *x, const void *dy, void *dx,
                           struct err *e);
 
 #endif

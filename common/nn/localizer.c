@@ -32,8 +32,12 @@ struct localizer {
     float *d_head[3];            /* [Q, DECODER_DIM] each */
     float *d_query;              /* [Q, width] */
     float *dk, *dv;              /* [n S, DECODER_DIM] */
-    float *float_map;            /* [n S, C] where the map is no float32 */
-    void *taken[128];            /* all device memory, for the release */
+    /* Where the map is no float32: as float32 [n S, C]; the memory, one of the gradients of keys
+     * and values, and the part of the memory's that comes of it, in its type; those as float32. */
+    float *float_map;
+    void *low_memory, *low_dk, *low_part;
+    float *k, *v;
+    void *taken[128]; /* all device memory, for the release */
     size_t n_taken;
 };
 
@@ -62,9 +66,10 @@ static int new_head(struct localizer *l, int layer, int head, struct err *e)
     struct decoder_head *h = &l->head[layer][head];
     size_t q = l->queries, d = DECODER_DIM;
     for (int k = 0; k < HEAD_UNITS; k++) {
-        size_t rows = k == HEAD_KEY || k == HEAD_VALUE ? l->rows : q;
-        struct linear_layer_at at = {&l->model->decoder, head_unit(layer, head) + k, rows,
-                                     l->o.keep};
+        bool everywhere = k == HEAD_KEY || k == HEAD_VALUE;
+        struct linear_layer_at at = {&l->model->decoder, head_unit(layer, head) + k,
+                                     everywhere ? l->rows : q, l->o.keep,
+                                     everywhere ? l->o.dtype : DTYPE_F32};
         if (linear_layer_new(&h->unit[k], l->model, &at, e) < 0)
             return ERR_FAIL;
     }
@@ -87,8 +92,28 @@ static int new_decoder(struct localizer *l, struct err *e)
             if (new_head(l, layer, head, e) < 0)
                 return ERR_FAIL;
     }
-    struct linear_layer_at at = {&l->model->classifier, 0, l->queries, l->o.keep};
+    struct linear_layer_at at = {&l->model->classifier, 0, l->queries, l->o.keep, DTYPE_F32};
     return linear_layer_new(&l->classifier, l->model, &at, e);
+}
+
+static bool is_low(const struct localizer *l)
+{
+    return l->o.dtype != DTYPE_F32;
+}
+
+static int new_low_memory(struct localizer *l, struct err *e)
+{
+    size_t elem = dtype_bytes(l->o.dtype);
+    if (take_floats(l, &l->float_map, l->rows * l->channels, e) < 0 ||
+        take(l, &l->low_memory, l->rows * l->width, elem, e) < 0 ||
+        take_floats(l, &l->k, l->rows * DECODER_DIM, e) < 0 ||
+        take_floats(l, &l->v, l->rows * DECODER_DIM, e) < 0)
+        return ERR_FAIL;
+    if (!l->o.keep)
+        return 0;
+    return take(l, &l->low_dk, l->rows * DECODER_DIM, elem, e) < 0
+               ? ERR_FAIL
+               : take(l, &l->low_part, l->rows * l->width, elem, e);
 }
 
 static int new_memory(struct localizer *l, struct err *e)
@@ -99,7 +124,7 @@ static int new_memory(struct localizer *l, struct err *e)
         take_floats(l, &l->memory, l->rows * l->width, e) < 0 ||
         take_floats(l, &l->pooled, map, e) < 0 || take(l, &l->arg, l->queries * l->width, 1, e) < 0)
         return ERR_FAIL;
-    if (l->o.dtype != DTYPE_F32 && take_floats(l, &l->float_map, l->rows * l->channels, e) < 0)
+    if (is_low(l) && new_low_memory(l, e) < 0)
         return ERR_FAIL;
     if (!l->o.keep)
         return 0;
@@ -212,7 +237,7 @@ static int fill_memory(struct localizer *l, const void *map, struct err *e)
 {
     struct backend *b = l->model->backend;
     const float *features = map;
-    if (l->float_map) {
+    if (is_low(l)) {
         b->ops->convert(b, l->float_map, DTYPE_F32, map, l->o.dtype, l->rows * l->channels);
         features = l->float_map;
     }
@@ -222,7 +247,17 @@ static int fill_memory(struct localizer *l, const void *map, struct err *e)
     if (!time || !space || b->ops->copy_columns(b, &all) < 0)
         return ERR_FAIL;
     struct tile_rows_args t = in_time(l, time, l->memory), s = in_space(l, space, l->memory);
-    return b->ops->tile_rows(b, &t) < 0 ? ERR_FAIL : b->ops->tile_rows(b, &s);
+    if (b->ops->tile_rows(b, &t) < 0 || b->ops->tile_rows(b, &s) < 0)
+        return ERR_FAIL;
+    return is_low(l) ? b->ops->convert(b, l->low_memory, l->o.dtype, l->memory, DTYPE_F32,
+                                       l->rows * l->width)
+                     : 0;
+}
+
+/* What keys and values are products of. */
+static const void *key_input(const struct localizer *l)
+{
+    return is_low(l) ? l->low_memory : l->memory;
 }
 
 static struct roi_max_args roi_of(const struct localizer *l, const float *box)
@@ -257,10 +292,25 @@ static struct attention_args attention_of(const struct localizer *l, const struc
                                    .item = l->item,
                                    .scale = 1.0f / sqrtf((float)DECODER_DIM),
                                    .q = linear_layer_output(&h->unit[HEAD_QUERY]),
-                                   .k = linear_layer_output(&h->unit[HEAD_KEY]),
-                                   .v = linear_layer_output(&h->unit[HEAD_VALUE]),
+                                   .k = is_low(l) ? l->k : linear_layer_output(&h->unit[HEAD_KEY]),
+                                   .v =
+                                       is_low(l) ? l->v : linear_layer_output(&h->unit[HEAD_VALUE]),
                                    .p = h->p,
                                    .y = h->attended};
+}
+
+/* A head's keys and values, for its attention and the way back through it. */
+static int float_keys(struct localizer *l, const struct decoder_head *h)
+{
+    struct backend *b = l->model->backend;
+    size_t n = l->rows * DECODER_DIM;
+    if (!is_low(l))
+        return 0;
+    int rc =
+        b->ops->convert(b, l->k, DTYPE_F32, linear_layer_output(&h->unit[HEAD_KEY]), l->o.dtype, n);
+    return rc < 0 ? rc
+                  : b->ops->convert(b, l->v, DTYPE_F32, linear_layer_output(&h->unit[HEAD_VALUE]),
+                                    l->o.dtype, n);
 }
 
 static struct layer_norm_args norm_of(const struct localizer *l, int layer, int head)
@@ -284,12 +334,12 @@ static int head_forward(struct localizer *l, int layer, int head, struct err *e)
     struct decoder_head *h = &l->head[layer][head];
     size_t n = l->queries * DECODER_DIM;
     if (!linear_layer_forward(&h->unit[HEAD_QUERY], l->x[layer], e) ||
-        !linear_layer_forward(&h->unit[HEAD_KEY], l->memory, e) ||
-        !linear_layer_forward(&h->unit[HEAD_VALUE], l->memory, e))
+        !linear_layer_forward(&h->unit[HEAD_KEY], key_input(l), e) ||
+        !linear_layer_forward(&h->unit[HEAD_VALUE], key_input(l), e))
         return ERR_FAIL;
     struct attention_args a = attention_of(l, h);
     struct layer_norm_args norm = norm_of(l, layer, head);
-    if (b->ops->attention(b, &a) < 0 ||
+    if (float_keys(l, h) < 0 || b->ops->attention(b, &a) < 0 ||
         b->ops->accumulate(b, h->attended, a.q, DTYPE_F32, n, true) < 0 ||
         b->ops->layer_norm(b, &norm) < 0)
         return err_set(e, "decoder: not enough memory");
@@ -357,9 +407,25 @@ static int head_grad(struct localizer *l, int layer, int head, struct err *e)
                                         .d_beta = l->model->grads + at->beta,
                                         .dx = d};
     struct attention_grad_args a = {attention_of(l, h), d, dq, l->dk, l->dv};
-    if (b->ops->layer_norm_grad(b, &norm) < 0 || b->ops->attention_grad(b, &a) < 0)
+    if (b->ops->layer_norm_grad(b, &norm) < 0 || float_keys(l, h) < 0 ||
+        b->ops->attention_grad(b, &a) < 0)
         return err_set(e, "decoder: not enough memory");
     return b->ops->accumulate(b, d, dq, DTYPE_F32, n, true);
+}
+
+/* Adds what the gradient of a head's keys, or values, gives that of the memory. */
+static int key_backward(struct localizer *l, struct linear_layer *unit, const float *d,
+                        struct err *e)
+{
+    struct backend *b = l->model->backend;
+    const void *dy = is_low(l) ? l->low_dk : d;
+    void *part = is_low(l) ? l->low_part : l->d_part;
+    if (is_low(l) &&
+        b->ops->convert(b, l->low_dk, l->o.dtype, d, DTYPE_F32, l->rows * DECODER_DIM) < 0)
+        return ERR_FAIL;
+    if (linear_layer_backward(unit, key_input(l), dy, part, e) < 0)
+        return ERR_FAIL;
+    return b->ops->accumulate(b, l->d_memory, part, l->o.dtype, l->rows * l->width, true);
 }
 
 /* Adds a head's share to the gradients of the layer's input and of the memory. */
@@ -378,12 +444,9 @@ static int head_backward(struct localizer *l, int layer, int head, struct err *e
         linear_layer_backward(&h->unit[HEAD_QUERY], l->x[layer], l->d_head[0], l->d_query, e) < 0 ||
         b->ops->accumulate(b, l->dx[layer], l->d_query, DTYPE_F32, l->queries * in, head > 0) < 0)
         return ERR_FAIL;
-    const float *d[2] = {l->dk, l->dv};
-    for (int k = 0; k < 2; k++)
-        if (linear_layer_backward(&h->unit[HEAD_KEY + k], l->memory, d[k], l->d_part, e) < 0 ||
-            b->ops->accumulate(b, l->d_memory, l->d_part, DTYPE_F32, l->rows * l->width, true) < 0)
-            return ERR_FAIL;
-    return 0;
+    return key_backward(l, &h->unit[HEAD_KEY], l->dk, e) < 0
+               ? ERR_FAIL
+               : key_backward(l, &h->unit[HEAD_VALUE], l->dv, e);
 }
 
 /* The gradients of the positions are sums over all clips and over what shares a position. */
@@ -417,13 +480,12 @@ static int pooling_grad(struct localizer *l, const float *box, struct err *e)
 static int map_grad(struct localizer *l, void *d_map)
 {
     struct backend *b = l->model->backend;
-    float *to = l->float_map ? l->float_map : d_map;
+    float *to = is_low(l) ? l->float_map : d_map;
     struct copy_columns_args all = {l->rows, l->channels, l->d_memory, to, l->width, l->channels};
     if (b->ops->copy_columns(b, &all) < 0)
         return ERR_FAIL;
-    return l->float_map
-               ? b->ops->convert(b, d_map, l->o.dtype, to, DTYPE_F32, l->rows * l->channels)
-               : 0;
+    return is_low(l) ? b->ops->convert(b, d_map, l->o.dtype, to, DTYPE_F32, l->rows * l->channels)
+                     : 0;
 }
 
 int localizer_backward(struct localizer *l, const float *box, const float *d_logits, void *d_map,

@@ -4,8 +4,8 @@
  * clips and one shape of their feature maps: learned positions beside the features are the memory;
  * each box's query is pooled from the memory's mean over time; a decoder of DECODER_LAYERS layers
  * of DECODER_HEADS heads, in each of which h = norm(softmax(q k / sqrt(DECODER_DIM)) v + q) goes
- * through a linear layer, GELU and another one; dropout; a linear layer. In float32 whatever the
- * precision.
+ * through a linear layer, GELU and another one; dropout; a linear layer. Keys and values, products
+ * over every position, are computed in the map's type, all else, over boxes alone, in float32.
  *
  *     localizer_new(&l, model, &(struct localizer_options){.n = 4, .map = {16, 8, 8}, .boxes = 5},
  * &e); localizer_set_weights(l, &e); localizer_forward(l, map, boxes, NULL, &e);

@@ -31,7 +31,7 @@ int positions_init(struct positions *p, struct model *m, size_t axes, const size
     *p = (struct positions){.model = m, .axes = axes};
     p->n = axes == 1 ? size[0] : size[0] * size[1];
     for (int k = 0; k < 2; k++) {
-        struct linear_layer_at at = {&m->decoder, (axes == 1 ? 0 : 2) + k, p->n, keep};
+        struct linear_layer_at at = {&m->decoder, (axes == 1 ? 0 : 2) + k, p->n, keep, DTYPE_F32};
         if (linear_layer_new(&p->layer[k], m, &at, e) < 0)
             return ERR_FAIL;
     }
