@@ -58,8 +58,10 @@ struct backend {
 };
 
 struct backend_options {
-    const char
-        *device; /* "auto", "cpu", "cuda" (the first that CUDA_VISIBLE_DEVICES lets through) */
+    const char *device; /* "auto", "cpu", "cuda" */
+    /* Which of the GPUs that CUDA_VISIBLE_DEVICES lets through, counted on from the last to the
+     * first. */
+    size_t gpu;
     size_t n_threads;
     /*
      * A text file in which a device keeps which implementation of a convolution it measured as the

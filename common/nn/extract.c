@@ -276,8 +276,11 @@ static int open_inputs(struct extractor *x, struct err *e)
         return ERR_FAIL;
     if ((x->o->samples ? open_samples(x, e) : make_plan(x, e)) < 0 || list_items(x, e) < 0)
         return ERR_FAIL;
-    struct backend_options bo = {
-        .device = x->o->device, .n_threads = x->o->n_threads, .tf32 = x->o->tf32};
+    const struct shard *s = &x->o->shard;
+    struct backend_options bo = {.device = x->o->device,
+                                 .gpu = s->number > 0 ? (size_t)(s->number - 1) : 0,
+                                 .n_threads = x->o->n_threads,
+                                 .tf32 = x->o->tf32};
     if (nn_device_open(&x->backend, &bo, x->o->out, x->o->ui, e) < 0)
         return ERR_FAIL;
     x->batch = x->o->batch ? x->o->batch : x->backend->is_apart ? BATCH_APART : BATCH;

@@ -47,7 +47,8 @@ bool cuda_has_device(void)
     return rc == cudaSuccess ? n > 0 : rc == cudaErrorInsufficientDriver && has_driver();
 }
 
-static int choose_device(struct backend *b, struct cudaDeviceProp *device, struct err *e)
+static int choose_device(struct backend *b, size_t gpu, struct cudaDeviceProp *device,
+                         struct err *e)
 {
     struct cuda_state *s = cuda_of(b);
     const struct processes *p = b->processes;
@@ -66,7 +67,7 @@ static int choose_device(struct backend *b, struct cudaDeviceProp *device, struc
                        "start as many as "
                        "there are GPUs, or use --device cpu",
                        p->n_local, n);
-    s->device = p ? (int)p->local_rank : 0;
+    s->device = (int)(p ? p->local_rank : gpu % (size_t)n);
     rc = cudaSetDevice(s->device);
     if (rc == cudaSuccess)
         rc = cudaGetDeviceProperties(device, s->device);
@@ -106,7 +107,7 @@ int cuda_open(struct backend *b, const struct backend_options *options, struct e
     s->measuring = options->measuring;
     s->user = options->user;
     int rc = 0;
-    if (choose_device(b, &device, e) < 0 || open_memory(b, e) < 0 ||
+    if (choose_device(b, options->gpu, &device, e) < 0 || open_memory(b, e) < 0 ||
         vendor_open(&s->vendor, s->stream, e) < 0)
         rc = ERR_NOT_FOUND;
     if (rc == 0)

@@ -164,6 +164,18 @@ overlay() {
     return "$status"
 }
 
+@test "shards are computed on one GPU after the other" {
+    [ "${EMULATED:-}" ] || skip "takes GPUs of different names"
+    export EMULATED_GPUS=2
+    local number gpus=("emulator" "emulator 1" "emulator") # bats has an i of its own
+    trained a --device cpu
+    for number in 1 2 3; do
+        tool teg-extract --model a.safetensors --frames frames.lmdb --clip ${frames}x2 --shard $number/3 --device cuda -o all.lmdb
+        expect_status 0
+        [[ $(sed -n 2p all.lmdb.plans) == "${gpus[number - 1]}, "* ]]
+    done
+}
+
 @test "training with labels: the curve of the processor, in micro-batches" {
     tool teg-sample -q --index "$BATS_FILE_TMPDIR/index.lmdb" --frames frames.lmdb --strategy single --labels class \
         --clip ${frames}x2 --epochs $((steps * batch / videos / 2)) -o single.lmdb

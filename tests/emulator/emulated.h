@@ -37,6 +37,10 @@ bool emulated_refused(cudaStream_t stream);
 void emulated_memory_open(void);
 void emulated_memory_close(void);
 
+/* That the thread works on the GPU that the process began with: to make something on another one is
+ * a mistake that shows on machines with several alone. */
+void emulated_check_device(void);
+
 /* As by a kernel that writes to memory that is not its own. */
 void emulated_break(void);
 

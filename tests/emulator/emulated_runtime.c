@@ -5,6 +5,7 @@
  * lie bytes that must stay what they are, and a page that nobody may touch.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -127,19 +128,32 @@ cudaError_t cudaGetDeviceCount(int *n)
     return cudaSuccess;
 }
 
+static _Thread_local int device_of_thread;
+
 cudaError_t cudaSetDevice(int device)
 {
     int n;
     cudaGetDeviceCount(&n);
-    return device < n ? cudaSuccess : cudaErrorInvalidDevice;
+    if (device >= n)
+        return cudaErrorInvalidDevice;
+    device_of_thread = device;
+    return cudaSuccess;
+}
+
+void emulated_check_device(void)
+{
+    static atomic_int of_process = -1;
+    int none = -1;
+    atomic_compare_exchange_strong(&of_process, &none, device_of_thread);
+    CHECK(device_of_thread == of_process);
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
 {
     memset(p, 0, sizeof *p);
-    snprintf(p->name, sizeof p->name, "emulator");
+    snprintf(p->name, sizeof p->name, device ? "emulator %d" : "emulator", device);
     p->major = 9;
-    return cudaSetDevice(device);
+    return device == device_of_thread ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
@@ -155,6 +169,7 @@ cudaError_t cudaMalloc(void **p, size_t n)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), aligned = aligned_size(n);
     size_t bytes = (aligned + page - 1) / page * page;
+    emulated_check_device();
     if (emulated_refused(NULL))
         return cudaErrorStreamCaptureUnsupported;
     if (n > available_memory())
@@ -190,6 +205,7 @@ cudaError_t cudaFree(void *p)
 cudaError_t cudaHostAlloc(void **p, size_t n, unsigned flags)
 {
     (void)flags;
+    emulated_check_device();
     if (emulated_refused(NULL))
         return cudaErrorStreamCaptureUnsupported;
     *p = malloc(n);

@@ -141,6 +141,7 @@ void emulated_enqueue(cudaStream_t stream, void (*run)(const void *data), const 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags)
 {
     CHECK(flags == cudaStreamNonBlocking);
+    emulated_check_device();
     struct stream *s = calloc(1, sizeof *s);
     CHECK(s);
     pthread_mutex_init(&s->lock, NULL);
@@ -218,6 +219,7 @@ static void reach(const void *data)
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
 {
     (void)flags;
+    emulated_check_device();
     *e = calloc(1, sizeof(struct event));
     return *e ? cudaSuccess : cudaErrorMemoryAllocation;
 }

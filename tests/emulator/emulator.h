@@ -59,6 +59,7 @@ static inline void emulator_enqueue(dim3 grid, dim3 block, cudaStream_t stream, 
 {
     static_assert(std::is_trivially_copyable<F>::value, "a graph copies it");
     emulator_call<F> c = {grid, block, call};
+    emulated_check_device();
     emulated_enqueue(
         stream,
         [](const void *data) {
