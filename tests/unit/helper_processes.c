@@ -43,8 +43,11 @@ static struct backend *open_backend(const struct processes *p)
 {
     struct err e = {0};
     struct backend *b;
-    struct backend_options o = {
-        .device = device, .n_threads = 1, .processes = p, .plan_cache = getenv("TEG_TEST_PLANS")};
+    struct backend_options o = {.device = device,
+                                .gpu = all->local_rank,
+                                .n_threads = 1,
+                                .processes = p,
+                                .plan_cache = getenv("TEG_TEST_PLANS")};
     OK(backend_open(&b, &o, &e));
     return b;
 }
