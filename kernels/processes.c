@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/num.h"
 
@@ -22,24 +23,29 @@ static bool was_launched(void)
            (getenv("PMIX_RANK") && several("SLURM_NTASKS"));
 }
 
+bool processes_speaks(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && was_launched(); i++)
+        if (getenv(names[i]))
+            return strcmp(getenv(names[i]), "0") == 0;
+    return true;
+}
+
 #if TEG_MPI
 
 #include <limits.h>
 #include <mpi.h>
 #include <sched.h>
-#include <string.h>
 #include <time.h>
 
 #include "common/base/buf.h"
 #include "common/base/pool.h"
 
-enum { PATIENCE = 20 }; /* seconds that one which failed waits for the others */
-
 /* The tensors' and the votes' messages keep out of each other's way. */
 struct group {
     struct processes p;
     MPI_Comm data, votes;
-    bool left; /* without the others */
 };
 
 static int check(int rc, const char *what, struct err *e)
@@ -117,8 +123,9 @@ static bool wait_for(MPI_Request *request, int seconds)
 {
     const struct timespec pause = {0, 1000000};
     int done = 0;
-    for (long i = 0; !done && i < 1000L * seconds; i++) {
-        MPI_Test(request, &done, MPI_STATUS_IGNORE);
+    for (long i = 0; !done && i / 1000 < seconds; i++) {
+        if (MPI_Test(request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            return false;
         if (!done)
             nanosleep(&pause, NULL);
     }
@@ -143,7 +150,16 @@ static int hear(struct group *g, int from, int rc, struct err *e)
     return word.rc;
 }
 
-static int vote(struct processes *p, int rc, bool *yes, struct err *e)
+/* Nobody else can say why. */
+static int leave(struct group *g, int rc, struct err *e)
+{
+    g->p.failed = g->p.left = true;
+    atexit(end_all);
+    return err_add_code(e, rc, "process %zu", g->p.rank);
+}
+
+/* Their votes, within so many seconds where this one failed. */
+static int vote(struct processes *p, int rc, bool *yes, int patience, struct err *e)
 {
     struct group *g = (struct group *)p;
     const struct ballot mine = {rc < 0 ? (int)p->rank : (int)p->n, *yes};
@@ -152,13 +168,10 @@ static int vote(struct processes *p, int rc, bool *yes, struct err *e)
     if (p->failed)
         return rc < 0 ? rc : ERR_FAIL;
     MPI_Iallreduce(&mine, &all, 2, MPI_INT, MPI_MIN, g->votes, &request);
-    if (rc >= 0)
-        MPI_Wait(&request, MPI_STATUS_IGNORE);
-    else if (!wait_for(&request, PATIENCE)) {
-        p->failed = g->left = true;
-        atexit(end_all);
-        return rc;
-    }
+    if (rc >= 0 && check(MPI_Wait(&request, MPI_STATUS_IGNORE), "a vote", e) < 0)
+        return leave(g, ERR_FAIL, e);
+    if (rc < 0 && !wait_for(&request, patience))
+        return leave(g, rc, e);
     *yes = all.yes;
     return all.first_failed < (int)p->n ? hear(g, all.first_failed, rc, e) : 0;
 }
@@ -166,13 +179,19 @@ static int vote(struct processes *p, int rc, bool *yes, struct err *e)
 int processes_agree(struct processes *p, int rc, struct err *e)
 {
     bool unused = true;
-    return p ? vote(p, rc, &unused, e) : rc;
+    return p ? vote(p, rc, &unused, INT_MAX, e) : rc;
+}
+
+int processes_agree_soon(struct processes *p, int rc, int patience, struct err *e)
+{
+    bool unused = true;
+    return p ? vote(p, rc, &unused, patience, e) : rc;
 }
 
 int processes_all(struct processes *p, int rc, bool yes, struct err *e)
 {
     if (p)
-        rc = vote(p, rc, &yes, e);
+        rc = vote(p, rc, &yes, INT_MAX, e);
     return rc < 0 ? rc : yes;
 }
 
@@ -225,8 +244,11 @@ static int find_place(struct group *g, struct err *e)
 static int join(struct group *g, struct err *e)
 {
     int level;
-    if (check(MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &level), "starting", e) < 0)
+    if (check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level), "starting", e) < 0)
         return ERR_FAIL;
+    if (level < MPI_THREAD_FUNNELED)
+        return err_set(e, "mpi: this one does not go together with threads");
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); /* also of those made of it */
     if (find_place(g, e) < 0 || check(MPI_Comm_dup(MPI_COMM_WORLD, &g->data), "starting", e) < 0 ||
         check(MPI_Comm_dup(MPI_COMM_WORLD, &g->votes), "starting", e) < 0)
         return ERR_FAIL;
@@ -256,10 +278,9 @@ int processes_open(struct processes **p, struct err *e)
 
 void processes_close(struct processes *p)
 {
-    struct group *g = (struct group *)p;
-    if (g && !g->left)
+    if (p && !p->left)
         MPI_Finalize();
-    free(g);
+    free((struct group *)p);
 }
 
 #else
@@ -282,6 +303,12 @@ int processes_agree(struct processes *p, int rc, struct err *e)
     (void)p;
     (void)e;
     return rc;
+}
+
+int processes_agree_soon(struct processes *p, int rc, int patience, struct err *e)
+{
+    (void)patience;
+    return processes_agree(p, rc, e);
 }
 
 int processes_all(struct processes *p, int rc, bool yes, struct err *e)

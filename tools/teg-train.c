@@ -371,13 +371,20 @@ int main(int argc, char **argv)
                       .argp = &argp,
                       .input = &r,
                       .without = CLI_NO_LOG,
-                      .threads_help = threads_help};
+                      .threads_help = threads_help,
+                      .silent = !processes_speaks()};
     if (cli_parse(&cli, argc, argv) < 0)
         return cli_finish(&cli, ERR_FAIL, NULL);
     stop_install();
-    r.o.n_threads = cli.n_threads;
+    r.o.n_threads = cli.threads_given ? cli.n_threads : 0;
     r.o.ui = cli.ui;
     struct err e = {0};
-    int rc = train_run(&r.o, &e);
-    return cli_finish(&cli, rc, *e.text ? &e : NULL); /* of several processes one speaks */
+    int rc = processes_open(&r.o.processes, &e);
+    if (rc < 0 && cli.silent)
+        err_set(&e, "%s", "");
+    if (rc == 0)
+        rc = train_run(&r.o, &e);
+    int status = cli_finish(&cli, rc, *e.text ? &e : NULL); /* of several processes one speaks */
+    processes_close(r.o.processes);
+    return status;
 }

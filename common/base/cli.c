@@ -69,8 +69,10 @@ static void print_version(FILE *stream, struct argp_state *state)
  */
 static ssize_t write_usage_error(void *cookie, const char *text, size_t len)
 {
-    (void)cookie;
+    const struct cli *cli = cookie;
     size_t name = strlen(tool_name);
+    if (cli->silent)
+        return (ssize_t)len;
     if (len > name && memcmp(text, tool_name, name) == 0 && text[name] == ':') {
         fprintf(real_stderr, "%s: error", tool_name);
         fwrite(text + name, 1, len - name, real_stderr);
@@ -160,6 +162,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
     switch (key) {
     case KEY_THREADS:
         p->cli->n_threads = (size_t)cli_i64(state, "threads", arg, 1, 4096);
+        p->cli->threads_given = true;
         return 0;
     case KEY_LOG:
         check_given(state, "log", arg);
@@ -271,7 +274,8 @@ static error_t parse_tool(int key, char *arg, struct argp_state *state)
 /* Parses with what goes to stderr filtered; a usage error does not come back. */
 static int parse_filtered(const struct argp *argp, int argc, char **argv, struct parse *p)
 {
-    FILE *filter = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_usage_error});
+    FILE *filter =
+        fopencookie((void *)p->cli, "w", (cookie_io_functions_t){.write = write_usage_error});
     if (filter) {
         setvbuf(filter, NULL, _IOLBF, BUFSIZ);
         stderr = filter;
@@ -360,11 +364,13 @@ int cli_parse(struct cli *cli, int argc, char **argv)
     if (rc == 0)
         rc = check_paths(&p, &e);
     free(p.paths);
+    p.ui.quiet = p.ui.quiet || cli->silent;
+    p.ui.verbose = p.ui.verbose && !cli->silent;
     if (rc == 0)
         rc = ui_open(&cli->ui, &p.ui, &e);
-    if (rc < 0)
+    if (rc < 0 && !cli->silent)
         fprintf(stderr, "%s: error: %s\n", cli->tool, e.text);
-    else
+    if (rc == 0)
         tell_start(cli);
     return rc;
 }

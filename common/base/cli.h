@@ -37,10 +37,13 @@ struct cli {
     const char *const *outputs;
     unsigned n_path_arguments; /* the first so many arguments may be files that are read */
     const char *threads_help;  /* of --threads, where results depend on it; else NULL */
+    bool silent; /* another process with the same command line says what is wrong with it, and what
+                    there is to say besides */
 
-    size_t n_threads;  /* --threads, default pool_n_processors() */
-    struct ui *ui;     /* open after cli_parse */
-    struct json *argv; /* the command line for `!meta`: see cli_parse */
+    size_t n_threads;   /* --threads, default pool_n_processors() */
+    bool threads_given; /* which of these it is */
+    struct ui *ui;      /* open after cli_parse */
+    struct json *argv;  /* the command line for `!meta`: see cli_parse */
 };
 
 enum { CLI_NO_THREADS = 1, CLI_NO_LOG = 2 };

@@ -287,6 +287,32 @@ static int get_kind(const struct json *object, const char *name, enum json_kind 
     return 0;
 }
 
+static const char *text_or_unset(struct json *v)
+{
+    return v ? json_text(v) : "unset";
+}
+
+bool json_differs(struct json *theirs, struct json *mine, struct json_difference *d)
+{
+    struct json_walk w = {0};
+    struct json *value, *other;
+    while (json_next(mine, &w, &d->name, &value)) {
+        other = json_member(theirs, d->name);
+        d->theirs = text_or_unset(other);
+        d->mine = text_or_unset(value);
+        if (!other || !json_equal(value, other))
+            return true;
+    }
+    w = (struct json_walk){0};
+    d->mine = text_or_unset(NULL);
+    while (json_next(theirs, &w, &d->name, &value)) {
+        d->theirs = text_or_unset(value);
+        if (!json_member(mine, d->name))
+            return true;
+    }
+    return false;
+}
+
 int json_get_str(const struct json *object, const char *name, const char **out, struct err *e)
 {
     struct json *v = NULL;

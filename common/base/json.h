@@ -40,6 +40,13 @@ enum json_kind json_kind(const struct json *v);
 bool json_is_finite(const struct json *v); /* a number, and not NaN or infinite */
 bool json_equal(struct json *a, struct json *b);
 
+/* The first member in which two objects differ, as text, valid while both are; "unset": it is not
+ * there. */
+struct json_difference {
+    const char *name, *theirs, *mine;
+};
+bool json_differs(struct json *theirs, struct json *mine, struct json_difference *d);
+
 struct json *json_member(const struct json *object, const char *name); /* NULL where absent */
 size_t json_len(const struct json *array_or_object);
 struct json *json_at(const struct json *array, size_t i); /* NULL outside */

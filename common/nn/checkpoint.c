@@ -99,30 +99,6 @@ size_t checkpoint_setting(const char *path, const char *name)
     return n;
 }
 
-static int differs(const char *name, struct json *theirs, struct json *mine, struct err *e)
-{
-    return err_set(e, "it was begun with %s %s, this run has %s", name,
-                   theirs ? json_text(theirs) : "unset", mine ? json_text(mine) : "unset");
-}
-
-/* The first member in which the objects differ. */
-static int compare_members(struct json *theirs, struct json *mine, struct err *e)
-{
-    struct json_walk w = {0};
-    const char *name;
-    struct json *value, *other;
-    while (json_next(mine, &w, &name, &value)) {
-        other = json_member(theirs, name);
-        if (!other || !json_equal(value, other))
-            return differs(name, other, value, e);
-    }
-    w = (struct json_walk){0};
-    while (json_next(theirs, &w, &name, &value))
-        if (!json_member(mine, name))
-            return differs(name, value, NULL, e);
-    return 0;
-}
-
 static struct json *read_json(const struct json *meta, const char *name, struct err *e)
 {
     const char *text;
@@ -138,7 +114,10 @@ static struct json *read_json(const struct json *meta, const char *name, struct 
 static int compare(const struct json *meta, const char *what, struct json *mine, struct err *e)
 {
     struct json *theirs = read_json(meta, what, e);
-    int rc = theirs ? compare_members(theirs, mine, e) : ERR_FAIL;
+    struct json_difference d;
+    int rc = theirs ? 0 : ERR_FAIL;
+    if (theirs && json_differs(theirs, mine, &d))
+        rc = err_set(e, "it was begun with %s %s, this run has %s", d.name, d.theirs, d.mine);
     json_free(theirs);
     return rc;
 }

@@ -216,8 +216,12 @@ static int one_step(struct trainer *t, struct err *e)
     if (rc < 0)
         return rc;
     t->stopping = rc == 0;
+    if (t->stopping && t->processes) /* nothing is left of this batch */
+        return 0;
+    t->together = true;
     if (run_step(t, batch, &out, e) < 0)
         return err_add(e, "step %llu", (unsigned long long)t->at);
+    t->together = false;
     nn_device_tell(t->backend, t->o.ui);
     t->at++;
     train_window_add(&t->window, out.loss, out.value, t->run.n_values);
@@ -318,7 +322,7 @@ static void tell(const struct trainer *t)
 static int train(struct trainer *t, struct err *e)
 {
     int rc = t->at < t->end ? prepare(t, e) : 0;
-    rc = processes_agree(t->processes, rc, e);
+    rc = train_agree(t, rc, e);
     if (rc < 0)
         return rc;
     tell(t);
@@ -350,6 +354,7 @@ static void trainer_release(struct trainer *t)
     json_free(t->checkpoint.settings);
     json_free(t->checkpoint.inputs);
 }
+
 static int open_all(struct trainer *t, struct err *e)
 {
     if (train_open_inputs(t, e) < 0 || train_check_parts(t, e) < 0)
@@ -366,19 +371,19 @@ static int start(struct trainer *t, struct err *e)
 
 static int run(struct trainer *t, struct err *e)
 {
-    int rc = processes_agree(t->processes, open_all(t, e), e);
+    int rc = train_agree(t, open_all(t, e), e);
     if (rc == 0)
         rc = train_check_devices(t, e);
     if (rc == 0)
         rc = train_choose_micro_batch(t, e);
     if (rc == 0)
         rc = train_describe(t, e);
-    rc = processes_agree(t->processes, rc, e);
+    rc = train_agree(t, rc, e);
     if (rc == 0)
         rc = train_check_command(t, e);
     if (rc == 0)
         rc = start(t, e);
-    rc = processes_agree(t->processes, rc, e);
+    rc = train_agree(t, rc, e);
     if (rc >= 0)
         rc = train_take_state(t, e);
     return rc < 0 ? rc : train(t, e);
@@ -386,16 +391,16 @@ static int run(struct trainer *t, struct err *e)
 
 int train_run(const struct train_options *o, struct err *e)
 {
-    struct trainer t = {.o = *o, .task = task_get(o->task), .run = {.o = &t.o}};
+    struct trainer t = {
+        .o = *o, .task = task_get(o->task), .run = {.o = &t.o}, .processes = o->processes};
     complete(&t.o);
-    int rc = train_join(&t, e);
-    if (rc == 0)
-        rc = run(&t, e);
+    if (!train_writes(&t)) {
+        t.o.ui = NULL;
+        t.o.log = NULL;
+    }
+    int rc = run(&t, e);
     int log_rc = train_log_close(t.log, rc == 0 ? e : NULL);
-    rc = processes_agree(t.processes, rc < 0 ? rc : log_rc, e);
-    if (t.processes && t.processes->failed && !train_writes(&t))
-        err_set(e, "%s", "");
+    rc = train_agree_on_end(&t, rc < 0 ? rc : log_rc, e);
     trainer_release(&t);
-    processes_close(t.processes);
     return rc;
 }

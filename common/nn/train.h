@@ -7,7 +7,7 @@
  *
  * Several processes (kernels/processes.h) train together, each on its share of every batch: the
  * result is that of one but for the rounding, and one may go on where several stopped. Process 0
- * alone writes, and speaks: in the others a failure may leave `e` empty.
+ * alone writes, and speaks: in the others a failure leaves `e` empty, unless nobody else knows it.
  */
 #ifndef TEG_NN_TRAIN_H
 #define TEG_NN_TRAIN_H
@@ -18,6 +18,7 @@
 #include "common/base/err.h"
 #include "common/base/ui.h"
 #include "common/nn/objective.h"
+#include "kernels/processes.h"
 
 enum train_task {
     TASK_PRETRAIN,   /* pairs of clips, without labels */
@@ -53,10 +54,11 @@ struct train_options {
     uint64_t seed;
     int64_t log_every; /* steps between records */
     double checkpoint_minutes;
-    int64_t stop_at;    /* leave a checkpoint and stop after this step; -1: never */
-    bool force;         /* replace the output, drop a checkpoint that does not fit */
-    const char *device; /* "auto", "cpu", "cuda" */
-    size_t n_threads;
+    int64_t stop_at;             /* leave a checkpoint and stop after this step; -1: never */
+    bool force;                  /* replace the output, drop a checkpoint that does not fit */
+    const char *device;          /* "auto", "cpu", "cuda" */
+    size_t n_threads;            /* 0: all processors, or this process's part of them */
+    struct processes *processes; /* NULL: this one alone */
     struct ui *ui;
 };
 

@@ -29,6 +29,7 @@ struct trainer {
     struct task_run run;         /* its model and samples are this one's */
     struct processes *processes; /* NULL: this one alone */
     bool stopping;               /* one of them was asked to */
+    bool together;               /* the others may be in the middle of what is done together */
     struct backend *backend;
     struct frames *frames;
     struct samples *samples;
@@ -70,14 +71,19 @@ int train_choose_micro_batch(struct trainer *t, struct err *e);
 
 /* -- train_together.c -- */
 
-/* Finds out whether there are others. Process 0 alone speaks and writes. */
-int train_join(struct trainer *t, struct err *e);
+/* Process 0 alone speaks and writes. */
 bool train_writes(const struct trainer *t);
+/* As processes_agree, or where the others may not come to it, as processes_agree_soon. */
+int train_agree(struct trainer *t, int rc, struct err *e);
+/* Of the whole run; what is under way on a GPU is given up where it failed. */
+int train_agree_on_end(struct trainer *t, int rc, struct err *e);
 /* Whether they divide the micro-batch. */
 int train_check_parts(const struct trainer *t, struct err *e);
 int train_open_device(struct trainer *t, struct err *e);
 /* Whether all have a GPU, or none. */
 int train_check_devices(struct trainer *t, struct err *e);
+/* Whether they find the size of micro-batches together, or none does. */
+int train_check_auto(struct trainer *t, struct err *e);
 /* Whether the processes were started for one run, and not each for its own. */
 int train_check_command(struct trainer *t, struct err *e);
 /* They begin where process 0 does, and with the same. */

@@ -76,7 +76,10 @@ static int begun_micro_batch(struct trainer *t, size_t *begun, struct err *e)
     *begun = checkpoint_setting(t->o.out, "micro_batch");
     if (*begun && t->o.batch % *begun != 0)
         *begun = 0;
-    return p ? p->broadcast(p, begun, sizeof *begun, e) : 0;
+    t->together = p != NULL;
+    int rc = p ? p->broadcast(p, begun, sizeof *begun, e) : 0;
+    t->together = rc < 0;
+    return rc;
 }
 
 /* 1: all processes have room, 0: not all, < 0: the run is over. */
@@ -99,6 +102,7 @@ static int find_micro_batch(struct trainer *t, struct err *e)
         if (t->o.batch % (parts * n) != 0)
             continue;
         t->o.micro_batch = t->o.batch / parts;
+        why.text[0] = '\0';
         int rc = has_room(t, &why, e);
         if (rc == 1 && parts > 1)
             ui_note(t->o.ui, "micro-batches of %zu: the largest that fit into memory",
@@ -112,8 +116,9 @@ static int find_micro_batch(struct trainer *t, struct err *e)
 int train_choose_micro_batch(struct trainer *t, struct err *e)
 {
     size_t begun;
-    if (!t->o.micro_auto)
-        return 0;
+    int rc = train_check_auto(t, e);
+    if (rc < 0 || !t->o.micro_auto)
+        return rc;
     if (begun_micro_batch(t, &begun, e) < 0)
         return ERR_FAIL;
     if (begun == 0)

@@ -61,13 +61,7 @@ static int choose_device(struct backend *b, size_t gpu, struct cudaDeviceProp *d
     if (rc != cudaSuccess || n == 0)
         return err_set(e, "device cuda: %s; use --device cpu",
                        rc == cudaSuccess ? "no GPU was found" : cudaGetErrorString(rc));
-    if (p && p->local_rank >= (size_t)n)
-        return err_set(e,
-                       "device cuda: %zu processes on this machine want a GPU each, there are %d: "
-                       "start as many as "
-                       "there are GPUs, or use --device cpu",
-                       p->n_local, n);
-    s->device = (int)(p ? p->local_rank : gpu % (size_t)n);
+    s->device = (int)((p ? p->local_rank : gpu) % (size_t)n); /* a launcher may show each its own */
     rc = cudaSetDevice(s->device);
     if (rc == cudaSuccess)
         rc = cudaGetDeviceProperties(device, s->device);
@@ -102,7 +96,6 @@ int cuda_open(struct backend *b, const struct backend_options *options, struct e
     b->state = s;
     b->ops = &cuda_ops;
     b->name = "cuda";
-    b->fuses = b->measures = b->is_apart = true;
     s->tf32 = options->tf32;
     s->measuring = options->measuring;
     s->user = options->user;
@@ -122,6 +115,8 @@ int cuda_open(struct backend *b, const struct backend_options *options, struct e
     }
     if (rc < 0)
         cuda_close(b);
+    else
+        b->fuses = b->measures = b->is_apart = true;
     return rc;
 }
 

@@ -7,6 +7,7 @@
 
 #include <nccl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/buf.h"
 #include "kernels/cuda/vendor.h"
@@ -16,6 +17,7 @@
     F(ncclGetUniqueId)                                                                             \
     F(ncclCommInitRank)                                                                            \
     F(ncclCommDestroy)                                                                             \
+    F(ncclCommAbort)                                                                               \
     F(ncclAllReduce)                                                                               \
     F(ncclAllGather)                                                                               \
     F(ncclBroadcast)
@@ -27,7 +29,7 @@ struct collective {
     struct {
         NCCL_FUNCTIONS(VENDOR_MEMBER)
     } nccl;
-    ncclComm_t communicator;
+    ncclComm_t communicator; /* NULL: abandoned */
 };
 
 static int check(const struct collective *c, ncclResult_t rc, const char *what, struct err *e)
@@ -35,9 +37,33 @@ static int check(const struct collective *c, ncclResult_t rc, const char *what, 
     return rc == ncclSuccess ? 0 : err_set(e, "nccl: %s: %s", what, c->nccl.ncclGetErrorString(rc));
 }
 
-static int join(struct collective *c, const struct processes *p, struct err *e)
+/* NCCL would say it with its own words only. */
+static int check_gpus(const struct cuda_state *s, const struct processes *p, struct err *e)
 {
+    struct cudaDeviceProp device;
+    cudaUUID_t *all = mem_new(p->n, sizeof *all, e);
+    if (!all)
+        return ERR_FAIL;
+    int rc = cuda_check(cudaGetDeviceProperties(&device, s->device), "the device", e);
+    if (rc == 0)
+        rc = p->gather(p, all, &device.uuid, sizeof *all, e);
+    for (size_t i = 0; i < p->n && rc == 0; i++)
+        for (size_t k = 0; k < i && rc == 0; k++)
+            if (memcmp(&all[i], &all[k], sizeof *all) == 0)
+                rc = err_set(e,
+                             "device cuda: processes %zu and %zu have one GPU between them: start "
+                             "no more than there are GPUs, or use --device cpu",
+                             k, i);
+    free(all);
+    return rc;
+}
+
+static int join(struct collective *c, struct backend *b, struct err *e)
+{
+    const struct processes *p = b->processes;
     ncclUniqueId id = {0};
+    if (check_gpus(cuda_of(b), p, e) < 0)
+        return ERR_FAIL;
     if (p->rank == 0 && check(c, c->nccl.ncclGetUniqueId(&id), "starting", e) < 0)
         return ERR_FAIL;
     if (p->broadcast(p, &id, sizeof id, e) < 0)
@@ -57,7 +83,7 @@ static struct collective *collective_of(struct backend *b, struct err *e)
         return NULL;
     const struct vendor_library nccl = {VENDOR_FILE("nccl", NCCL_MAJOR), names,
                                         sizeof names / sizeof names[0], &c->nccl};
-    if (vendor_load(&c->library, &nccl, e) < 0 || join(c, b->processes, e) < 0) {
+    if (vendor_load(&c->library, &nccl, e) < 0 || join(c, b, e) < 0) {
         collective_close(c);
         return NULL;
     }
@@ -71,6 +97,16 @@ void collective_close(struct collective *c)
     if (c->communicator)
         c->nccl.ncclCommDestroy(c->communicator);
     free(c);
+}
+
+int cuda_abandon(struct backend *b)
+{
+    struct collective *c = cuda_of(b)->collective;
+    if (c && c->communicator)
+        c->nccl.ncclCommAbort(c->communicator);
+    if (c)
+        c->communicator = NULL;
+    return 0;
 }
 
 int cuda_all_reduce(struct backend *b, void *x, enum reduce_type type, size_t n, struct err *e)
@@ -114,6 +150,12 @@ static int absent(struct err *e)
 void collective_close(struct collective *c)
 {
     (void)c;
+}
+
+int cuda_abandon(struct backend *b)
+{
+    (void)b;
+    return 0;
 }
 
 int cuda_all_reduce(struct backend *b, void *x, enum reduce_type type, size_t n, struct err *e)

@@ -210,8 +210,22 @@ overlay() {
     done
     mpirun -n 2 "$TEG_BIN/teg-train" -q "${small[@]}" --device cuda --micro-batch $((batch / 2)) -o b.safetensors
     cmp a.safetensors b.safetensors
-    run --separate-stderr mpirun -n 3 --oversubscribe "$TEG_BIN/teg-train" "${small[@]}" --batch 6 --device cuda -o c.safetensors
+}
+
+@test "processes that have no GPU of their own" {
+    [ "${EMULATED:-}" ] || skip "takes a machine with few GPUs"
+    need_program mpirun
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_hwloc_base_binding_policy=none
+    local device
+    for device in auto cuda; do
+        run --separate-stderr mpirun -n 2 "$TEG_BIN/teg-train" "${small[@]}" --device $device -o a.safetensors
+        [[ $stderr != *"no MPI"* && $stderr != *"NCCL"* ]] || skip "built without MPI and NCCL"
+        [ "$status" -ne 0 ]
+        [ "$(grep -c "error: device cuda: processes 0 and 1 have one GPU between them: start no more than" <<<"$stderr")" -eq 1 ]
+    done
+    run --separate-stderr mpirun -n 1 "$TEG_BIN/teg-train" "${small[@]}" -o a.safetensors : \
+        -n 1 env EMULATED_GPUS=0 "$TEG_BIN/teg-train" "${small[@]}" -o a.safetensors
     [ "$status" -ne 0 ]
-    [[ $stderr == *"process 2: device cuda: 3 processes on this machine want a GPU each, there are 2: "* ]] ||
-        [ "$(nvidia-smi -L | wc -l)" -gt 2 ]
+    [ "$(grep -c "error: some processes have a GPU to use and others have none (--device)" <<<"$stderr")" -eq 1 ]
+    [ -z "$(compgen -G 'a.*')" ]
 }

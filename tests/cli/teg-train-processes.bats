@@ -42,12 +42,13 @@ launcher() {
 }
 
 # 20 steps of 4 examples, so small that rounding stays what it is; later options win.
-small=(--frames frames.lmdb --samples samples.lmdb --model r3d-tiny --crop-size 16 --batch 4 --head-width 32
-    --head-dim 16 --head-layers 1 --threads 1 --log-every 1 --lr 1e-5)
+plain=(--frames frames.lmdb --model r3d-tiny --crop-size 16 --batch 4 --threads 1 --log-every 1 --lr 1e-5)
+heads=(--head-width 32 --head-dim 16 --head-layers 1)
+small=("${plain[@]}" --samples samples.lmdb "${heads[@]}")
 
-# launch N OPTION...: what teg-train says is behind the launcher's words, which come when one ends with another status than 0.
+# launch N OPTION...: the launcher has words of its own when one ends with another status than 0.
 launch() {
-    mpirun -n "$1" "$TEG_BIN/teg-train" "${small[@]}" "${@:2}"
+    mpirun -n "$1" "$TEG_BIN/teg-train" "${small[@]}" "${@:2}" </dev/null
 }
 
 # The tool's own lines of the last launch.
@@ -103,7 +104,7 @@ refused_by() {
     local launcher step
     "$TEG_BIN/teg-sample" -q --index index.lmdb --frames frames.lmdb --strategy contained --labels none --long 8x4 --short 8x2 \
         --epochs 10000 -o long.lmdb
-    OMPI_MCA_odls_base_sigkill_timeout=5 mpirun -n 2 "$TEG_BIN/teg-train" "${small[@]}" --samples long.lmdb --log a.jsonl -o a.safetensors 2>error &
+    OMPI_MCA_odls_base_sigkill_timeout=2 mpirun -n 2 "$TEG_BIN/teg-train" "${small[@]}" --samples long.lmdb --log a.jsonl -o a.safetensors 2>error &
     launcher=$!
     while [ ! -s a.jsonl ]; do sleep 0.05; done
     kill -TERM $launcher
@@ -118,6 +119,8 @@ refused_by() {
     refused_by 3 "3 processes do not divide --batch 4"
     refused_by 2 "2 processes do not divide --micro-batch 1" --micro-batch 1
     refused_by 2 "none.lmdb: no such file" --frames none.lmdb
+    run --separate-stderr launch 2 --speed 3
+    [ "$(grep -c "unrecognized option '--speed'" <<<"$stderr")" -eq 1 ]
     refused_by 2 "samples.lmdb: 5 epochs, 6 wanted (--epochs)" --epochs 6
 }
 
@@ -142,12 +145,56 @@ refused_by() {
     run --separate-stderr mpirun -n 1 "$TEG_BIN/teg-train" "${small[@]}" -o a.safetensors : \
         -n 1 "$TEG_BIN/teg-train" "${small[@]}" -o b.safetensors
     [ "$status" -ne 0 ]
-    [ "$(own_words)" = "teg-train: error: process 1: was started with other inputs or options than process 0; runs of their own are not started by one launcher" ]
+    [ "$(own_words)" = "teg-train: error: process 1: was started with another --output than process 0; runs of their own are not started by one launcher" ]
     run --separate-stderr mpirun -n 1 "$TEG_BIN/teg-train" "${small[@]}" -o a.safetensors : \
         -n 1 "$TEG_BIN/teg-train" "${small[@]}" --samples none.lmdb -o a.safetensors
     [ "$status" -ne 0 ]
     [ "$(own_words)" = "teg-train: error: process 1: none.lmdb: no such file" ]
+    different "has batch 8, process 0 has 4" --batch 8
+    different "was started with another --micro-batch than process 0; runs of their own are not started by one launcher" --micro-batch auto
     [ -z "$(compgen -G '[ab].safetensors*')" ]
+}
+
+# different WORDS OPTION...: the second process has these options, too.
+different() {
+    run --separate-stderr mpirun -n 1 "$TEG_BIN/teg-train" "${small[@]}" -o a.safetensors : \
+        -n 1 "$TEG_BIN/teg-train" "${small[@]}" -o a.safetensors "${@:2}"
+    [ "$status" -ne 0 ]
+    [ "$(own_words)" = "teg-train: error: process 1: $1" ] || { echo "$stderr" >&2 && return 1; }
+}
+
+@test "one that fails in the middle of a step says why, and takes the others with it" {
+    run --separate-stderr mpirun -n 3 "$TEG_BIN/tests/unit/helper_processes" leave
+    [ "$status" -ne 0 ]
+    [ "$(grep -c 'process 2: no such thing' <<<"$stderr")" -eq 1 ]
+    [ -z "$output" ]
+}
+
+# The first step's loss: from then on rounding grows.
+@test "every task and way to compute" {
+    local n options tried=0
+    "$TEG_BIN/teg-sample" -q --index index.lmdb --frames frames.lmdb --strategy single --labels class --clip 8x2 -o single.lmdb
+    while read -r options; do
+        for n in 1 2; do
+            rm -f a.*
+            # shellcheck disable=SC2086 # a list of words
+            run --separate-stderr mpirun -n $n "$TEG_BIN/teg-train" "${plain[@]}" $options --log $n.jsonl -o a.safetensors \
+                --epochs 1 </dev/null
+            expect_status 0
+        done
+        paste <(jq .loss 1.jsonl) <(jq .loss 2.jsonl) | head -n 1 | awk -v options="$options" '
+            { d = ($1 - $2) / $1; if (d * d > (options ~ /bf16/ ? 1e-4 : 1e-10)) { print options, $0; bad = 1 } } END { exit bad || NR != 1 }'
+        rm 1.jsonl 2.jsonl
+        tried=$((tried + 1))
+    done <<END
+--samples samples.lmdb ${heads[*]} --recompute
+--samples samples.lmdb ${heads[*]} --optimizer lars --micro-batch 2
+--samples samples.lmdb ${heads[*]} --precision bf16
+--samples samples.lmdb ${heads[*]} --objective teg-ps
+--task supervised --samples single.lmdb --dropout 0.5
+--task classify --init one.safetensors --freeze-norm --samples single.lmdb --micro-batch 2
+END
+    [ $tried -eq 6 ]
 }
 
 @test "the largest micro-batch that all have room for" {

@@ -153,6 +153,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, device ? "emulator %d" : "emulator", device);
     p->major = 9;
+    memset(&p->uuid, 1 + device, sizeof p->uuid);
     return device == device_of_thread ? cudaSuccess : cudaErrorInvalidDevice;
 }
 

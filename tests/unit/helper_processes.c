@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What several processes compute together is what each computes alone: started by an MPI launcher,
- * helper_processes DEVICE. Prints a line for each check that holds, from process 0.
+ * helper_processes DEVICE. Prints a line for each check that holds, from process 0. With "leave"
+ * instead, the last one fails while the others never ask.
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/rng.h"
 #include "common/nn/share.h"
@@ -339,6 +341,20 @@ static void check_agreement(void)
         printf("one that fails\n");
 }
 
+/* Says what failed, and takes the others with it. */
+static int leave(void)
+{
+    enum { LONG = 600 }; /* seconds */
+    struct err e = {0};
+    if (all->rank < all->n - 1)
+        return (int)sleep(LONG);
+    int rc = processes_agree_soon(all, err_code(&e, ERR_NOT_FOUND, "no such thing"), 1, &e);
+    MUST(rc == ERR_NOT_FOUND && all->failed && all->left, "it is still there");
+    fprintf(stderr, "%s\n", e.text);
+    processes_close(all);
+    return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     struct err e = {0};
@@ -347,6 +363,8 @@ int main(int argc, char **argv)
     device = argv[1];
     OK(processes_open(&all, &e));
     MUST(all, "started alone");
+    if (strcmp(device, "leave") == 0)
+        return leave();
     check_operations();
     both(run_pairs, BATCH, "pairs");
     both(run_pairs, BATCH / 2, "pairs in micro-batches");
