@@ -42,10 +42,16 @@ bool processes_speaks(void)
 #include "common/base/buf.h"
 #include "common/base/pool.h"
 
+struct ballot {
+    int first_failed; /* rank; the number of processes: none */
+    int yes;
+};
+
 /* The tensors' and the votes' messages keep out of each other's way. */
 struct group {
     struct processes p;
     MPI_Comm data, votes;
+    struct ballot mine, all; /* of a vote that may never come to an end */
 };
 
 static int check(int rc, const char *what, struct err *e)
@@ -107,11 +113,6 @@ static int gather(const struct processes *p, void *to, const void *from, size_t 
 
 /* -- votes -- */
 
-struct ballot {
-    int first_failed; /* rank; the number of processes: none */
-    int yes;
-};
-
 /* Its message is out when this is called. */
 static void end_all(void)
 {
@@ -162,18 +163,17 @@ static int leave(struct group *g, int rc, struct err *e)
 static int vote(struct processes *p, int rc, bool *yes, int patience, struct err *e)
 {
     struct group *g = (struct group *)p;
-    const struct ballot mine = {rc < 0 ? (int)p->rank : (int)p->n, *yes};
-    struct ballot all;
     MPI_Request request;
     if (p->failed)
         return rc < 0 ? rc : ERR_FAIL;
-    MPI_Iallreduce(&mine, &all, 2, MPI_INT, MPI_MIN, g->votes, &request);
+    g->mine = (struct ballot){rc < 0 ? (int)p->rank : (int)p->n, *yes};
+    MPI_Iallreduce(&g->mine, &g->all, 2, MPI_INT, MPI_MIN, g->votes, &request);
     if (rc >= 0 && check(MPI_Wait(&request, MPI_STATUS_IGNORE), "a vote", e) < 0)
         return leave(g, ERR_FAIL, e);
     if (rc < 0 && !wait_for(&request, patience))
         return leave(g, rc, e);
-    *yes = all.yes;
-    return all.first_failed < (int)p->n ? hear(g, all.first_failed, rc, e) : 0;
+    *yes = g->all.yes;
+    return g->all.first_failed < (int)p->n ? hear(g, g->all.first_failed, rc, e) : 0;
 }
 
 int processes_agree(struct processes *p, int rc, struct err *e)
@@ -278,8 +278,9 @@ int processes_open(struct processes **p, struct err *e)
 
 void processes_close(struct processes *p)
 {
-    if (p && !p->left)
-        MPI_Finalize();
+    if (!p || p->left) /* MPI still has the ballots */
+        return;
+    MPI_Finalize();
     free((struct group *)p);
 }
 
