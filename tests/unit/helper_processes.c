@@ -14,6 +14,7 @@
 #include "common/nn/share.h"
 #include "common/nn/step.h"
 #include "common/nn/tune_step.h"
+#include "tests/unit/distance.h"
 
 enum { SIZE = 16, LENGTH = 8, LENGTH_SHORT = 4, BATCH = 8, CLASSES = 3, BOXES = 2 };
 enum { CLIP = LENGTH * SIZE * SIZE * 3, CLIP_SHORT = LENGTH_SHORT * SIZE * SIZE * 3 };
@@ -115,18 +116,6 @@ static struct outcome outcome_of(struct model *m, double loss)
     OK(m->backend->ops->download(m->backend, o.grads, m->grads, o.n_grads * sizeof(float), &e));
     OK(m->backend->ops->download(m->backend, o.stats, m->stats, o.n_stats * sizeof(float), &e));
     return o;
-}
-
-/* |a - b| / |b| */
-static double distance(const float *a, const float *b, size_t n)
-{
-    double difference = 0.0, norm = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)a[i] - (double)b[i];
-        difference += d * d;
-        norm += (double)b[i] * (double)b[i];
-    }
-    return sqrt(difference / norm);
 }
 
 /* A sum in another order may switch a ReLU, and its part of the gradient with it. */

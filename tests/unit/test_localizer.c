@@ -5,6 +5,7 @@
 
 #include "common/nn/localizer.h"
 #include "tests/ops/tolerances.h"
+#include "tests/unit/distance.h"
 #include "tests/unit/model_support.h"
 #include "tests/unit/oracle_file.h"
 
@@ -149,18 +150,6 @@ static void equals_pytorch(void **state)
                   row + (i + 1) * (N_SIGNS + 1));
     close_fixture(&f);
     buf_release(&file);
-}
-
-/* |a - b| / |b| */
-static double distance(const float *a, const float *b, size_t n)
-{
-    double difference = 0.0, norm = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        double d = (double)a[i] - (double)b[i];
-        difference += d * d;
-        norm += (double)b[i] * (double)b[i];
-    }
-    return sqrt(difference / norm);
 }
 
 /* A map in bfloat16 gives what its numbers give in float32, but for the rounding of keys, values

@@ -6,6 +6,7 @@
 #include "common/nn/step.h"
 #include "tests/ops/device.h"
 #include "tests/ops/tolerances.h"
+#include "tests/unit/distance.h"
 
 enum { SIZE = 16, LENGTH_LONG = 8, LENGTH_SHORT = 4 };
 
@@ -113,17 +114,11 @@ static void grad_cache_equals_one_pass(void **state)
     open_fixture(&f, state, BATCH);
     double whole = run(&f, BATCH, BATCH, true);
     float *want = get(&f, f.m->grads);
-    double parts = run(&f, BATCH, MICRO, true), difference = 0.0, norm = 0.0;
+    double parts = run(&f, BATCH, MICRO, true);
     float *got = get(&f, f.m->grads);
-    for (size_t i = 0; i < f.m->n_values; i++) {
-        double d = (double)got[i] - (double)want[i];
-        difference += d * d;
-        norm += (double)want[i] * (double)want[i];
-    }
-    assert_true(norm > 0.0);
-    if (!(sqrt(difference / norm) <= TOLERANCE_OBJECTIVE) ||
-        !(fabs(whole - parts) <= TOLERANCE_OBJECTIVE))
-        fail_msg("gradient differs by %.3g, loss by %.3g", sqrt(difference / norm), whole - parts);
+    double apart = distance(got, want, f.m->n_values);
+    if (!(apart <= TOLERANCE_OBJECTIVE) || !(fabs(whole - parts) <= TOLERANCE_OBJECTIVE))
+        fail_msg("gradient differs by %.3g, loss by %.3g", apart, whole - parts);
     free(want);
     free(got);
     close_fixture(&f);

@@ -6,6 +6,7 @@
 #include "common/base/rng.h"
 #include "common/nn/tune_step.h"
 #include "tests/ops/tolerances.h"
+#include "tests/unit/distance.h"
 #include "tests/unit/model_support.h"
 
 enum { SIZE = 16, LENGTH = 8, BATCH = 6, CLASSES = 3, CLIP = LENGTH * SIZE * SIZE * 3 };
@@ -73,19 +74,6 @@ static float *copy_grads(const struct fixture *f)
     return g;
 }
 
-/* |grads - want| / |want| */
-static double distance(const struct fixture *f, const float *want)
-{
-    double difference = 0.0, norm = 0.0;
-    for (size_t i = 0; i < f->m->n_values; i++) {
-        double d = (double)f->m->grads[i] - (double)want[i];
-        difference += d * d;
-        norm += (double)want[i] * (double)want[i];
-    }
-    assert_true(norm > 0.0);
-    return sqrt(difference / norm);
-}
-
 /* Statistics are constants, so that a micro-batch knows nothing of the others. */
 static void micro_batches_equal_the_batch(void **state)
 {
@@ -101,9 +89,9 @@ static void micro_batches_equal_the_batch(void **state)
             if (BATCH % o.micro_batch)
                 continue;
             struct tune_result got = run(&f, &o, 7);
-            if (!(distance(&f, g) <= TOLERANCE_OBJECTIVE))
+            if (!(distance(f.m->grads, g, f.m->n_values) <= TOLERANCE_OBJECTIVE))
                 fail_msg("micro-batch %zu: gradient differs by %.3g", o.micro_batch,
-                         distance(&f, g));
+                         distance(f.m->grads, g, f.m->n_values));
             assert_true(fabs(got.loss - want.loss) <= TOLERANCE_OBJECTIVE);
             assert_true(fabs(got.accuracy - want.accuracy) < 1e-12);
         }
