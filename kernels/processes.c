@@ -113,12 +113,6 @@ static int gather(const struct processes *p, void *to, const void *from, size_t 
 
 /* -- votes -- */
 
-/* Its message is out when this is called. */
-static void end_all(void)
-{
-    MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
-}
-
 /* Whether it came to an end within so many seconds. */
 static bool wait_for(MPI_Request *request, int seconds)
 {
@@ -155,7 +149,6 @@ static int hear(struct group *g, int from, int rc, struct err *e)
 static int leave(struct group *g, int rc, struct err *e)
 {
     g->p.failed = g->p.left = true;
-    atexit(end_all);
     return err_add_code(e, rc, "process %zu", g->p.rank);
 }
 
@@ -278,8 +271,10 @@ int processes_open(struct processes **p, struct err *e)
 
 void processes_close(struct processes *p)
 {
-    if (!p || p->left) /* MPI still has the ballots */
+    if (!p)
         return;
+    if (p->left)
+        MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
     MPI_Finalize();
     free((struct group *)p);
 }

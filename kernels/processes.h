@@ -49,7 +49,8 @@ bool processes_speaks(void);
 /* 0 with *p NULL where no launcher started this process, or it started one alone; fails in a build
  * without MPI. Once in a process. */
 int processes_open(struct processes **p, struct err *e);
-void processes_close(struct processes *p); /* NULL allowed */
+/* Waits for the others to come to it, too. NULL allowed. */
+void processes_close(struct processes *p);
 
 /*
  * 0 where all are well; `rc` and `e` are this one's. Where any failed, all return the code of the
@@ -60,7 +61,7 @@ int processes_agree(struct processes *p, int rc, struct err *e);
 /*
  * The same where the others may be in the middle of what is done together, and never come to ask:
  * where this one failed, it waits so many seconds for them, and then sets `failed` and `left`,
- * keeps its message, with "process RANK: " before it, and ends them all when it exits.
+ * keeps its message, with "process RANK: " before it: processes_close then ends them all.
  */
 int processes_agree_soon(struct processes *p, int rc, int patience, struct err *e);
 /* Besides, whether `yes` holds in all: 1 or 0. */

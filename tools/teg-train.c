@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/cli.h"
 #include "common/base/stop.h"
@@ -385,6 +386,9 @@ int main(int argc, char **argv)
     if (rc == 0)
         rc = train_run(&r.o, &e);
     int status = cli_finish(&cli, rc, *e.text ? &e : NULL); /* of several processes one speaks */
+    bool lost = r.o.processes && rc < 0 && rc != ERR_STOPPED;
     processes_close(r.o.processes);
+    if (lost) /* see train_run */
+        _exit(status);
     return status;
 }

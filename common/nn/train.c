@@ -244,8 +244,8 @@ static int loop(struct trainer *t, struct err *e)
         int rc = one_step(t, e);
         if (rc < 0)
             return rc;
-        bool stopping =
-            t->stopping || t->at == (uint64_t)t->o.stop_at || (!t->processes && stop_requested());
+        bool stopping = t->stopping || (train_writes(t) && t->at == (uint64_t)t->o.stop_at) ||
+                        (!t->processes && stop_requested());
         if (stopping || ui_seconds() - t->last_checkpoint > 60.0 * t->o.checkpoint_minutes)
             if (save(t, e) < 0)
                 return ERR_FAIL;
@@ -310,6 +310,8 @@ static void tell(const struct trainer *t)
     if (n > 1)
         ui_note(t->o.ui, "%zu processes, each with %zu of the %zu examples of a batch", n,
                 t->o.batch / n, t->o.batch);
+    if (n > 1)
+        ui_detail(t->o.ui, "threads of each: %zu", t->backend->n_threads);
     if (t->o.micro_batch < t->o.batch && !t->o.frozen_norm)
         ui_warn(t->o.ui, "batch normalisation is over micro-batches of %zu, not the batch of %zu",
                 t->o.micro_batch, t->o.batch);
@@ -401,6 +403,9 @@ int train_run(const struct train_options *o, struct err *e)
     int rc = run(&t, e);
     int log_rc = train_log_close(t.log, rc == 0 ? e : NULL);
     rc = train_agree_on_end(&t, rc < 0 ? rc : log_rc, e);
-    trainer_release(&t);
+    if (t.processes && rc < 0 && rc != ERR_STOPPED)
+        checkpoint_close(&t.checkpoint);
+    else
+        trainer_release(&t);
     return rc;
 }

@@ -8,6 +8,8 @@
  * Several processes (kernels/processes.h) train together, each on its share of every batch: the
  * result is that of one but for the rounding, and one may go on where several stopped. Process 0
  * alone writes, and speaks: in the others a failure leaves `e` empty, unless nobody else knows it.
+ * After a failure of theirs nothing is given back, and loader threads may still run: what is under
+ * way with others may never come to an end, so the caller says why and ends the process (_exit).
  */
 #ifndef TEG_NN_TRAIN_H
 #define TEG_NN_TRAIN_H

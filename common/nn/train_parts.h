@@ -75,7 +75,7 @@ int train_choose_micro_batch(struct trainer *t, struct err *e);
 bool train_writes(const struct trainer *t);
 /* As processes_agree, or where the others may not come to it, as processes_agree_soon. */
 int train_agree(struct trainer *t, int rc, struct err *e);
-/* Of the whole run; what is under way on a GPU is given up where it failed. */
+/* Of the whole run. */
 int train_agree_on_end(struct trainer *t, int rc, struct err *e);
 /* Whether they divide the micro-batch. */
 int train_check_parts(const struct trainer *t, struct err *e);

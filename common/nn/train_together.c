@@ -33,8 +33,6 @@ int train_agree_on_end(struct trainer *t, int rc, struct err *e)
 {
     struct processes *p = t->processes;
     rc = train_agree(t, rc, e);
-    if (p && rc < 0 && rc != ERR_STOPPED && t->backend)
-        t->backend->ops->abandon(t->backend);
     if (p && p->failed && !p->left && !train_writes(t))
         err_set(e, "%s", "");
     return rc;
@@ -114,7 +112,8 @@ static int check_object(struct trainer *t, struct json *mine, struct err *e)
     struct json_difference d;
     int rc = theirs ? 0 : ERR_FAIL;
     if (theirs && json_differs(theirs, mine, &d))
-        rc = err_set(e, "has %s %s, process 0 has %s", d.name, d.mine, d.theirs);
+        rc = err_set(e, "was started for another run than process 0: %s %s, not %s", d.name, d.mine,
+                     d.theirs);
     json_free(theirs);
     free(text);
     return rc;

@@ -12,12 +12,6 @@ int cpu_all_gather(struct backend *b, float *to, const float *from, size_t n, st
     return b->processes->gather(b->processes, to, from, n * sizeof *to, e);
 }
 
-int cpu_abandon(struct backend *b)
-{
-    (void)b;
-    return 0;
-}
-
 int cpu_broadcast(struct backend *b, void *x, size_t bytes, struct err *e)
 {
     return b->processes->broadcast(b->processes, x, bytes, e);

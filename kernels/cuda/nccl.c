@@ -17,7 +17,6 @@
     F(ncclGetUniqueId)                                                                             \
     F(ncclCommInitRank)                                                                            \
     F(ncclCommDestroy)                                                                             \
-    F(ncclCommAbort)                                                                               \
     F(ncclAllReduce)                                                                               \
     F(ncclAllGather)                                                                               \
     F(ncclBroadcast)
@@ -29,7 +28,7 @@ struct collective {
     struct {
         NCCL_FUNCTIONS(VENDOR_MEMBER)
     } nccl;
-    ncclComm_t communicator; /* NULL: abandoned */
+    ncclComm_t communicator;
 };
 
 static int check(const struct collective *c, ncclResult_t rc, const char *what, struct err *e)
@@ -99,16 +98,6 @@ void collective_close(struct collective *c)
     free(c);
 }
 
-int cuda_abandon(struct backend *b)
-{
-    struct collective *c = cuda_of(b)->collective;
-    if (c && c->communicator)
-        c->nccl.ncclCommAbort(c->communicator);
-    if (c)
-        c->communicator = NULL;
-    return 0;
-}
-
 int cuda_all_reduce(struct backend *b, void *x, enum reduce_type type, size_t n, struct err *e)
 {
     struct collective *c = collective_of(b, e);
@@ -150,12 +139,6 @@ static int absent(struct err *e)
 void collective_close(struct collective *c)
 {
     (void)c;
-}
-
-int cuda_abandon(struct backend *b)
-{
-    (void)b;
-    return 0;
 }
 
 int cuda_all_reduce(struct backend *b, void *x, enum reduce_type type, size_t n, struct err *e)

@@ -228,4 +228,22 @@ overlay() {
     [ "$status" -ne 0 ]
     [ "$(grep -c "error: some processes have a GPU to use and others have none (--device)" <<<"$stderr")" -eq 1 ]
     [ -z "$(compgen -G 'a.*')" ]
+    # Each is shown one of its own.
+    run --separate-stderr mpirun -n 1 env EMULATED_UUID=a "$TEG_BIN/teg-train" "${small[@]}" --epochs 1 -o a.safetensors : \
+        -n 1 env EMULATED_UUID=b "$TEG_BIN/teg-train" "${small[@]}" --epochs 1 -o a.safetensors
+    expect_status 0
+}
+
+@test "what fails after steps were recorded is said by one of several processes" {
+    [ "${EMULATED:-}" ] || [ "$(nvidia-smi -L | wc -l)" -ge 2 ] || skip "takes two GPUs"
+    need_program mpirun
+    export EMULATED_GPUS=2 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_hwloc_base_binding_policy=none
+    mkdir disk
+    mount -t tmpfs -o size=1m tmpfs disk 2>/dev/null || skip "no file system can be mounted"
+    run --separate-stderr mpirun -n 2 "$TEG_BIN/teg-train" "${small[@]}" --log a.jsonl -o disk/a.safetensors
+    umount disk
+    [[ $stderr != *"no MPI"* && $stderr != *"NCCL"* ]] || skip "built without MPI and NCCL"
+    [ "$status" -ne 0 ]
+    [ "$(wc -l <a.jsonl)" -eq $steps ]
+    [ "$(grep -c 'teg-train: error: disk/a.*: No space left on device' <<<"$stderr")" -eq 1 ]
 }

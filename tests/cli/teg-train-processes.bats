@@ -150,7 +150,7 @@ refused_by() {
         -n 1 "$TEG_BIN/teg-train" "${small[@]}" --samples none.lmdb -o a.safetensors
     [ "$status" -ne 0 ]
     [ "$(own_words)" = "teg-train: error: process 1: none.lmdb: no such file" ]
-    different "has batch 8, process 0 has 4" --batch 8
+    different "was started for another run than process 0: batch 8, not 4" --batch 8
     different "was started with another --micro-batch than process 0; runs of their own are not started by one launcher" --micro-batch auto
     [ -z "$(compgen -G '[ab].safetensors*')" ]
 }

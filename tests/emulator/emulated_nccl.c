@@ -8,17 +8,12 @@
 
 static const char secret[] = "of process 0";
 
-struct communicator {
-    MPI_Comm all;
-    bool aborted; /* what waits on a stream is not done any more */
-};
-
 struct call {
     const void *from;
     void *to;
     int n;
     MPI_Datatype type;
-    const struct communicator *communicator;
+    MPI_Comm communicator;
 };
 
 const char *ncclGetErrorString(ncclResult_t rc)
@@ -40,30 +35,22 @@ ncclResult_t ncclCommInitRank(ncclComm_t *c, int n, ncclUniqueId id, int rank)
     CHECK(n == own_n && rank == own_rank);
     CHECK(memcmp(id.internal, secret, sizeof secret) == 0);
     CHECK(!emulated_refused(NULL));
-    struct communicator *own = calloc(1, sizeof *own);
-    CHECK(own && MPI_Comm_dup(MPI_COMM_WORLD, &own->all) == MPI_SUCCESS);
+    MPI_Comm *own = malloc(sizeof *own);
+    CHECK(own && MPI_Comm_dup(MPI_COMM_WORLD, own) == MPI_SUCCESS);
     *c = (ncclComm_t)own;
     return ncclSuccess;
 }
 
 ncclResult_t ncclCommDestroy(ncclComm_t c)
 {
-    struct communicator *own = (struct communicator *)c;
-    CHECK(!own->aborted && MPI_Comm_free(&own->all) == MPI_SUCCESS);
-    free(own);
-    return ncclSuccess;
-}
-
-/* Not freed: calls that wait on a stream look at it. */
-ncclResult_t ncclCommAbort(ncclComm_t c)
-{
-    ((struct communicator *)c)->aborted = true;
+    CHECK(MPI_Comm_free((MPI_Comm *)c) == MPI_SUCCESS);
+    free(c);
     return ncclSuccess;
 }
 
 static void put(cudaStream_t stream, void (*run)(const void *data), const struct call *call)
 {
-    CHECK(!call->communicator->aborted);
+    CHECK(call->communicator != MPI_COMM_NULL);
     emulated_enqueue(stream, run, call, sizeof *call);
 }
 
@@ -76,15 +63,14 @@ static MPI_Datatype type_of(ncclDataType_t type)
 static void reduce(const void *data)
 {
     const struct call *c = data;
-    if (!c->communicator->aborted)
-        MPI_Allreduce(c->from == c->to ? MPI_IN_PLACE : c->from, c->to, c->n, c->type, MPI_SUM,
-                      c->communicator->all);
+    MPI_Allreduce(c->from == c->to ? MPI_IN_PLACE : c->from, c->to, c->n, c->type, MPI_SUM,
+                  c->communicator);
 }
 
 ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t type,
                            ncclRedOp_t op, ncclComm_t c, cudaStream_t stream)
 {
-    struct call call = {from, to, (int)n, type_of(type), (struct communicator *)c};
+    struct call call = {from, to, (int)n, type_of(type), *(MPI_Comm *)c};
     CHECK(op == ncclSum);
     put(stream, reduce, &call);
     return ncclSuccess;
@@ -93,14 +79,13 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t 
 static void gather(const void *data)
 {
     const struct call *c = data;
-    if (!c->communicator->aborted)
-        MPI_Allgather(c->from, c->n, c->type, c->to, c->n, c->type, c->communicator->all);
+    MPI_Allgather(c->from, c->n, c->type, c->to, c->n, c->type, c->communicator);
 }
 
 ncclResult_t ncclAllGather(const void *from, void *to, size_t n, ncclDataType_t type, ncclComm_t c,
                            cudaStream_t stream)
 {
-    struct call call = {from, to, (int)n, type_of(type), (struct communicator *)c};
+    struct call call = {from, to, (int)n, type_of(type), *(MPI_Comm *)c};
     put(stream, gather, &call);
     return ncclSuccess;
 }
@@ -108,14 +93,13 @@ ncclResult_t ncclAllGather(const void *from, void *to, size_t n, ncclDataType_t 
 static void broadcast(const void *data)
 {
     const struct call *c = data;
-    if (!c->communicator->aborted)
-        MPI_Bcast(c->to, c->n, c->type, 0, c->communicator->all);
+    MPI_Bcast(c->to, c->n, c->type, 0, c->communicator);
 }
 
 ncclResult_t ncclBroadcast(const void *from, void *to, size_t n, ncclDataType_t type, int root,
                            ncclComm_t c, cudaStream_t stream)
 {
-    struct call call = {from, to, (int)n, type_of(type), (struct communicator *)c};
+    struct call call = {from, to, (int)n, type_of(type), *(MPI_Comm *)c};
     CHECK(root == 0 && from == to);
     put(stream, broadcast, &call);
     return ncclSuccess;

@@ -120,7 +120,8 @@ static size_t available_memory(void)
     return used < total ? total - used : 0;
 }
 
-/* One, or as many as $EMULATED_GPUS says; processes do not share them. */
+/* One, or as many as $EMULATED_GPUS says; where $EMULATED_UUID has a sign of its own for each
+ * process, it is shown one that no other sees. */
 cudaError_t cudaGetDeviceCount(int *n)
 {
     const char *text = getenv("EMULATED_GPUS");
@@ -153,7 +154,8 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, device ? "emulator %d" : "emulator", device);
     p->major = 9;
-    memset(&p->uuid, 1 + device, sizeof p->uuid);
+    const char *other = getenv("EMULATED_UUID");
+    memset(&p->uuid, other ? *other : 1 + device, sizeof p->uuid);
     return device == device_of_thread ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
