@@ -76,6 +76,9 @@ clips.videos := videos
 # Classes of the test that training lacks count as wrong: no reason to stop after days of training.
 options.probe.videos := --labels class --allow-unseen
 
+no_table = $(if $(probes),,no table, as the videos have no $(if $(has_classes),split (SPLIT=FILE says which are for \
+    training),classes to compare): their features are in $(OUT)/seed-S/METHOD/videos.lmdb)
+
 include $(here)common.mk
 include $(here)report.mk
 

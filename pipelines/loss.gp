@@ -9,4 +9,4 @@ set border 3
 set tics nomirror
 set key top right
 curve(i) = value(sprintf("ARG%d", i))
-plot for [i = 2:ARGC - 1:2] curve(i + 1) using 1:2 with lines lw 1.5 title curve(i)
+plot for [i = 2:ARGC - 1:2] curve(i + 1) using 1:2 with linespoints lw 1.5 pt 7 ps 0.3 title curve(i)

@@ -2,12 +2,15 @@
 # What a comparison of methods shows in the end: a table of the probes, the loss curves, and how alike the moments of one
 # video are. Included behind common.mk.
 
+# An experiment that may have nothing to measure says why: no_table.
+
 # Methods whose losses are of one kind, and share a picture.
 curved ?= $(filter-out untrained,$(methods))
 curves := $(if $(curved),$(foreach s,$(SEEDS),$(OUT)/seed-$s/loss.png))
 
 all: $(if $(metrics),$(OUT)/table.txt) $(if $(shell command -v gnuplot),$(curves))
 	$(if $(metrics),@cat $(OUT)/table.txt)
+	$(if $(no_table),@echo "$(no_table)")
 
 # What they are made of, as seen from OUT: other seeds or methods make another table.
 paper := $(or $(published),$(experiment))

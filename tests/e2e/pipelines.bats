@@ -185,6 +185,7 @@ folder() {
     folder VIDEOS="$videos" OUT="$videos/out"
     expect_status 0
     [[ $stderr == *"videos: 4 listed"* ]]
+    [[ $output == *"no table, as the videos have no classes to compare: their features are in $videos/out/seed-S/METHOD/videos.lmdb" ]]
     ln -s "$videos/out" "$BATS_TEST_TMPDIR/link"
     for out in "$videos/out" "$videos/../videos/out/" "$BATS_TEST_TMPDIR/link"; do
         folder VIDEOS="$videos" OUT="$out"
