@@ -159,11 +159,11 @@ endif
 has_cuda := $(and $(NVCC),$(shell command -v g++),$(have.cudart),$(have.cublaslt),$(have.cudnn))
 with_cuda := $(if $(filter-out 0,$(CUDA)),$(if $(has_cuda),$(if $(wildcard kernels/cuda/*.cu),1)))
 with_mpi := $(if $(filter-out 0,$(MPI)),$(if $(have.mpi),1))
-with_nccl := $(and $(with_cuda),$(with_mpi),$(have.nccl))
+with_nccl := $(if $(and $(with_cuda),$(with_mpi),$(have.nccl)),1)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Wno-psabi -Wno-format-truncation
 CPPFLAGS := -I. -D_GNU_SOURCE -include common/base/banned.h \
-    -DTEG_CUDA=$(or $(with_cuda),0) -DTEG_MPI=$(or $(with_mpi),0) -DTEG_NCCL=$(if $(with_nccl),1,0) \
+    -DTEG_CUDA=$(or $(with_cuda),0) -DTEG_MPI=$(or $(with_mpi),0) -DTEG_NCCL=$(or $(with_nccl),0) \
     $(if $(with_cuda),$(flags.cuda)) $(if $(with_mpi),$(flags.mpi))
 CFLAGS := -std=c11 $(OPT) -ffp-contract=off -fno-math-errno $(WARNINGS) $(EXTRA_CFLAGS)
 LDFLAGS := -Wl,--as-needed -fopenmp $(if $(with_cuda),$(ldflags.cuda)) $(if $(with_mpi),$(ldflags.mpi)) $(EXTRA_LDFLAGS)

@@ -287,29 +287,26 @@ static int get_kind(const struct json *object, const char *name, enum json_kind 
     return 0;
 }
 
-static const char *text_or_unset(struct json *v)
+static bool differ(struct json *theirs, struct json *mine, struct json_difference *d)
 {
-    return v ? json_text(v) : "unset";
+    if (theirs && mine && json_equal(theirs, mine))
+        return false;
+    d->theirs = theirs ? json_text(theirs) : "unset";
+    d->mine = mine ? json_text(mine) : "unset";
+    return true;
 }
 
 bool json_differs(struct json *theirs, struct json *mine, struct json_difference *d)
 {
     struct json_walk w = {0};
-    struct json *value, *other;
-    while (json_next(mine, &w, &d->name, &value)) {
-        other = json_member(theirs, d->name);
-        d->theirs = text_or_unset(other);
-        d->mine = text_or_unset(value);
-        if (!other || !json_equal(value, other))
+    struct json *value;
+    while (json_next(mine, &w, &d->name, &value))
+        if (differ(json_member(theirs, d->name), value, d))
             return true;
-    }
     w = (struct json_walk){0};
-    d->mine = text_or_unset(NULL);
-    while (json_next(theirs, &w, &d->name, &value)) {
-        d->theirs = text_or_unset(value);
+    while (json_next(theirs, &w, &d->name, &value))
         if (!json_member(mine, d->name))
-            return true;
-    }
+            return differ(value, NULL, d);
     return false;
 }
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/base/err.h"
 #include "kernels/processes.h"
 
 /* All 0: everything is this process's. */
@@ -25,6 +26,18 @@ struct share {
 static inline struct share share_of(const struct processes *p, size_t micro_batch)
 {
     return (struct share){processes_n(p), processes_rank(p), micro_batch};
+}
+
+/* The same, of a batch: fails where the micro-batch does not divide it, or the processes that. */
+static inline int share_make(struct share *s, const struct processes *p, size_t batch,
+                             size_t micro_batch, struct err *e)
+{
+    if (micro_batch == 0 || batch % micro_batch != 0)
+        return err_set(e, "micro-batch %zu does not divide batch %zu", micro_batch, batch);
+    *s = share_of(p, micro_batch);
+    if (micro_batch % s->n != 0)
+        return err_set(e, "%zu processes do not divide micro-batch %zu", s->n, micro_batch);
+    return 0;
 }
 
 /* How many of so many are this process's; of a micro-batch, or of a batch. */

@@ -44,18 +44,15 @@ static int new_roles(struct step *s, struct err *e)
 int step_new(struct step **out, struct model *m, const struct objective *o,
              const struct step_options *options, struct err *e)
 {
-    if (options->micro_batch == 0 || options->batch % options->micro_batch != 0)
-        return err_set(e, "micro-batch %zu does not divide batch %zu", options->micro_batch,
-                       options->batch);
-    if (options->micro_batch % processes_n(m->backend->processes) != 0)
-        return err_set(e, "%zu processes do not divide micro-batch %zu",
-                       processes_n(m->backend->processes), options->micro_batch);
+    struct share share;
+    if (share_make(&share, m->backend->processes, options->batch, options->micro_batch, e) < 0)
+        return ERR_FAIL;
     struct step *s = mem_new(1, sizeof *s, e);
     if (!s)
         return ERR_FAIL;
     s->model = m;
     s->o = *options;
-    s->share = share_of(m->backend->processes, options->micro_batch);
+    s->share = share;
     s->n = share_count(&s->share, options->micro_batch);
     s->cached = options->micro_batch < options->batch || s->share.n > 1;
     int rc = new_roles(s, e);

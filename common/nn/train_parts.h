@@ -82,6 +82,8 @@ int train_check_parts(const struct trainer *t, struct err *e);
 int train_open_device(struct trainer *t, struct err *e);
 /* Whether all have a GPU, or none. */
 int train_check_devices(struct trainer *t, struct err *e);
+/* x becomes that of process 0; what fails in between, the others do not hear of. Alone: nothing. */
+int train_take_first(struct trainer *t, void *x, size_t bytes, struct err *e);
 /* Whether they find the size of micro-batches together, or none does. */
 int train_check_auto(struct trainer *t, struct err *e);
 /* Whether the processes were started for one run, and not each for its own. */

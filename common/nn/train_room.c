@@ -72,14 +72,10 @@ int train_open_step(struct trainer *t, struct err *e)
 /* That of the checkpoint, if there is one; 0: none. As process 0 sees it. */
 static int begun_micro_batch(struct trainer *t, size_t *begun, struct err *e)
 {
-    struct processes *p = t->processes;
-    *begun = checkpoint_setting(t->o.out, "micro_batch");
+    *begun = train_writes(t) ? checkpoint_setting(t->o.out, "micro_batch") : 0;
     if (*begun && t->o.batch % *begun != 0)
         *begun = 0;
-    t->together = p != NULL;
-    int rc = p ? p->broadcast(p, begun, sizeof *begun, e) : 0;
-    t->together = rc < 0;
-    return rc;
+    return train_take_first(t, begun, sizeof *begun, e);
 }
 
 /* 1: all processes have room, 0: not all, < 0: the run is over. */

@@ -57,10 +57,11 @@ int train_check_devices(struct trainer *t, struct err *e)
     return err_set(e, "some processes have a GPU to use and others have none (--device)");
 }
 
-/* x becomes that of process 0; what fails in between, the others do not hear of. */
-static int take_first(struct trainer *t, void *x, size_t bytes, struct err *e)
+int train_take_first(struct trainer *t, void *x, size_t bytes, struct err *e)
 {
     const struct processes *p = t->processes;
+    if (!p)
+        return 0;
     t->together = true;
     int rc = p->broadcast(p, x, bytes, e);
     t->together = rc < 0;
@@ -78,9 +79,7 @@ static int other_command(const char *what, struct err *e)
 int train_check_auto(struct trainer *t, struct err *e)
 {
     bool first = t->o.micro_auto;
-    if (!t->processes)
-        return 0;
-    int rc = take_first(t, &first, sizeof first, e);
+    int rc = train_take_first(t, &first, sizeof first, e);
     if (rc == 0 && first != t->o.micro_auto)
         rc = other_command("--micro-batch", e);
     return train_agree(t, rc, e);
@@ -90,7 +89,7 @@ int train_check_auto(struct trainer *t, struct err *e)
 static char *first_text(struct trainer *t, const char *mine, struct err *e)
 {
     size_t bytes = strlen(mine) + 1;
-    if (take_first(t, &bytes, sizeof bytes, e) < 0)
+    if (train_take_first(t, &bytes, sizeof bytes, e) < 0)
         return NULL;
     char *text = mem_new(bytes, 1, e);
     t->together = !text;
@@ -98,7 +97,7 @@ static char *first_text(struct trainer *t, const char *mine, struct err *e)
         return NULL;
     if (train_writes(t))
         memcpy(text, mine, bytes);
-    if (take_first(t, text, bytes, e) == 0)
+    if (train_take_first(t, text, bytes, e) == 0)
         return text;
     free(text);
     return NULL;
@@ -139,7 +138,7 @@ int train_take_state(struct trainer *t, struct err *e)
         return 0;
     if (!train_writes(t)) /* nor goes on with the log's last record */
         train_window_reset(&t->window);
-    if (take_first(t, &t->at, sizeof t->at, e) < 0)
+    if (train_take_first(t, &t->at, sizeof t->at, e) < 0)
         return ERR_FAIL;
     t->together = true;
     int rc = model_broadcast(t->model, e);

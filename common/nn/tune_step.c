@@ -82,17 +82,15 @@ static int new_parts(struct tune_step *s, struct err *e)
 int tune_step_new(struct tune_step **out, struct model *m, const struct tune_options *o,
                   struct err *e)
 {
-    if (o->micro_batch == 0 || o->batch % o->micro_batch != 0)
-        return err_set(e, "micro-batch %zu does not divide batch %zu", o->micro_batch, o->batch);
-    if (o->micro_batch % processes_n(m->backend->processes) != 0)
-        return err_set(e, "%zu processes do not divide micro-batch %zu",
-                       processes_n(m->backend->processes), o->micro_batch);
+    struct share share;
+    if (share_make(&share, m->backend->processes, o->batch, o->micro_batch, e) < 0)
+        return ERR_FAIL;
     struct tune_step *s = mem_new(1, sizeof *s, e);
     if (!s)
         return ERR_FAIL;
     s->model = m;
     s->o = *o;
-    s->share = share_of(m->backend->processes, o->micro_batch);
+    s->share = share;
     s->n = share_count(&s->share, o->micro_batch);
     if (new_parts(s, e) < 0) {
         tune_step_free(s);

@@ -16,6 +16,11 @@ need_shared() {
     [ -e "$SHARED/$1" ] || skip "$SHARED/$1 is absent"
 }
 
+# For cases that start several processes: mpirun would not do it unasked for root, and would keep each to a processor.
+allow_processes() {
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_hwloc_base_binding_policy=none
+}
+
 # Runs a tool; its output goes to $output (stdout) and $stderr.
 tool() {
     local name=$1

@@ -194,7 +194,7 @@ overlay() {
     [ "${EMULATED:-}" ] || [ "$(nvidia-smi -L | wc -l)" -ge 2 ] || skip "takes two GPUs"
     need_program mpirun
     [ -z "${EMULATED:-}" ] || export EMULATED_GPUS=2
-    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_hwloc_base_binding_policy=none
+    allow_processes
     run --separate-stderr mpirun -n 2 "$TEG_BIN/tests/unit/helper_processes" cuda
     [[ $stderr != *"no MPI"* && $stderr != *"NCCL"* ]] || skip "built without MPI and NCCL"
     expect_status 0
@@ -216,7 +216,7 @@ overlay() {
 @test "processes that have no GPU of their own" {
     [ "${EMULATED:-}" ] || skip "takes a machine with few GPUs"
     need_program mpirun
-    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_hwloc_base_binding_policy=none
+    allow_processes
     local device
     for device in auto cuda; do
         run --separate-stderr mpirun -n 2 "$TEG_BIN/teg-train" "${small[@]}" --device $device -o a.safetensors
@@ -238,7 +238,8 @@ overlay() {
 @test "what fails after steps were recorded is said by one of several processes" {
     [ "${EMULATED:-}" ] || [ "$(nvidia-smi -L | wc -l)" -ge 2 ] || skip "takes two GPUs"
     need_program mpirun
-    export EMULATED_GPUS=2 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_hwloc_base_binding_policy=none
+    export EMULATED_GPUS=2
+    allow_processes
     mkdir disk
     mount -t tmpfs -o size=1m tmpfs disk 2>/dev/null || skip "no file system can be mounted"
     run --separate-stderr mpirun -n 2 "$TEG_BIN/teg-train" "${small[@]}" --log a.jsonl -o disk/a.safetensors

@@ -27,9 +27,9 @@ setup() {
     ln -s "$BATS_FILE_TMPDIR"/{one,two}.* .
 }
 
-# What the launcher would not do unasked: run for root, and run more than there are processors.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-export OMPI_MCA_hwloc_base_binding_policy=none
+# Some cases start more than there are processors.
+allow_processes
+export OMPI_MCA_rmaps_base_oversubscribe=1
 # It never gives all memory back.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
 

@@ -4,23 +4,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/file.h"
-#include "tests/unit/support.h"
-
-static char folder[4096];
-
-static int set_up(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
-}
+#include "tests/unit/folder_support.h"
 
 static struct plan_file *open_file(const char *path, const char *machine)
 {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/buf.h"
 #include "common/sampling/sampling_plan.h"
-#include "tests/unit/support.h"
-
-static char folder[256];
+#include "tests/unit/folder_support.h"
 
 /* Makes index.lmdb and frames.lmdb by the helper of the CLI tests, and opens them. */
 static void open_stores(const char *videos, struct index **index, struct frames **frames)
@@ -104,20 +102,6 @@ static void test_without_an_index(void **state)
     close_stores(index, frames);
 }
 
-static int make_folder(void **state)
-{
-    (void)state;
-    support_make_folder(folder, sizeof folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    support_remove(folder);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,5 +109,5 @@ int main(void)
         cmocka_unit_test(test_default_is_events),
         cmocka_unit_test(test_without_an_index),
     };
-    return cmocka_run_group_tests_name("sampling_plan", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("sampling_plan", tests, set_up, tear_down);
 }
